@@ -1,0 +1,222 @@
+import type { Readable, Writable } from 'node:stream'
+import type { ContainerConfig, EndpointSettings, HostConfig } from './types/container-config.ts'
+import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
+import type { ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
+import type { EngineEvent } from './types/event.ts'
+import type { NetworkView, SystemInfo, SystemVersion } from './types/system-views.ts'
+import type { LedgerEntry } from './types/ledger-entry.ts'
+
+/**
+ * What the daemon serves: the engine, verb by verb. Arguments are valid in form (the daemon's schemas saw them); what they
+ * mean is checked here. Every failure is an EngineError with Docker's text. All shapes bear Docker's field names (API v1.51).
+ */
+export interface Engine {
+  readonly containers: Containers
+  readonly execs: Execs
+  readonly images: Images
+  readonly networks: Networks
+  readonly volumes: Volumes
+  readonly system: System
+  /** Runs `work` with the cause that the ledger stores with every kernel action made meanwhile. */
+  causedBy<T>(cause: { readonly request: string; readonly id: string }, work: () => Promise<T>): Promise<T>
+  /** Stops serving: leaves containers running, or stops them first as Docker does at a host's shutdown. */
+  close(options: { readonly stopContainers: boolean }): Promise<void>
+}
+
+/** Parsed `filters`: values by key; the keys are checked by the verb ("invalid filter 'x'"). */
+export type Filters = ReadonlyMap<string, readonly string[]>
+
+export interface CreateContainer {
+  readonly name?: string | undefined
+  readonly platform?: string | undefined
+  readonly config: ContainerConfig
+  readonly hostConfig: HostConfig
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>
+}
+
+/** One chunk of a container's output. A terminal's output is all `stdout`. */
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly data: Buffer
+}
+
+/** Bytes both ways between a client and a process. */
+export interface Attachment {
+  /** No frames on the wire: the process has a terminal. */
+  readonly tty: boolean
+  /** Ends when the process's output has ended or the client has detached. */
+  readonly output: AsyncIterable<OutputChunk>
+  /** Writes to the process's standard input; ending it closes that (per StdinOnce). Absent when stdin is not attached. */
+  readonly stdin?: Writable
+  /** Takes no more output; the process goes on. */
+  detach(): void
+}
+
+export interface LogOptions {
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly follow: boolean
+  readonly timestamps: boolean
+  readonly details: boolean
+  /** Nanoseconds since the epoch. */
+  readonly since?: bigint | undefined
+  readonly until?: bigint | undefined
+  /** Lines from the end; undefined is all. */
+  readonly tail?: number | undefined
+}
+
+export interface Containers {
+  list(options: { readonly all: boolean; readonly limit?: number | undefined; readonly size: boolean; readonly filters: Filters }): Promise<ContainerSummary[]>
+  create(request: CreateContainer): Promise<{ Id: string; Warnings: string[] }>
+  inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspect>
+  start(ref: string): Promise<void>
+  /** @throws EngineError not-modified when it is not running */
+  stop(ref: string, options: { readonly timeout?: number | undefined; readonly signal?: string | undefined }): Promise<void>
+  restart(ref: string, options: { readonly timeout?: number | undefined; readonly signal?: string | undefined }): Promise<void>
+  kill(ref: string, signal: string | undefined): Promise<void>
+  pause(ref: string): Promise<void>
+  unpause(ref: string): Promise<void>
+  rename(ref: string, name: string): Promise<void>
+  /** Resolves at once with a promise of the result, so that headers can be sent before the wait. */
+  wait(ref: string, condition: 'not-running' | 'next-exit' | 'removed', signal: AbortSignal): Promise<{ readonly result: Promise<WaitResult> }>
+  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean }): Promise<void>
+  top(ref: string, psArgs: string): Promise<ContainerTop>
+  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }>
+  attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>
+  resize(ref: string, rows: number, columns: number): Promise<void>
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>
+  /** The ledger's entries of one container, oldest first; also of one that failed to start or is gone. */
+  explain(ref: string): Promise<LedgerEntry[]>
+}
+
+export interface CreateExec {
+  readonly Cmd: readonly string[]
+  readonly AttachStdin: boolean
+  readonly AttachStdout: boolean
+  readonly AttachStderr: boolean
+  readonly Tty: boolean
+  readonly DetachKeys?: string | undefined
+  readonly Env?: readonly string[] | undefined
+  readonly User?: string | undefined
+  readonly WorkingDir?: string | undefined
+  readonly Privileged: boolean
+  /** [height, width] */
+  readonly ConsoleSize?: readonly [number, number] | undefined
+}
+
+export interface Execs {
+  create(container: string, request: CreateExec): Promise<{ Id: string }>
+  /** Resolves when the process has been executed; without `detach` with its streams. */
+  start(id: string, options: { readonly detach: boolean; readonly tty: boolean; readonly consoleSize?: readonly [number, number] | undefined }): Promise<Attachment | undefined>
+  inspect(id: string): Promise<ExecInspect>
+  resize(id: string, rows: number, columns: number): Promise<void>
+}
+
+/** One line of a JSON progress stream: `{"stream": …}`, `{"status": …}`, `{"aux": …}`, `{"errorDetail": …, "error": …}`. */
+export type Progress = Readonly<Record<string, unknown>>
+
+export interface BuildOptions {
+  readonly tags: readonly string[]
+  readonly dockerfile: string
+  readonly remote?: string | undefined
+  readonly buildArgs: Readonly<Record<string, string | null>>
+  readonly labels: Readonly<Record<string, string>>
+  readonly noCache: boolean
+  readonly quiet: boolean
+  readonly remove: boolean
+  readonly forceRemove: boolean
+  readonly target: string
+  readonly platform: string
+  readonly networkMode: string
+  readonly extraHosts: readonly string[]
+  readonly cacheFrom: readonly string[]
+  readonly memory?: number | undefined
+  readonly memorySwap?: number | undefined
+  readonly cpuShares?: number | undefined
+  readonly cpuPeriod?: number | undefined
+  readonly cpuQuota?: number | undefined
+  readonly cpusetCpus?: string | undefined
+  readonly shmSize?: number | undefined
+}
+
+export interface Images {
+  list(options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean; readonly digests: boolean }): Promise<ImageSummary[]>
+  inspect(ref: string): Promise<ImageInspect>
+  history(ref: string): Promise<ImageHistoryItem[]>
+  tag(ref: string, repository: string, tag: string): Promise<void>
+  remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<ImageDelete[]>
+  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }>
+  /** `docker import`: one layer from a tar (gzip, zstd, xz or plain). Yields progress; the last line's status is the image's id. */
+  import(tar: Readable, options: { readonly repository: string; readonly tag: string; readonly message: string; readonly changes: readonly string[]; readonly platform?: string | undefined }): AsyncIterable<Progress>
+  /** Registries are an issue of their own; until then it says so. */
+  pull(ref: string, options: { readonly platform?: string | undefined }): AsyncIterable<Progress>
+  /** The classic builder's stream. The context is a tar (compressed or not). */
+  build(context: Readable, options: BuildOptions, signal: AbortSignal): AsyncIterable<Progress>
+  commit(container: string, options: { readonly repository: string; readonly tag: string; readonly comment: string; readonly author: string; readonly pause: boolean; readonly changes: readonly string[]; readonly config?: ContainerConfig | undefined }): Promise<{ Id: string }>
+}
+
+export interface Networks {
+  list(filters: Filters): Promise<NetworkView[]>
+  inspect(ref: string): Promise<NetworkView>
+}
+
+export interface Volumes {
+  list(filters: Filters): Promise<{ Volumes: VolumeView[]; Warnings: string[] }>
+  inspect(name: string): Promise<VolumeView>
+  create(options: { readonly Name: string; readonly Driver: string; readonly DriverOpts: Readonly<Record<string, string>>; readonly Labels: Readonly<Record<string, string>> }): Promise<VolumeView>
+  remove(name: string, force: boolean): Promise<void>
+}
+
+export interface VolumeView {
+  Name: string
+  Driver: string
+  Mountpoint: string
+  CreatedAt: string
+  Labels: Record<string, string> | null
+  Scope: 'local'
+  Options: Record<string, string> | null
+}
+
+export interface System {
+  version(): Promise<SystemVersion>
+  info(): Promise<SystemInfo>
+  /** Past events from `since`, then live ones until `until`, the signal, or for ever. */
+  events(options: { readonly since?: bigint | undefined; readonly until?: bigint | undefined; readonly filters: Filters }, signal: AbortSignal): AsyncIterable<EngineEvent>
+}
+
+/** Everything of a daemon's own on the host, from its configuration: two daemons with different options share nothing. */
+export interface EngineOptions {
+  /** `/var/lib/engine` */
+  readonly dataRoot: string
+  /** `/run/engine` */
+  readonly execRoot: string
+  /** Name of the default bridge's link, at most 15 characters: `engine0`. */
+  readonly bridge: string
+  /** The bridge's address with prefix length, `172.17.0.1/16`; undefined takes the first free of the address pools. */
+  readonly bip?: string | undefined
+  readonly fixedCidr?: string | undefined
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[]
+  readonly mtu: number
+  readonly interContainer: boolean
+  readonly masquerade: boolean
+  /** Name of the nftables table that is ours alone. */
+  readonly nftablesTable: string
+  /** Parent of containers' cgroups, `/engine`. */
+  readonly cgroupParent: string
+  readonly dns: readonly string[]
+  readonly dnsSearch: readonly string[]
+  readonly dnsOptions: readonly string[]
+  /** bytes */
+  readonly defaultShmSize: number
+  readonly defaultUlimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[]
+  readonly labels: readonly string[]
+  /** Seconds a container has to stop at a host's shutdown. */
+  readonly shutdownTimeout: number
+  /** Path of the program engine-shim (bundled) and of the Node binary that runs it. */
+  readonly shimProgram: string
+  readonly nodeBinary: string
+  /** The shim is a service of systemd's: engined only connects, it does not start it. */
+  readonly shimManaged: boolean
+  readonly debug: boolean
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: Readonly<Record<string, unknown>>, message: string) => void
+}

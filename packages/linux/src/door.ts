@@ -1,0 +1,31 @@
+import koffi from 'koffi'
+import { Errno, errnoName } from './errno.ts'
+import { SyscallError } from './syscall-error.ts'
+import { tracer, type TracedValue } from './tracer.ts'
+
+type Args = Readonly<Record<string, TracedValue>>
+
+/**
+ * The one door to the kernel: makes a call, retries it on EINTR, reports it to the tracer, and throws what failed.
+ * @param name  the system call's name, as the ledger and errors show it
+ * @param args  its decoded arguments; asked for only when somebody reads them
+ * @param invoke makes the call and returns what libc returned: -1 (or less) means failure, with errno set
+ * @returns what the call returned
+ * @throws SyscallError with errno when it failed
+ */
+export function door(name: string, args: () => Args, invoke: () => number | bigint): number {
+  const report = tracer()
+  const start = report === undefined ? 0n : process.hrtime.bigint()
+  let result = Number(invoke())
+  let errno = result < 0 ? koffi.errno() : 0
+  while (errno === Errno.EINTR) {
+    result = Number(invoke())
+    errno = result < 0 ? koffi.errno() : 0
+  }
+  if (report !== undefined) {
+    const nanoseconds = Number(process.hrtime.bigint() - start)
+    report(errno === 0 ? { call: name, args: args(), result, nanoseconds } : { call: name, args: args(), result: -1, errno: errnoName(errno), nanoseconds })
+  }
+  if (errno !== 0) throw new SyscallError(name, args(), errno)
+  return result
+}

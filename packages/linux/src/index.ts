@@ -1,0 +1,5 @@
+export * from './error.ts'
+export * from './errno.ts'
+export * from './syscall-error.ts'
+export * from './tracer.ts'
+export * from './door.ts'

@@ -1,0 +1,41 @@
+/** A decoded argument or result of a kernel action: short text or a number, never a secret. */
+export type TracedValue = string | number | boolean
+
+/** One kernel action as it was made; see docs/architecture.md, "The ledger". */
+export interface SyscallRecord {
+  /** The system call's name, or a subject's own verb where one message makes many (`netlink RTM_NEWLINK`). */
+  readonly call: string
+  readonly args: Readonly<Record<string, TracedValue>>
+  /** What the call returned; -1 when it failed. */
+  readonly result: number
+  /** errno's name (`EPERM`) when it failed. */
+  readonly errno?: string
+  /** How long it took, in nanoseconds. */
+  readonly nanoseconds: number
+}
+
+export type Tracer = (record: SyscallRecord) => void
+
+let current: Tracer | undefined
+
+/** Sets the tracer of this thread (each worker has its own); `undefined` turns tracing off. Returns the one before. */
+export function setTracer(tracer: Tracer | undefined): Tracer | undefined {
+  const before = current
+  current = tracer
+  return before
+}
+
+/** The tracer of this thread, if one is set. */
+export function tracer(): Tracer | undefined {
+  return current
+}
+
+/** Runs `work` with `tracer` set, and puts the one before back; for synchronous work only. */
+export function traced<T>(to: Tracer, work: () => T): T {
+  const before = setTracer(to)
+  try {
+    return work()
+  } finally {
+    setTracer(before)
+  }
+}
