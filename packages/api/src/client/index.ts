@@ -1,0 +1,8 @@
+export { connect, type Client } from './client.ts'
+export { ApiError } from './api-error.ts'
+export { parseHost, type Address } from './dial.ts'
+export type { QueryValue, RequestOptions, Response } from './request.ts'
+export type { StreamResponse } from './stream.ts'
+export type { Hijacked } from './hijack.ts'
+export { FrameDecoder, frames, isFramed, MULTIPLEXED_STREAM, RAW_STREAM, type Frame, type FrameStream } from '../raw-stream.ts'
+export { API_VERSION } from '../version.ts'
