@@ -1,0 +1,82 @@
+import { Errno } from './errno.ts'
+import { cString, shownPath, type PathBytes } from './c-string.ts'
+import { door } from './door.ts'
+import { libc } from './libc.ts'
+import { failedWith } from './syscall-error.ts'
+
+/*
+ * Extended attributes, xattr(7). Every function takes a path and does not follow a symbolic link at its end: give it
+ * `procChild(directory, name)` of paths/ to act on a name, so that the path holds nothing that is not ours.
+ */
+
+const lsetxattrCall = libc.func('int lsetxattr(const void *path, const void *name, const void *value, size_t size, int flags)')
+const lgetxattrCall = libc.func('int64 lgetxattr(const void *path, const void *name, void *value, size_t size)')
+const llistxattrCall = libc.func('int64 llistxattr(const void *path, void *list, size_t size)')
+const lremovexattrCall = libc.func('int lremovexattr(const void *path, const void *name)')
+const fsetxattrCall = libc.func('int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)')
+
+/** lsetxattr(2); `name` with its namespace, such as `security.capability`; the value may be any bytes. */
+export function setXattr(path: PathBytes, name: PathBytes, value: Buffer): void {
+  const file = cString(path)
+  const attribute = cString(name)
+  door(
+    'lsetxattr',
+    () => ({ path: shownPath(path), name: shownPath(name), size: value.length }),
+    () => lsetxattrCall(file, attribute, value, value.length, 0) as number,
+  )
+}
+
+/** fsetxattr(2) on an open file (not O_PATH). */
+export function setXattrOf(fd: number, name: PathBytes, value: Buffer): void {
+  const attribute = cString(name)
+  door(
+    'fsetxattr',
+    () => ({ fd, name: shownPath(name), size: value.length }),
+    () => fsetxattrCall(fd, attribute, value, value.length, 0) as number,
+  )
+}
+
+/** lgetxattr(2): the value's bytes, or undefined when the file has no such attribute (or its file system has none at all). */
+export function getXattr(path: PathBytes, name: PathBytes): Buffer | undefined {
+  const file = cString(path)
+  const attribute = cString(name)
+  const args = () => ({ path: shownPath(path), name: shownPath(name) })
+  for (let size = 256; ; ) {
+    const value = Buffer.alloc(size)
+    try {
+      return value.subarray(0, door('lgetxattr', args, () => lgetxattrCall(file, attribute, value, size) as number | bigint))
+    } catch (error) {
+      if (failedWith(error, Errno.ENODATA, Errno.EOPNOTSUPP)) return undefined
+      // XATTR_SIZE_MAX is 65536.
+      if (!failedWith(error, Errno.ERANGE) || size > 65536) throw error
+      size *= 16
+    }
+  }
+}
+
+/** llistxattr(2): the names of a file's attributes, sorted. A process without CAP_SYS_ADMIN does not see `trusted.*`. */
+export function listXattrs(path: PathBytes): string[] {
+  const file = cString(path)
+  for (let size = 1024; ; ) {
+    const list = Buffer.alloc(size)
+    try {
+      const length = door('llistxattr', () => ({ path: shownPath(path) }), () => llistxattrCall(file, list, size) as number | bigint)
+      return length === 0 ? [] : list.subarray(0, length - 1).toString('latin1').split('\0').sort()
+    } catch (error) {
+      if (failedWith(error, Errno.EOPNOTSUPP)) return []
+      if (!failedWith(error, Errno.ERANGE) || size > 65536) throw error
+      size *= 16
+    }
+  }
+}
+
+/** lremovexattr(2); an attribute that is not there is no error. */
+export function removeXattr(path: PathBytes, name: PathBytes): void {
+  const file = cString(path)
+  const attribute = cString(name)
+  try {
+    door('lremovexattr', () => ({ path: shownPath(path), name: shownPath(name) }), () => lremovexattrCall(file, attribute) as number)
+  } catch (error) {
+    if (!failedWith(error, Errno.ENODATA)) throw error
+  }
+}
