@@ -1,0 +1,241 @@
+import { EngineError } from '../error.ts'
+import { Errno, errnoName } from '../errno.ts'
+import { SyscallError } from '../syscall-error.ts'
+import { syscallNumber, type SyscallName } from '../syscall-numbers.ts'
+import type { SyscallRecord, TracedValue } from '../tracer.ts'
+import { machineCode, mapShared } from './machine-code.ts'
+import { ticksClock } from './ticks.ts'
+
+const STRIDE = 128
+const ARGUMENTS = 8
+const RESULT = 56
+const TICKS_AFTER = 64
+const STORE = 72
+const ALLOWED = 80
+const ON_ALLOWED = 96
+const ON_POSITIVE = 104
+const ON_FAILURE = 112
+const TICKS_BEFORE = 120
+
+/** Bytes for one program: instructions grow from the start, strings and structures from the end. */
+const REGION = 512 * 1024
+
+const CLONE_PIDFD = 0x1000
+const CLONE_CLEAR_SIGHAND = 0x1_0000_0000
+const CLONE_INTO_CGROUP = 0x2_0000_0000
+const SIGCHLD = 17
+
+const free: { address: bigint; memory: Buffer }[] = []
+
+/** An argument: a number, an address, or the result of an earlier instruction. */
+export type Argument = number | bigint | Result
+
+/** Stands for the result of an instruction as an argument of one later instruction. */
+export class Result {
+  readonly instruction: number
+
+  constructor(instruction: number) {
+    this.instruction = instruction
+  }
+}
+
+/** A place in a program to jump to; `place` fixes it. */
+export class Label {
+  instruction: number | undefined
+  readonly uses: { readonly instruction: number; readonly field: number }[] = []
+}
+
+export interface CallOptions {
+  /** Decoded arguments for the ledger and for errors. */
+  readonly args: Readonly<Record<string, TracedValue>>
+  /** errno values (at most four) after which the program goes on, at `onAllowed` or at the next instruction. */
+  readonly allow?: readonly number[]
+  readonly onAllowed?: Label
+  /** Where to go on when the result is above zero (clone: in the parent). */
+  readonly onPositive?: Label
+  /** What the user is told when it fails, before the errno's text; the call itself when absent. */
+  readonly failure?: string
+  /** Not recorded in the ledger: plumbing such as dup3 onto a fixed number. */
+  readonly quiet?: boolean
+}
+
+interface Instruction extends CallOptions {
+  readonly name: SyscallName
+}
+
+/** An executed instruction that failed for good. */
+export interface ProgramFailure {
+  readonly errno: number
+  readonly step: string
+  readonly message: string
+}
+
+/**
+ * A table of system calls for a forked child to make; see machine-code.ts. Laid out in memory that child and parent share, so
+ * that the parent reads each call's result and time when the child has called execve or has ended.
+ * Runs on the calling thread; everything here is synchronous.
+ */
+export class Program {
+  readonly #region: { address: bigint; memory: Buffer }
+  readonly #instructions: Instruction[] = []
+  #end = REGION
+
+  constructor() {
+    this.#region = free.pop() ?? mapShared(REGION)
+  }
+
+  /** Copies bytes into the program's memory; 8-byte aligned. @returns their address @throws EngineError when there is too much */
+  bytes(content: Uint8Array): bigint {
+    const length = (content.length + 7) & ~7
+    if (this.#end - length < (this.#instructions.length + 1) * STRIDE) throw new EngineError('invalid-argument', 'argument list too long')
+    this.#end -= length
+    this.#region.memory.set(content, this.#end)
+    return this.#region.address + BigInt(this.#end)
+  }
+
+  /** Copies a NUL-terminated string. @throws EngineError when it holds a NUL itself */
+  string(content: string): bigint {
+    if (content.includes('\0')) throw new EngineError('invalid-argument', 'a NUL byte in an argument')
+    return this.bytes(Buffer.from(`${content}\0`))
+  }
+
+  /** Copies an array of strings with its closing NULL, as execve(2) takes them. */
+  strings(contents: readonly string[]): bigint {
+    const pointers = Buffer.alloc((contents.length + 1) * 8)
+    contents.forEach((content, i) => pointers.writeBigUInt64LE(this.string(content), i * 8))
+    return this.bytes(pointers)
+  }
+
+  /** 64-bit little-endian numbers one after the other, as most kernel structures are. */
+  words(...values: readonly (number | bigint)[]): bigint {
+    const content = Buffer.alloc(values.length * 8)
+    values.forEach((value, i) => content.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)), i * 8))
+    return this.bytes(content)
+  }
+
+  /** The number at an address that `words` gave, after the child has run. */
+  read(address: bigint): bigint {
+    return this.#region.memory.readBigInt64LE(Number(address - this.#region.address))
+  }
+
+  /** Appends a system call. @returns its result, for one later call */
+  call(name: SyscallName, args: readonly Argument[], options: CallOptions): Result {
+    const index = this.#instructions.length
+    const at = index * STRIDE
+    const { memory } = this.#region
+    if (at + 2 * STRIDE > this.#end) throw new EngineError('invalid-argument', 'argument list too long')
+    memory.fill(0, at, at + STRIDE)
+    memory.writeBigInt64LE(BigInt(syscallNumber(name)), at)
+    args.forEach((argument, i) => {
+      const field = at + ARGUMENTS + i * 8
+      if (argument instanceof Result) memory.writeBigUInt64LE(this.#region.address + BigInt(field), argument.instruction * STRIDE + STORE)
+      else memory.writeBigInt64LE(BigInt.asIntN(64, BigInt(argument)), field)
+    })
+    options.allow?.forEach((errno, i) => memory.writeInt32LE(errno, at + ALLOWED + i * 4))
+    memory.writeBigUInt64LE(this.#addressOf(index + 1), at + ON_ALLOWED)
+    this.#instructions.push({ name, ...options })
+    if (options.onAllowed !== undefined) this.#use(options.onAllowed, index, ON_ALLOWED)
+    if (options.onPositive !== undefined) this.#use(options.onPositive, index, ON_POSITIVE)
+    return new Result(index)
+  }
+
+  /** Fixes a label at the next instruction. */
+  place(label: Label): void {
+    label.instruction = this.#instructions.length
+    for (const { instruction, field } of label.uses) this.#jump(instruction, field, label.instruction)
+    label.uses.length = 0
+  }
+
+  #use(label: Label, instruction: number, field: number): void {
+    if (label.instruction === undefined) label.uses.push({ instruction, field })
+    else this.#jump(instruction, field, label.instruction)
+  }
+
+  #jump(instruction: number, field: number, to: number): void {
+    this.#region.memory.writeBigUInt64LE(this.#addressOf(to), instruction * STRIDE + field)
+  }
+
+  #addressOf(instruction: number): bigint {
+    return this.#region.address + BigInt(instruction * STRIDE)
+  }
+
+  /**
+   * Appends the end that every failure leads to (exit_group(2) with status 1), and forks: the child makes the calls.
+   * The child has default signal handlers and this thread's signal mask; it ends by execve or by exit_group.
+   * @param options.flags   namespaces to make for the child (CLONE_NEW…)
+   * @param options.cgroup  descriptor of a cgroup v2 directory in which the child is to be born
+   * @returns the child's pid and a close-on-exec pidfd
+   * @throws SyscallError of clone3(2)
+   */
+  fork(options: { readonly flags: number; readonly cgroup?: number }): { readonly pid: number; readonly pidfd: number } {
+    const failed = this.#instructions.length
+    this.call('exit_group', [1], { args: { status: 1 }, quiet: true })
+    for (let i = 0; i < failed; i++) this.#jump(i, ON_FAILURE, failed)
+    const pidfd = this.words(-1)
+    const cgroup = options.cgroup
+    const flags = BigInt(options.flags) | BigInt(CLONE_PIDFD) | BigInt(CLONE_CLEAR_SIGHAND) | (cgroup === undefined ? 0n : BigInt(CLONE_INTO_CGROUP))
+    // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
+    const cloneArgs = this.words(flags, pidfd, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup ?? 0)
+    // The machine code returns what the kernel did: -errno, without libc's errno.
+    const result = machineCode().spawn(cloneArgs, 88, this.#region.address)
+    if (result < 0) throw new SyscallError('clone3', { flags: Number(flags) }, -result)
+    return { pid: result, pidfd: Number(this.read(pidfd) & 0xffff_ffffn) }
+  }
+
+  /** Whether the child has begun the instruction; when that is an execve without a result, it has succeeded or the child died in it. */
+  begun(result: Result): boolean {
+    return this.#region.memory.readBigUInt64LE(result.instruction * STRIDE + TICKS_BEFORE) !== 0n
+  }
+
+  /** Whether the call has come back. */
+  returned(result: Result): boolean {
+    return this.#region.memory.readBigUInt64LE(result.instruction * STRIDE + TICKS_AFTER) !== 0n
+  }
+
+  /** What the child did, in table order, with times; quiet calls and calls never reached are left out. */
+  records(): (SyscallRecord & { readonly at: bigint })[] {
+    const clock = ticksClock()
+    const { memory } = this.#region
+    const records: (SyscallRecord & { at: bigint })[] = []
+    this.#instructions.forEach(({ name, args, quiet, allow }, i) => {
+      const before = memory.readBigUInt64LE(i * STRIDE + TICKS_BEFORE)
+      if (before === 0n || quiet === true) return
+      const after = memory.readBigUInt64LE(i * STRIDE + TICKS_AFTER)
+      const at = clock.epoch(before)
+      const nanoseconds = after === 0n ? 0 : clock.nanoseconds(after - before)
+      const result = Number(memory.readBigInt64LE(i * STRIDE + RESULT))
+      if (result >= 0 || after === 0n) records.push({ call: name, args, result: after === 0n ? 0 : result, nanoseconds, at })
+      else if (allow?.includes(Errno.ENOENT) !== true || result !== -Errno.ENOENT) {
+        records.push({ call: name, args, result: -1, errno: errnoName(-result), nanoseconds, at })
+      }
+    })
+    return records
+  }
+
+  /** The call that ended the program, if one did. */
+  failure(): ProgramFailure | undefined {
+    const { memory } = this.#region
+    for (let i = 0; i < this.#instructions.length; i++) {
+      const instruction = this.#instructions[i] as Instruction
+      if (memory.readBigUInt64LE(i * STRIDE + TICKS_AFTER) === 0n) continue
+      const errno = -Number(memory.readBigInt64LE(i * STRIDE + RESULT))
+      if (errno <= 0 || errno > 4095 || instruction.allow?.includes(errno) === true) continue
+      const error = new SyscallError(instruction.name, instruction.args, errno)
+      const text = error.message.slice(error.message.lastIndexOf(': ') + 2)
+      return { errno, step: instruction.name, message: instruction.failure === undefined ? error.message : `${instruction.failure}: ${text}` }
+    }
+    return undefined
+  }
+
+  /** The errno with which a call came back, or 0. */
+  errno(result: Result): number {
+    const value = -Number(this.#region.memory.readBigInt64LE(result.instruction * STRIDE + RESULT))
+    return value > 0 && value <= 4095 ? value : 0
+  }
+
+  /** Gives the memory back. The child must have executed or ended. */
+  free(): void {
+    this.#region.memory.fill(0)
+    free.push(this.#region)
+  }
+}
