@@ -1,0 +1,6 @@
+export * from './ip-address.ts'
+export * from './link.ts'
+export * from './address.ts'
+export * from './route.ts'
+export * from './neighbour.ts'
+export * from './routing.ts'

@@ -1,0 +1,121 @@
+import { EngineError } from '../error.ts'
+import { parseAttributes, readNested, readString, readU32, writeAttribute, writeNested, writeString, writeU32 } from './attributes.ts'
+import { formatMacAddress, parseMacAddress } from './ip-address.ts'
+
+/** `ifi_flags` (netdevice(7)). */
+export const LinkFlag = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40 } as const
+
+const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29, NET_NS_FD: 28 } as const
+const LinkInfo = { KIND: 1, DATA: 2 } as const
+const vethPeer = 1
+/** RTEXT_FILTER_SKIP_STATS: leave the counters out of answers. */
+const skipStatistics = 8
+const headerLength = 16
+const unspecified = 0
+
+/** What a link shall be; what is left out stays as it is. */
+export interface LinkSettings {
+  /** The link to change; left out when it is named or made. */
+  readonly index?: number
+  /** At most 15 characters. */
+  readonly name?: string
+  readonly mac?: string
+  readonly mtu?: number
+  /** Index of the bridge it becomes a port of; 0 takes it out. */
+  readonly master?: number
+  readonly up?: boolean
+  readonly kind?: 'bridge' | 'veth'
+  /** The other end of a veth. */
+  readonly peer?: { readonly name: string; readonly mac?: string; readonly mtu?: number; /** Descriptor of the network namespace it is made in. */ readonly namespace?: number }
+}
+
+/** A link as the kernel tells of it. */
+export interface Link {
+  readonly index: number
+  readonly name: string
+  readonly flags: number
+  readonly up: boolean
+  readonly mac: string | undefined
+  readonly mtu: number
+  /** Index of the bridge it is a port of. */
+  readonly master: number | undefined
+  /** `bridge`, `veth`; undefined for hardware. */
+  readonly kind: string | undefined
+  /** Index of a veth's other end, in that one's namespace. */
+  readonly peerIndex: number | undefined
+}
+
+/** The payload of RTM_NEWLINK and RTM_SETLINK: struct ifinfomsg and attributes. */
+export function writeLink(settings: LinkSettings): Buffer {
+  const attributes: Buffer[] = []
+  if (settings.name !== undefined) attributes.push(writeString(Ifla.IFNAME, checkedLinkName(settings.name)))
+  if (settings.mac !== undefined) attributes.push(writeAttribute(Ifla.ADDRESS, parseMacAddress(settings.mac)))
+  if (settings.mtu !== undefined) attributes.push(writeU32(Ifla.MTU, settings.mtu))
+  if (settings.master !== undefined) attributes.push(writeU32(Ifla.MASTER, settings.master))
+  const info: Buffer[] = []
+  if (settings.kind !== undefined) info.push(writeString(LinkInfo.KIND, settings.kind))
+  if (settings.peer !== undefined) info.push(writeNested(LinkInfo.DATA, writePeer(settings.peer)))
+  if (info.length > 0) attributes.push(writeNested(Ifla.LINKINFO, ...info))
+  return Buffer.concat([writeHeader(settings.index ?? 0, settings.up), ...attributes])
+}
+
+/** The payload of RTM_GETLINK or RTM_DELLINK for one link, by name or index. */
+export function writeLinkQuery(which: { readonly name: string } | { readonly index: number }): Buffer {
+  if ('index' in which) return Buffer.concat([writeHeader(which.index), writeU32(Ifla.EXT_MASK, skipStatistics)])
+  return Buffer.concat([writeHeader(0), writeString(Ifla.IFNAME, checkedLinkName(which.name)), writeU32(Ifla.EXT_MASK, skipStatistics)])
+}
+
+/** The payload of a dump by RTM_GETLINK: all links, or the ports of one bridge (with NETLINK_GET_STRICT_CHK). */
+export function writeLinkDump(master?: number): Buffer {
+  const filters = master === undefined ? [] : [writeU32(Ifla.MASTER, master)]
+  return Buffer.concat([writeHeader(0), ...filters, writeU32(Ifla.EXT_MASK, skipStatistics)])
+}
+
+/** Reads the payload of RTM_NEWLINK as the kernel sends it. */
+export function parseLink(payload: Buffer): Link {
+  if (payload.length < headerLength) throw new EngineError('internal', `malformed link message: ${payload.length} bytes`)
+  const attributes = parseAttributes(payload.subarray(headerLength))
+  const flags = payload.readUInt32LE(8)
+  const mac = attributes.get(Ifla.ADDRESS)
+  return {
+    index: payload.readInt32LE(4),
+    name: readString(attributes.get(Ifla.IFNAME)) ?? '',
+    flags,
+    up: (flags & LinkFlag.UP) !== 0,
+    mac: mac?.length === 6 ? formatMacAddress(mac) : undefined,
+    mtu: readU32(attributes.get(Ifla.MTU)) ?? 0,
+    master: readU32(attributes.get(Ifla.MASTER)),
+    kind: readString(readNested(attributes.get(Ifla.LINKINFO)).get(LinkInfo.KIND)),
+    peerIndex: readU32(attributes.get(Ifla.LINK)),
+  }
+}
+
+/**
+ * A link's name, checked as the kernel does (dev_valid_name) and for characters that nftables' grammar or a shell could take for its own.
+ * @throws EngineError invalid-argument
+ */
+export function checkedLinkName(name: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) throw new EngineError('invalid-argument', `invalid network interface name: ${JSON.stringify(name)}`)
+  return name
+}
+
+function writePeer(peer: NonNullable<LinkSettings['peer']>): Buffer {
+  const attributes = [writeString(Ifla.IFNAME, checkedLinkName(peer.name))]
+  if (peer.mac !== undefined) attributes.push(writeAttribute(Ifla.ADDRESS, parseMacAddress(peer.mac)))
+  if (peer.mtu !== undefined) attributes.push(writeU32(Ifla.MTU, peer.mtu))
+  if (peer.namespace !== undefined) attributes.push(writeU32(Ifla.NET_NS_FD, peer.namespace))
+  // IFF_UP in the peer's header is refused: it goes up in its own namespace, once it has its address.
+  return writeNested(vethPeer, Buffer.concat([writeHeader(0), ...attributes]))
+}
+
+/** struct ifinfomsg: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 mask of flags to change. */
+function writeHeader(index: number, up?: boolean): Buffer {
+  const header = Buffer.alloc(headerLength)
+  header.writeUInt8(unspecified, 0)
+  header.writeInt32LE(index, 4)
+  if (up !== undefined) {
+    header.writeUInt32LE(up ? LinkFlag.UP : 0, 8)
+    header.writeUInt32LE(LinkFlag.UP, 12)
+  }
+  return header
+}

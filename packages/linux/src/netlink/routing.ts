@@ -1,0 +1,117 @@
+import { Errno } from '../errno.ts'
+import { failedWith } from '../syscall-error.ts'
+import type { TracedValue } from '../tracer.ts'
+import { parseAddress, writeAddress, writeAddressDump, type LinkAddress } from './address.ts'
+import { AddressFamily } from './ip-address.ts'
+import { parseLink, writeLink, writeLinkDump, writeLinkQuery, type Link, type LinkSettings } from './link.ts'
+import { MessageFlag } from './message.ts'
+import { parseNeighbour, writeNeighbour, writeNeighbourDump, type Neighbour } from './neighbour.ts'
+import { parseRoute, writeRoute, writeRouteDump, type Route, type RouteSettings } from './route.ts'
+import { NetlinkSocket } from './socket.ts'
+
+/**
+ * Links, addresses, routes and neighbours of the network namespace that its socket was made in: one kernel request a method.
+ * All throw SyscallError `netlink RTM_…`.
+ */
+export class Routing implements Disposable {
+  readonly #socket = new NetlinkSocket()
+
+  /** Makes a link. @throws SyscallError EEXIST when the name is taken */
+  createLink(settings: LinkSettings): void {
+    this.#socket.request('RTM_NEWLINK', writeLink(settings), MessageFlag.CREATE | MessageFlag.EXCLUSIVE, () => linkArgs(settings))
+  }
+
+  /** Changes a link, by index or name. @throws SyscallError ENODEV */
+  setLink(settings: LinkSettings): void {
+    this.#socket.request('RTM_NEWLINK', writeLink(settings), 0, () => linkArgs(settings))
+  }
+
+  /**
+   * Takes a link away, and a veth's other end with it. Waits for the kernel's grace periods: some 30 ms, during which this
+   * thread stands still. @throws SyscallError ENODEV
+   */
+  deleteLink(index: number): void {
+    this.#socket.request('RTM_DELLINK', writeLinkQuery({ index }), 0, () => ({ index }))
+  }
+
+  /** A link by name or index; undefined when there is none. */
+  findLink(which: { readonly name: string } | { readonly index: number }): Link | undefined {
+    try {
+      const answer = this.#socket.request('RTM_GETLINK', writeLinkQuery(which), 0, () => ({ ...which }))
+      return answer === undefined ? undefined : parseLink(answer.payload)
+    } catch (error) {
+      if (failedWith(error, Errno.ENODEV)) return undefined
+      throw error
+    }
+  }
+
+  /** All links, or the ports of the bridge with index `master`. */
+  listLinks(master?: number): Link[] {
+    return this.#socket.dump('RTM_GETLINK', writeLinkDump(master), () => (master === undefined ? {} : { master })).map(({ payload }) => parseLink(payload))
+  }
+
+  /** Gives a link an address. @throws SyscallError EEXIST when it has it already */
+  addAddress(address: LinkAddress): void {
+    this.#socket.request('RTM_NEWADDR', writeAddress(address), MessageFlag.CREATE | MessageFlag.EXCLUSIVE, () => addressArgs(address))
+  }
+
+  /** Takes an address from a link. @throws SyscallError EADDRNOTAVAIL */
+  deleteAddress(address: LinkAddress): void {
+    this.#socket.request('RTM_DELADDR', writeAddress(address), 0, () => addressArgs(address))
+  }
+
+  /** IPv4 addresses of all links, or of one. */
+  listAddresses(index?: number): LinkAddress[] {
+    return this.#socket.dump('RTM_GETADDR', writeAddressDump(AddressFamily.IPv4, index), () => (index === undefined ? {} : { index })).map(({ payload }) => parseAddress(payload))
+  }
+
+  /** @throws SyscallError EEXIST when there is one like it; ENETUNREACH when the gateway cannot be reached */
+  addRoute(route: RouteSettings): void {
+    this.#socket.request('RTM_NEWROUTE', writeRoute(route), MessageFlag.CREATE | MessageFlag.EXCLUSIVE, () => routeArgs(route))
+  }
+
+  /** IPv4 routes of all tables. */
+  listRoutes(): Route[] {
+    return this.#socket.dump('RTM_GETROUTE', writeRouteDump(AddressFamily.IPv4), () => ({})).map(({ payload }) => parseRoute(payload))
+  }
+
+  /** IPv4 neighbours (the ARP table). */
+  listNeighbours(): Neighbour[] {
+    return this.#socket.dump('RTM_GETNEIGH', writeNeighbourDump(AddressFamily.IPv4), () => ({})).map(({ payload }) => parseNeighbour(payload))
+  }
+
+  /** Forgets a neighbour. @returns whether it was known */
+  deleteNeighbour(index: number, address: string): boolean {
+    try {
+      this.#socket.request('RTM_DELNEIGH', writeNeighbour({ index, address, mac: undefined, state: 0 }), 0, () => ({ index, address }))
+      return true
+    } catch (error) {
+      if (failedWith(error, Errno.ENOENT)) return false
+      throw error
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close()
+  }
+}
+
+function linkArgs(settings: LinkSettings): Record<string, TracedValue> {
+  const { peer, ...own } = settings
+  const args: Record<string, TracedValue> = { ...own }
+  if (peer === undefined) return args
+  args['peer'] = peer.name
+  if (peer.mac !== undefined) args['peerMac'] = peer.mac
+  if (peer.mtu !== undefined) args['peerMtu'] = peer.mtu
+  if (peer.namespace !== undefined) args['peerNamespaceFd'] = peer.namespace
+  return args
+}
+
+function addressArgs(address: LinkAddress): Record<string, TracedValue> {
+  return { index: address.index, address: `${address.address}/${address.prefix}` }
+}
+
+function routeArgs(route: RouteSettings): Record<string, TracedValue> {
+  const to = route.destination === undefined ? 'default' : `${route.destination.address}/${route.destination.prefix}`
+  return route.gateway === undefined ? { to, index: route.index } : { to, gateway: route.gateway, index: route.index }
+}
