@@ -1,0 +1,7 @@
+export { createCgroup, updateCgroup } from './create.ts'
+export { joinTargets } from './join.ts'
+export { killCgroup, removeCgroup } from './remove.ts'
+export { freeze, isFrozen, thaw } from './freezer.ts'
+export { oomKills } from './events.ts'
+export { pids } from './pids.ts'
+export { cgroupLayout, cgroupVersion, CgroupLayout, type Controller, type Hierarchy, type Place } from './hierarchy.ts'
