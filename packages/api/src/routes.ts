@@ -1,0 +1,82 @@
+import type * as z from 'zod'
+import { ImageBuildQuery } from './schemas/build.ts'
+import * as container from './schemas/container.ts'
+import { ContainerConfig } from './schemas/container-config.ts'
+import { SystemEventsQuery } from './schemas/event.ts'
+import * as exec from './schemas/exec.ts'
+import * as image from './schemas/image.ts'
+import * as network from './schemas/network.ts'
+import * as volume from './schemas/volume.ts'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+
+/** One operation of the API. */
+export interface Route {
+  readonly method: Method
+  /** `{name}` may hold slashes (image references do). No version. */
+  readonly path: string
+  readonly query?: z.ZodObject
+  /** A JSON body. */
+  readonly body?: z.ZodType
+  /** The body must be there. */
+  readonly bodyRequired?: true
+  /** Status of success. */
+  readonly status: 200 | 201 | 204
+}
+
+/** Every operation that the daemon serves, by the contract's operationId (v1.51.yaml). `ContainerExplain` is ours. */
+export const routes = {
+  ContainerList: { method: 'GET', path: '/containers/json', query: container.ContainerListQuery, status: 200 },
+  ContainerCreate: {
+    method: 'POST',
+    path: '/containers/create',
+    query: container.ContainerCreateQuery,
+    body: container.ContainerCreateBody,
+    bodyRequired: true,
+    status: 201,
+  },
+  ContainerInspect: { method: 'GET', path: '/containers/{name}/json', query: container.ContainerInspectQuery, status: 200 },
+  ContainerTop: { method: 'GET', path: '/containers/{name}/top', query: container.ContainerTopQuery, status: 200 },
+  ContainerLogs: { method: 'GET', path: '/containers/{name}/logs', query: container.ContainerLogsQuery, status: 200 },
+  ContainerResize: { method: 'POST', path: '/containers/{name}/resize', query: container.ResizeQuery, status: 200 },
+  ContainerStart: { method: 'POST', path: '/containers/{name}/start', query: container.ContainerStartQuery, status: 204 },
+  ContainerStop: { method: 'POST', path: '/containers/{name}/stop', query: container.ContainerStopQuery, status: 204 },
+  ContainerRestart: { method: 'POST', path: '/containers/{name}/restart', query: container.ContainerStopQuery, status: 204 },
+  ContainerKill: { method: 'POST', path: '/containers/{name}/kill', query: container.ContainerKillQuery, status: 204 },
+  ContainerRename: { method: 'POST', path: '/containers/{name}/rename', query: container.ContainerRenameQuery, status: 204 },
+  ContainerPause: { method: 'POST', path: '/containers/{name}/pause', status: 204 },
+  ContainerUnpause: { method: 'POST', path: '/containers/{name}/unpause', status: 204 },
+  ContainerAttach: { method: 'POST', path: '/containers/{name}/attach', query: container.ContainerAttachQuery, status: 200 },
+  ContainerWait: { method: 'POST', path: '/containers/{name}/wait', query: container.ContainerWaitQuery, status: 200 },
+  ContainerDelete: { method: 'DELETE', path: '/containers/{name}', query: container.ContainerDeleteQuery, status: 204 },
+  ContainerPrune: { method: 'POST', path: '/containers/prune', query: container.PruneQuery, status: 200 },
+  ContainerExplain: { method: 'GET', path: '/containers/{name}/explain', status: 200 },
+  ContainerExec: { method: 'POST', path: '/containers/{name}/exec', body: exec.ContainerExecBody, status: 201 },
+  ExecStart: { method: 'POST', path: '/exec/{name}/start', body: exec.ExecStartBody, status: 200 },
+  ExecResize: { method: 'POST', path: '/exec/{name}/resize', query: container.ResizeQuery, status: 200 },
+  ExecInspect: { method: 'GET', path: '/exec/{name}/json', status: 200 },
+  ImageList: { method: 'GET', path: '/images/json', query: image.ImageListQuery, status: 200 },
+  ImageInspect: { method: 'GET', path: '/images/{name}/json', query: image.ImageInspectQuery, status: 200 },
+  ImageHistory: { method: 'GET', path: '/images/{name}/history', query: image.ImageHistoryQuery, status: 200 },
+  ImageTag: { method: 'POST', path: '/images/{name}/tag', query: image.ImageTagQuery, status: 201 },
+  ImageDelete: { method: 'DELETE', path: '/images/{name}', query: image.ImageDeleteQuery, status: 200 },
+  ImagePrune: { method: 'POST', path: '/images/prune', query: container.PruneQuery, status: 200 },
+  ImageCreate: { method: 'POST', path: '/images/create', query: image.ImageCreateQuery, status: 200 },
+  ImageBuild: { method: 'POST', path: '/build', query: ImageBuildQuery, status: 200 },
+  ImageCommit: { method: 'POST', path: '/commit', query: image.ImageCommitQuery, body: ContainerConfig.nullable(), status: 201 },
+  NetworkList: { method: 'GET', path: '/networks', query: network.NetworkListQuery, status: 200 },
+  NetworkInspect: { method: 'GET', path: '/networks/{name}', query: network.NetworkInspectQuery, status: 200 },
+  VolumeList: { method: 'GET', path: '/volumes', query: volume.VolumeListQuery, status: 200 },
+  VolumeInspect: { method: 'GET', path: '/volumes/{name}', status: 200 },
+  VolumeCreate: { method: 'POST', path: '/volumes/create', body: volume.VolumeCreateBody, status: 201 },
+  VolumeDelete: { method: 'DELETE', path: '/volumes/{name}', query: volume.VolumeDeleteQuery, status: 204 },
+  PluginList: { method: 'GET', path: '/plugins', status: 200 },
+  SystemPing: { method: 'GET', path: '/_ping', status: 200 },
+  SystemPingHead: { method: 'HEAD', path: '/_ping', status: 200 },
+  SystemVersion: { method: 'GET', path: '/version', status: 200 },
+  SystemInfo: { method: 'GET', path: '/info', status: 200 },
+  SystemEvents: { method: 'GET', path: '/events', query: SystemEventsQuery, status: 200 },
+} as const satisfies Readonly<Record<string, Route>>
+
+export type Routes = typeof routes
+export type OperationId = keyof Routes

@@ -1,0 +1,38 @@
+import * as z from 'zod'
+import { filters } from './filters.ts'
+import { bool, optionalWord, word, words } from './parameters.ts'
+
+/** GET /images/json. `filter` (a reference) is what clients before 1.41 send. */
+export const ImageListQuery = z.object({ all: bool(), filters, 'shared-size': bool(), digests: bool(), manifests: bool(), filter: optionalWord })
+
+/** GET /images/{name}/json and history: `platform` is JSON (an OCI platform). */
+export const ImageInspectQuery = z.object({ manifests: bool(), platform: optionalWord })
+export const ImageHistoryQuery = z.object({ platform: optionalWord })
+
+/** POST /images/{name}/tag */
+export const ImageTagQuery = z.object({ repo: word, tag: word })
+
+/** DELETE /images/{name} */
+export const ImageDeleteQuery = z.object({ force: bool(), noprune: bool() })
+
+/** POST /images/create: a pull (`fromImage`) or an import (`fromSrc`, `-` for the body). */
+export const ImageCreateQuery = z.object({
+  fromImage: word,
+  fromSrc: word,
+  repo: word,
+  tag: word,
+  message: word,
+  changes: words,
+  platform: optionalWord,
+})
+
+/** POST /commit */
+export const ImageCommitQuery = z.object({
+  container: word,
+  repo: word,
+  tag: word,
+  comment: word,
+  author: word,
+  pause: bool(true),
+  changes: words,
+})

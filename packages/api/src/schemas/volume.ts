@@ -1,0 +1,15 @@
+import * as z from 'zod'
+import { filters } from './filters.ts'
+import { text, textMap } from './go-json.ts'
+import { bool } from './parameters.ts'
+
+/** GET /volumes */
+export const VolumeListQuery = z.object({ filters })
+
+/** POST /volumes/create; ClusterVolumeSpec is for swarm's volumes, which there are none of. */
+export const VolumeCreateBody = z.object({ Name: text, Driver: text, DriverOpts: textMap, Labels: textMap, ClusterVolumeSpec: z.looseObject({}).nullish() })
+
+/** DELETE /volumes/{name} */
+export const VolumeDeleteQuery = z.object({ force: bool() })
+
+export type VolumeCreateBody = z.infer<typeof VolumeCreateBody>
