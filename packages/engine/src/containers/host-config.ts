@@ -1,0 +1,114 @@
+import { EngineError } from '@engine/linux'
+import { normalizeCapabilities } from '@engine/runtime'
+import type { HostConfig, HostConfigView } from '../types/container-config.ts'
+
+/** What the engine's configuration says where a client said nothing. */
+export interface HostDefaults {
+  readonly shmSize: number
+  readonly cgroupVersion: 1 | 2
+  readonly maskedPaths: readonly string[]
+  readonly readonlyPaths: readonly string[]
+}
+
+/** The name of the one runtime there is; Docker's `runc` means it too. */
+export const runtimeName = 'engine'
+
+/**
+ * A client's HostConfig with every field filled in as Docker fills it (moby adaptContainerSettings), not yet checked.
+ * @throws EngineError invalid-argument for names that mean nothing: capabilities, runtimes
+ */
+export function completeHostConfig(given: HostConfig, defaults: HostDefaults): HostConfigView {
+  const privileged = given.Privileged ?? false
+  const memory = given.Memory ?? 0
+  return {
+    Binds: given.Binds ?? null,
+    ContainerIDFile: given.ContainerIDFile ?? '',
+    LogConfig: { Type: given.LogConfig?.Type || 'json-file', Config: given.LogConfig?.Config ?? {} },
+    NetworkMode: !given.NetworkMode || given.NetworkMode === 'default' ? 'bridge' : given.NetworkMode,
+    PortBindings: given.PortBindings ?? null,
+    RestartPolicy: { Name: given.RestartPolicy?.Name || 'no', MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0 },
+    AutoRemove: given.AutoRemove ?? false,
+    VolumeDriver: given.VolumeDriver ?? '',
+    VolumesFrom: given.VolumesFrom ?? null,
+    ConsoleSize: given.ConsoleSize ?? [0, 0],
+    ...(notEmpty(given.Annotations) ? { Annotations: given.Annotations } : {}),
+    CapAdd: given.CapAdd ? normalizeCapabilities('CapAdd', given.CapAdd) : null,
+    CapDrop: given.CapDrop ? normalizeCapabilities('CapDrop', given.CapDrop) : null,
+    CgroupnsMode: given.CgroupnsMode || (defaults.cgroupVersion === 2 ? 'private' : 'host'),
+    Dns: given.Dns ?? null,
+    DnsOptions: given.DnsOptions ?? null,
+    DnsSearch: given.DnsSearch ?? null,
+    ExtraHosts: given.ExtraHosts ?? null,
+    GroupAdd: given.GroupAdd ?? null,
+    IpcMode: given.IpcMode || 'private',
+    Cgroup: given.Cgroup ?? '',
+    Links: given.Links ?? null,
+    OomScoreAdj: given.OomScoreAdj ?? 0,
+    PidMode: given.PidMode ?? '',
+    Privileged: privileged,
+    PublishAllPorts: given.PublishAllPorts ?? false,
+    ReadonlyRootfs: given.ReadonlyRootfs ?? false,
+    SecurityOpt: securityOptions(given, privileged),
+    ...(notEmpty(given.StorageOpt) ? { StorageOpt: given.StorageOpt } : {}),
+    ...(notEmpty(given.Tmpfs) ? { Tmpfs: given.Tmpfs } : {}),
+    UTSMode: given.UTSMode ?? '',
+    UsernsMode: given.UsernsMode ?? '',
+    ShmSize: given.ShmSize || defaults.shmSize,
+    ...(notEmpty(given.Sysctls) ? { Sysctls: given.Sysctls } : {}),
+    Runtime: runtime(given.Runtime ?? ''),
+    Isolation: given.Isolation ?? '',
+    CpuShares: given.CpuShares ?? 0,
+    Memory: memory,
+    NanoCpus: given.NanoCpus ?? 0,
+    CgroupParent: given.CgroupParent ?? '',
+    BlkioWeight: given.BlkioWeight ?? 0,
+    BlkioWeightDevice: given.BlkioWeightDevice ?? null,
+    BlkioDeviceReadBps: given.BlkioDeviceReadBps ?? null,
+    BlkioDeviceWriteBps: given.BlkioDeviceWriteBps ?? null,
+    BlkioDeviceReadIOps: given.BlkioDeviceReadIOps ?? null,
+    BlkioDeviceWriteIOps: given.BlkioDeviceWriteIOps ?? null,
+    CpuPeriod: given.CpuPeriod ?? 0,
+    CpuQuota: given.CpuQuota ?? 0,
+    CpuRealtimePeriod: given.CpuRealtimePeriod ?? 0,
+    CpuRealtimeRuntime: given.CpuRealtimeRuntime ?? 0,
+    CpusetCpus: given.CpusetCpus ?? '',
+    CpusetMems: given.CpusetMems ?? '',
+    Devices: given.Devices ?? null,
+    DeviceCgroupRules: given.DeviceCgroupRules ?? null,
+    DeviceRequests: given.DeviceRequests ?? null,
+    ...(given.KernelMemoryTCP ? { KernelMemoryTCP: given.KernelMemoryTCP } : {}),
+    MemoryReservation: given.MemoryReservation ?? 0,
+    // Swap as much as memory, when only memory was limited.
+    MemorySwap: memory > 0 && !given.MemorySwap ? memory * 2 : (given.MemorySwap ?? 0),
+    MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
+    OomKillDisable: given.OomKillDisable ?? false,
+    PidsLimit: given.PidsLimit ?? null,
+    Ulimits: given.Ulimits ?? null,
+    CpuCount: given.CpuCount ?? 0,
+    CpuPercent: given.CpuPercent ?? 0,
+    IOMaximumIOps: given.IOMaximumIOps ?? 0,
+    IOMaximumBandwidth: given.IOMaximumBandwidth ?? 0,
+    ...(given.Mounts !== null && given.Mounts !== undefined && given.Mounts.length > 0 ? { Mounts: given.Mounts } : {}),
+    MaskedPaths: privileged ? null : (given.MaskedPaths ?? defaults.maskedPaths),
+    ReadonlyPaths: privileged ? null : (given.ReadonlyPaths ?? defaults.readonlyPaths),
+    ...(typeof given.Init === 'boolean' ? { Init: given.Init } : {}),
+  }
+}
+
+function notEmpty<T extends object>(map: T | null | undefined): map is T {
+  return map !== null && map !== undefined && Object.keys(map).length > 0
+}
+
+/** Containers that share the host's privileges, pids or ipc are not labelled, and Docker says so in SecurityOpt. */
+function securityOptions(given: HostConfig, privileged: boolean): readonly string[] | null {
+  const unlabelled = privileged || given.PidMode === 'host' || given.IpcMode === 'host'
+  const options = given.SecurityOpt ?? null
+  if (!unlabelled || options?.some((option) => option.startsWith('label')) === true) return options
+  return [...(options ?? []), 'label=disable']
+}
+
+function runtime(name: string): string {
+  if (name === '' || name === runtimeName) return runtimeName
+  if (name === 'runc' || name === 'io.containerd.runc.v2') return name
+  throw new EngineError('invalid-argument', `unknown or invalid runtime name: ${name}`)
+}
