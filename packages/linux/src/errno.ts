@@ -58,6 +58,7 @@ export const Errno = {
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   ESTALE: 116,
+  EDQUOT: 122,
 } as const
 
 /** The name of an errno value, such as `ENOENT` for 2; `errno 999` for one unknown. */

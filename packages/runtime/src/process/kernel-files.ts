@@ -1,0 +1,77 @@
+import { openSync } from 'node:fs'
+import { Errno } from '@engine/linux'
+import type { Program } from '@engine/linux/program'
+import { joinTargets } from '../cgroup/join.ts'
+import { cgroupLayout } from '../cgroup/hierarchy.ts'
+import type { OciSpec } from '../spec.ts'
+import { slots } from './descriptors.ts'
+
+const O_WRONLY = 1
+const O_CLOEXEC = 0o2000000
+const AT_FDCWD = -100
+const RESOLVE_NO_XDEV = 1
+const RESOLVE_NO_SYMLINKS = 4
+const RESOLVE_BENEATH = 8
+const KEYCTL_JOIN_SESSION_KEYRING = 1
+
+/** How a child comes into its cgroup: born in it (v2), or by writing into these files first of all (v1). */
+export interface CgroupEntry {
+  readonly birthplace: number | undefined
+  readonly files: readonly { readonly fd: number; readonly path: string }[]
+}
+
+/** Opens what the child needs to come into its cgroup, which exists. `held` takes the descriptors. */
+export function openCgroup(path: string, held: (fd: number) => void): CgroupEntry {
+  const layout = cgroupLayout()
+  if (layout.version === 2) {
+    const directory = layout.directories(path)[0] as string
+    const fd = openSync(directory, 'r')
+    held(fd)
+    return { birthplace: fd, files: [] }
+  }
+  const files = joinTargets(path).map((file) => {
+    const fd = openSync(file, 'w')
+    held(fd)
+    return { fd, path: file }
+  })
+  return { birthplace: undefined, files }
+}
+
+/** Appends: move into the cgroup. Before the cgroup namespace is made, so that the cgroup is its root. */
+export function joinCgroup(program: Program, entry: CgroupEntry): void {
+  const zero = program.string('0')
+  for (const { fd, path } of entry.files) program.call('write', [fd, zero, 1], { args: { path, value: '0' }, failure: `failed to write ${path}` })
+}
+
+/** Appends: the OOM killer's bias (proc_pid_oom_score_adj(5)); through the host's procfs. Without CAP_SYS_RESOURCE it can only go up. */
+export function setOomScore(program: Program, value: number): void {
+  const file = program.call('openat', [AT_FDCWD, program.string('/proc/self/oom_score_adj'), O_WRONLY | O_CLOEXEC, 0], { args: { path: '/proc/self/oom_score_adj' }, quiet: true })
+  const text = `${value}`
+  program.call('write', [file, program.string(text), text.length], { args: { path: '/proc/self/oom_score_adj', value }, allow: [Errno.EACCES, Errno.EPERM] })
+}
+
+/** Appends: a session keyring of its own (keyrings(7)), so that keys of the shim's session are out of reach. */
+export function joinKeyring(program: Program, name: string): void {
+  program.call('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, program.string(name), 0, 0, 0], { args: { operation: 'KEYCTL_JOIN_SESSION_KEYRING' }, allow: [Errno.ENOSYS, Errno.EPERM, Errno.EDQUOT, Errno.EACCES] })
+}
+
+/** Appends: host and domain name of the container's UTS namespace. */
+export function setNames(program: Program, spec: OciSpec): void {
+  if (spec.hostname !== undefined) program.call('sethostname', [program.string(spec.hostname), Buffer.byteLength(spec.hostname)], { args: { name: spec.hostname }, failure: 'sethostname' })
+  if (spec.domainname !== undefined) program.call('setdomainname', [program.string(spec.domainname), Buffer.byteLength(spec.domainname)], { args: { name: spec.domainname }, failure: 'setdomainname' })
+}
+
+/**
+ * Appends the sysctls, written relative to the procfs that this program mounted itself, never by a path that the image or
+ * another container can bend (CVE-2025-52881), before /proc/sys becomes read-only.
+ */
+export function writeSysctls(program: Program, spec: OciSpec): void {
+  const how = program.words(O_WRONLY | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+  for (const [name, value] of Object.entries(spec.linux.sysctl ?? {})) {
+    const path = `sys/${name.replaceAll('.', '/')}`
+    const failure = `open sysctl ${name} file`
+    const file = program.call('openat2', [slots().proc, program.string(path), how, 24], { args: { root: 'procfs', path, flags: 'O_WRONLY' }, failure })
+    program.call('dup3', [file, slots().target, O_CLOEXEC], { args: {}, quiet: true })
+    program.call('write', [slots().target, program.string(value), Buffer.byteLength(value)], { args: { path: `/proc/${path}`, value }, failure: `write sysctl key ${name}` })
+  }
+}

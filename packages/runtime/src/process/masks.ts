@@ -1,0 +1,69 @@
+import { statSync } from 'node:fs'
+import { AT_EMPTY_PATH, AT_RECURSIVE, MountAttribute, OPEN_TREE_CLONE, mountAttr } from '@engine/linux/mount-api'
+import { Label, type Program } from '@engine/linux/program'
+import type { OciSpec } from '../spec.ts'
+import { slots } from './descriptors.ts'
+import type { MountOptions } from './mount-options.ts'
+import { attach, cloneTarget, newFilesystem } from './mounts.ts'
+import { openPath } from './path-in-root.ts'
+
+const O_PATH = 0o10000000
+const O_CLOEXEC = 0o2000000
+const AT_FDCWD = -100
+
+/** Appends: make paths read-only by a mount of themselves upon themselves. Paths that are not there are passed over. */
+export function makePathsReadonly(program: Program, spec: OciSpec): void {
+  const attr = program.bytes(mountAttr(MountAttribute.RDONLY, 0, 0))
+  for (const path of spec.linux.readonlyPaths) {
+    const missing = new Label()
+    openPath(program, path, slots().target, { missing, failure: `error making "${path}" read-only`, quiet: true })
+    cloneTarget(program, path, true)
+    program.call('mount_setattr', [slots().mount, program.string(''), AT_EMPTY_PATH | AT_RECURSIVE, attr, 32], {
+      args: { path, set: 'MOUNT_ATTR_RDONLY' },
+      failure: `error making "${path}" read-only`,
+    })
+    attach(program, slots().mount, { source: path, destination: path })
+    program.place(missing)
+  }
+}
+
+/**
+ * Appends: hide paths. A file is covered by the host's /dev/null, opened before the container's root is entered
+ * (CVE-2025-31133), a directory by an empty, read-only tmpfs. What is not there is passed over.
+ */
+export function maskPaths(program: Program, spec: OciSpec): void {
+  if (spec.linux.maskedPaths.length === 0) return
+  const { nothing, target, mount } = slots()
+  const failure = 'error masking paths'
+  const devNull = program.call('openat', [AT_FDCWD, program.string('/dev/null'), O_PATH | O_CLOEXEC, 0], { args: { path: '/dev/null', flags: 'O_PATH' }, failure })
+  program.call('dup3', [devNull, nothing, O_CLOEXEC], { args: {}, quiet: true })
+  for (const path of spec.linux.maskedPaths) {
+    const missing = new Label()
+    openPath(program, path, target, { missing, failure: `error masking "${path}"`, quiet: true })
+    if (isDirectory(path)) {
+      newFilesystem(program, { type: 'tmpfs', source: 'tmpfs', destination: path, options: ['ro'] }, emptyDirectory)
+      attach(program, mount, { source: 'empty tmpfs', destination: path })
+    } else {
+      const tree = program.call('open_tree', [nothing, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH], { args: { path: '/dev/null', flags: 'OPEN_TREE_CLONE' }, failure })
+      program.call('dup3', [tree, mount, O_CLOEXEC], { args: {}, quiet: true })
+      attach(program, mount, { source: '/dev/null', destination: path })
+    }
+    program.place(missing)
+  }
+}
+
+const emptyDirectory: MountOptions = {
+  set: MountAttribute.RDONLY | MountAttribute.NOSUID | MountAttribute.NODEV | MountAttribute.NOEXEC,
+  clear: 0,
+  recursiveSet: 0,
+  propagation: 0,
+  propagationRecursive: false,
+  bind: false,
+  recursiveBind: false,
+  data: [['nr_blocks', '1'], ['nr_inodes', '2']],
+}
+
+/** The kernel is the same inside and outside, so is the kind of a file of /proc or /sys; a path elsewhere counts as a file. */
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

@@ -1,0 +1,123 @@
+import { fstatSync } from 'node:fs'
+import { EngineError, SyscallError, errnoText } from '@engine/linux'
+import {
+  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, FSCONFIG_CMD_CREATE, FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC,
+  MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLONE, Propagation, mountSetattr, openTree,
+} from '@engine/linux/mount-api'
+import type { Program } from '@engine/linux/program'
+import type { OciMount, OciSpec } from '../spec.ts'
+import { mountCgroups } from './cgroup-mount.ts'
+import { slots } from './descriptors.ts'
+import { parseMountOptions, type MountOptions } from './mount-options.ts'
+import { openTarget, refuseWhenEqual } from './path-in-root.ts'
+
+const O_CLOEXEC = 0o2000000
+const PROC_SUPER_MAGIC = 0x9fa0
+
+/** Files of procfs that a mount may cover, as runc allows it (lxcfs covers them). */
+const coverable = new Set(['cpuinfo', 'diskstats', 'meminfo', 'stat', 'swaps', 'uptime', 'loadavg', 'slabinfo', 'net/dev', 'sys/kernel/ns_last_pid', 'sys/crypto/fips_enabled'].map((name) => `/proc/${name}`))
+
+/** A mount with what this process has opened for it. */
+interface PreparedMount {
+  readonly mount: OciMount
+  readonly options: MountOptions
+  /** A detached copy of a bind's source. */
+  readonly source?: { readonly fd: number; readonly kind: 'directory' | 'file' }
+}
+
+/**
+ * Opens the sources of bind mounts, in the shim's (the host's) mount namespace: the child's is private, and a shared bind must
+ * stay in its peer group.
+ * @param held takes every descriptor, for closing after the fork
+ * @throws EngineError with Docker's words when a source is missing
+ */
+export function prepareMounts(spec: OciSpec, held: (fd: number) => void): PreparedMount[] {
+  return spec.mounts.map((mount) => {
+    const options = parseMountOptions(mount.options)
+    if (mount.type !== 'bind' && !options.bind) return { mount, options }
+    const fd = openBindSource(mount, options)
+    held(fd)
+    if (options.set !== 0 || options.clear !== 0) mountSetattr(fd, { set: options.set, clear: options.clear })
+    if (options.recursiveSet !== 0) mountSetattr(fd, { set: options.recursiveSet, recursive: true })
+    mountSetattr(fd, { propagation: options.propagation === 0 ? Propagation.PRIVATE : options.propagation, recursive: options.propagation === 0 || options.propagationRecursive })
+    return { mount, options, source: { fd, kind: fstatSync(fd).isDirectory() ? 'directory' : 'file' } }
+  })
+}
+
+function openBindSource(mount: OciMount, options: MountOptions): number {
+  try {
+    return openTree(AT_FDCWD, mount.source, OPEN_TREE_CLONE | (options.recursiveBind ? AT_RECURSIVE : 0))
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    throw new EngineError('invalid-argument', `error mounting "${mount.source}" to rootfs at "${mount.destination}": open source: ${errnoText(error.errno)}`, { cause: error })
+  }
+}
+
+/** Appends every mount of the spec, in its order. Runs in the child, in its own namespaces, before pivot_root. */
+export function mountAll(program: Program, prepared: readonly PreparedMount[], devpts: number | undefined): void {
+  for (const { mount, options, source } of prepared) {
+    if (mount.type === 'cgroup') {
+      mountCgroups(program, mount, options)
+      continue
+    }
+    openTarget(program, mount.destination, source?.kind ?? 'directory', mount.type === 'proc' || mount.type === 'sysfs')
+    const isProc = mount.type === 'proc'
+    if (!isProc && !coverable.has(mount.destination)) refuseProc(program, mount)
+    if (source !== undefined) attach(program, source.fd, mount)
+    else if (mount.type === 'devpts' && devpts !== undefined) attach(program, devpts, mount)
+    else {
+      newFilesystem(program, mount, options)
+      attach(program, slots().mount, mount)
+      if (isProc && mount.destination === '/proc') keep(program, slots().proc)
+      if (mount.destination === '/dev') keep(program, slots().dev)
+    }
+  }
+}
+
+/** Appends: move the mount of a descriptor onto the open target. */
+export function attach(program: Program, fd: number, mount: { readonly source: string; readonly destination: string }): void {
+  program.call('move_mount', [fd, program.string(''), slots().target, program.string(''), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH], {
+    args: { source: mount.source, target: mount.destination },
+    failure: `error mounting "${mount.source}" to rootfs at "${mount.destination}"`,
+  })
+}
+
+/** Appends: a new file system, as a mount that is not attached yet, onto slot `mount`. */
+export function newFilesystem(program: Program, mount: OciMount, options: MountOptions): void {
+  const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}"`
+  const { mount: slot } = slots()
+  const context = program.call('fsopen', [program.string(mount.type), FSOPEN_CLOEXEC], { args: { type: mount.type }, failure })
+  program.call('dup3', [context, slot, O_CLOEXEC], { args: {}, quiet: true })
+  const data: readonly (readonly [string, string | undefined])[] = [['source', mount.source], ...options.data]
+  for (const [key, value] of data) {
+    program.call('fsconfig', [slot, value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, program.string(key), value === undefined ? 0 : program.string(value), 0], {
+      args: value === undefined ? { key } : { key, value },
+      failure: `${failure}: option ${value === undefined ? key : `${key}=${value}`}`,
+    })
+  }
+  program.call('fsconfig', [slot, FSCONFIG_CMD_CREATE, 0, 0, 0], { args: { command: 'create', type: mount.type }, failure })
+  const mounted = program.call('fsmount', [slot, FSMOUNT_CLOEXEC, options.set], { args: { type: mount.type, attributes: mount.options.join(',') }, failure })
+  program.call('dup3', [mounted, slot, O_CLOEXEC], { args: {}, quiet: true })
+}
+
+/** Appends: keep the mount just attached under another slot, for later steps. */
+function keep(program: Program, slot: number): void {
+  program.call('dup3', [slots().mount, slot, O_CLOEXEC], { args: {}, quiet: true })
+}
+
+/** Appends: fail when the target lies in procfs, however the image's links lead there (CVE-2019-16884, CVE-2023-27561). */
+function refuseProc(program: Program, mount: OciMount): void {
+  const statfs = program.bytes(Buffer.alloc(120))
+  const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}": check failed: "${mount.destination}" cannot be mounted because it is inside /proc`
+  program.call('fstatfs', [slots().target, statfs], { args: {}, quiet: true, failure })
+  refuseWhenEqual(program, statfs, PROC_SUPER_MAGIC, failure)
+}
+
+/** Appends: a copy of what slot `target` is open on, detached, onto slot `mount`. */
+export function cloneTarget(program: Program, path: string, recursive: boolean): void {
+  const tree = program.call('open_tree', [slots().target, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)], {
+    args: { path, flags: 'OPEN_TREE_CLONE' },
+    failure: `error mounting "${path}"`,
+  })
+  program.call('dup3', [tree, slots().mount, O_CLOEXEC], { args: {}, quiet: true })
+}

@@ -1,0 +1,87 @@
+import { Errno } from '@engine/linux'
+import { Label, type Program } from '@engine/linux/program'
+import { slots } from './descriptors.ts'
+
+const O_PATH = 0o10000000
+const O_CLOEXEC = 0o2000000
+const O_CREAT = 0o100
+const O_NOFOLLOW = 0o400000
+const RESOLVE_NO_MAGICLINKS = 2
+const RESOLVE_NO_SYMLINKS = 4
+const RESOLVE_IN_ROOT = 16
+
+/** Lays out struct open_how (openat2(2)): flags, mode, resolve; paths stay in the container's root and pass no magic link. */
+export function openHow(program: Program, flags: number, noSymlinks = false): bigint {
+  return program.words(flags | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (noSymlinks ? RESOLVE_NO_SYMLINKS : 0))
+}
+
+interface OpenPath {
+  /** Where to go on when there is no such path; without it that is a failure. */
+  readonly missing?: Label
+  /** What the user is told when it fails. */
+  readonly failure: string
+  readonly quiet?: boolean
+  /** Fail (ELOOP) when a component is a symbolic link. */
+  readonly noSymlinks?: boolean
+}
+
+/**
+ * Appends: open a path inside the container's root (O_PATH) onto a slot. Runs in the child, after the root is there.
+ * What the path names belongs to the image: only openat2(2) resolves it (CVE-2021-30465, CVE-2024-45310).
+ */
+export function openPath(program: Program, path: string, slot: number, options: OpenPath): void {
+  const fd = program.call('openat2', [slots().root, program.string(path), openHow(program, O_PATH, options.noSymlinks), 24], {
+    args: { root: 'container', path, flags: 'O_PATH' },
+    failure: options.failure,
+    ...(options.missing === undefined ? {} : { allow: [Errno.ENOENT, Errno.ENOTDIR], onAllowed: options.missing }),
+    ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
+  })
+  program.call('dup3', [fd, slot, O_CLOEXEC], { args: {}, quiet: true })
+}
+
+/**
+ * Appends: make sure that a mount's target exists, with the directories above it, and open it onto slot `target`.
+ * @param kind what to make where nothing is: a directory, or an empty file for a bind of a file
+ */
+export function openTarget(program: Program, path: string, kind: 'directory' | 'file', noSymlinks = false): void {
+  const failure = `error mounting to rootfs at "${path}": open target`
+  const { target } = slots()
+  const make = new Label()
+  openPath(program, path, target, { missing: make, failure, quiet: true, noSymlinks })
+  const there = new Label()
+  jump(program, there)
+  program.place(make)
+  const names = path.split('/').filter((name) => name !== '' && name !== '.')
+  names.forEach((name, i) => {
+    const parent = `/${names.slice(0, i).join('/')}`
+    openPath(program, parent, target, { failure, quiet: true })
+    const last = i === names.length - 1
+    if (last && kind === 'file') {
+      const fd = program.call('openat', [target, program.string(name), O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644], {
+        args: { path, flags: 'O_CREAT|O_NOFOLLOW', mode: 0o644 },
+        failure,
+      })
+      program.call('close', [fd], { args: {}, quiet: true })
+    } else {
+      program.call('mkdirat', [target, program.string(name), 0o755], { args: { path: `${parent === '/' ? '' : parent}/${name}`, mode: 0o755 }, allow: [Errno.EEXIST], failure })
+    }
+  })
+  openPath(program, path, target, { failure, quiet: true, noSymlinks })
+  program.place(there)
+}
+
+/** Appends an unconditional jump: dup3(2) of a descriptor onto itself is always EINVAL, and an allowed failure goes where it is told. */
+export function jump(program: Program, to: Label): void {
+  const { nothing } = slots()
+  program.call('dup3', [nothing, nothing, O_CLOEXEC], { args: {}, quiet: true, allow: [Errno.EINVAL], onAllowed: to })
+}
+
+const FUTEX_WAIT_PRIVATE = 128
+
+/**
+ * Appends: fail when a 32-bit number in the program's memory has a value that must not be. A table has no comparison of its
+ * own, but futex(2) has one: FUTEX_WAIT with no time to wait is EAGAIN when the word differs, and ETIMEDOUT when it is equal.
+ */
+export function refuseWhenEqual(program: Program, word: bigint, value: number, failure: string): void {
+  program.call('futex', [word, FUTEX_WAIT_PRIVATE, value, program.words(0, 0), 0, 0], { args: {}, quiet: true, allow: [Errno.EAGAIN], failure })
+}

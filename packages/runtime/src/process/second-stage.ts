@@ -1,0 +1,31 @@
+import { Label, type Program } from '@engine/linux/program'
+
+const CLONE_PARENT = 0x8000
+const CLONE_PARENT_SETTID = 0x100000
+const SIGCHLD = 17
+
+/**
+ * Appends: become a member of a PID namespace that exists. setns(2) changes the namespace of children only, so the child forks
+ * once more; with CLONE_PARENT the new process is the shim's child, as the first one is, and the first one ends.
+ * Until here the container could not see the process; what is left to do in its sight is little.
+ * @param namespace what to join first, unless the program has done so already
+ * @returns where the kernel stores the new process's pid (in the shim's PID namespace), and `end`, to call when everything else is laid out
+ */
+export function secondStage(program: Program, namespace?: { readonly fd: number; readonly path: string }): { readonly pidAt: bigint; end(): void } {
+  const CLONE_NEWPID = 0x20000000
+  if (namespace !== undefined) {
+    program.call('setns', [namespace.fd, CLONE_NEWPID], { args: { path: namespace.path, type: 'pid' }, failure: `error joining pid namespace ${namespace.path}` })
+  }
+  const pidAt = program.words(0)
+  const first = new Label()
+  program.call('clone', [CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, pidAt, 0, 0], { args: { flags: 'CLONE_PARENT' }, onPositive: first })
+  return {
+    pidAt,
+    end: () => {
+      // Where execve has failed the new process ends; then comes the first one's end.
+      program.call('exit_group', [1], { args: { status: 1 }, quiet: true })
+      program.place(first)
+      program.call('exit_group', [0], { args: { status: 0 }, quiet: true })
+    },
+  }
+}
