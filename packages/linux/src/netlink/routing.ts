@@ -27,11 +27,19 @@ export class Routing implements Disposable {
   }
 
   /**
-   * Takes a link away, and a veth's other end with it. Waits for the kernel's grace periods: some 30 ms, during which this
-   * thread stands still. @throws SyscallError ENODEV
+   * Takes a link away, and a veth's other end with it; nothing happens when there is none. The kernel takes some 30 ms for its
+   * grace periods, during which another thread waits. The link is one of this thread's own namespace.
+   * @returns whether it was there
    */
-  deleteLink(index: number): void {
-    this.#socket.request('RTM_DELLINK', writeLinkQuery({ index }), 0, () => ({ index }))
+  async deleteLink(index: number): Promise<boolean> {
+    using socket = new NetlinkSocket()
+    try {
+      await socket.requestApart('RTM_DELLINK', writeLinkQuery({ index }), 0, () => ({ index }))
+      return true
+    } catch (error) {
+      if (failedWith(error, Errno.ENODEV)) return false
+      throw error
+    }
   }
 
   /** A link by name or index; undefined when there is none. */

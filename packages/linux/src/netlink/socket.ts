@@ -1,10 +1,11 @@
 import koffi from 'koffi'
 import { closeSync } from 'node:fs'
 import { door } from '../door.ts'
-import { Errno } from '../errno.ts'
+import { Errno, errnoName } from '../errno.ts'
 import { libc } from '../libc.ts'
-import type { TracedValue } from '../tracer.ts'
-import { MessageFlag, MessageType, parseMessages, parseOutcome, writeMessage, type NetlinkMessage } from './message.ts'
+import { SyscallError } from '../syscall-error.ts'
+import { tracer, type TracedValue } from '../tracer.ts'
+import { MessageFlag, MessageType, parseMessages, parseOutcome, writeMessage, type NetlinkMessage, type NetlinkOutcome } from './message.ts'
 
 const socketCall = libc.func('int socket(int domain, int type, int protocol)')
 const setsockoptCall = libc.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)')
@@ -89,6 +90,33 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * As request, for changes that keep the kernel waiting for its grace periods (a link's removal: 20 to 30 ms): send(2) runs on a
+   * thread of libuv's pool meanwhile. Needs a socket of its own, on which nothing else is asked until this is done.
+   */
+  async requestApart(name: keyof typeof MessageType, payload: Buffer, flags: number, args: () => Args): Promise<void> {
+    const report = tracer()
+    const start = process.hrtime.bigint()
+    const sequence = this.#nextSequence()
+    const bytes = writeMessage({ type: MessageType[name], flags: flags | MessageFlag.REQUEST | MessageFlag.ACK, sequence, payload })
+    const sent = await sendApart(this.#fd, bytes)
+    // errno stays on the other thread; the one thing that can go wrong with a whole message on a good socket is a lack of memory.
+    const outcome = sent < 0 ? { errno: Errno.ENOMEM, text: undefined } : this.#outcome(sequence)
+    const shown = withReason(args(), outcome.text)
+    const nanoseconds = Number(process.hrtime.bigint() - start)
+    report?.({ call: `netlink ${name}`, args: shown, result: outcome.errno === 0 ? 0 : -1, ...(outcome.errno === 0 ? {} : { errno: errnoName(outcome.errno) }), nanoseconds })
+    if (outcome.errno !== 0) throw new SyscallError(`netlink ${name}`, shown, outcome.errno)
+  }
+
+  /** Receives until the acknowledgement of request `sequence` is there. */
+  #outcome(sequence: number): NetlinkOutcome {
+    for (;;) {
+      const messages = this.#receive(sequence)
+      if (messages === undefined) return { errno: koffi.errno(), text: undefined }
+      for (const message of messages) if (message.type === MessageType.ERROR) return parseOutcome(message)
+    }
+  }
+
+  /**
    * Asks for a whole table, or what a filter in the payload leaves of it.
    * @throws SyscallError as request does; EAGAIN when the table changed during each of twenty attempts
    */
@@ -169,6 +197,15 @@ export class NetlinkSocket implements Disposable {
   #setOption(level: number, name: number, shown: string, value: Buffer): void {
     door('setsockopt', () => ({ fd: this.#fd, name: shown }), () => Number(setsockoptCall(this.#fd, level, name, value, value.length)))
   }
+}
+
+function sendApart(fd: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    sendCall.async(fd, bytes, bytes.length, MSG_NOSIGNAL, (error: Error | null, sent: number | bigint) => {
+      if (error === null) resolve(Number(sent))
+      else reject(error)
+    })
+  })
 }
 
 /** Turns the kernel's answer into what a system call would have returned, errno included. */

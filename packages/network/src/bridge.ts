@@ -1,0 +1,79 @@
+import { EngineError } from '@engine/linux'
+import type { Link, Routing } from '@engine/linux/netlink'
+import { writeSysctl } from '@engine/linux/sysctl'
+import { broadcastOf, formatCidr, type Cidr } from './cidr.ts'
+import { macAddressFor } from './ipam.ts'
+import { disableIPv6 } from './ipv6.ts'
+
+const universe = 0
+
+export interface BridgeSettings {
+  /** At most 15 characters. */
+  readonly name: string
+  /** The bridge's own address in its network: the gateway of the containers. */
+  readonly address: Cidr
+  /** bytes */
+  readonly mtu: number
+}
+
+/**
+ * Makes a bridge, or makes an existing one what it shall be: a daemon that crashed left it, with containers on it. Its MAC
+ * address is set, since a bridge without one takes its lowest port's, and changes it as containers come and go.
+ * @throws EngineError conflict when the name is another kind of link's, or its address is another one with containers on it
+ */
+export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
+  const existing = routing.findLink({ name: settings.name })
+  if (existing !== undefined && existing.kind !== 'bridge') {
+    throw new EngineError('conflict', `network interface ${settings.name} exists and is no bridge`)
+  }
+  if (existing === undefined) routing.createLink({ name: settings.name, kind: 'bridge', mac: macAddressFor(settings.address.address), mtu: settings.mtu })
+  const bridge = existing ?? foundLink(routing, settings.name)
+  if (bridge.mtu !== settings.mtu) routing.setLink({ index: bridge.index, mtu: settings.mtu })
+  disableIPv6(settings.name)
+  // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558).
+  writeSysctl(`net/ipv4/conf/${settings.name}/route_localnet`, '0')
+  ensureAddress(routing, bridge, settings)
+  if (!bridge.up) routing.setLink({ index: bridge.index, up: true })
+  return foundLink(routing, settings.name)
+}
+
+/** The IPv4 address of an existing bridge; undefined when there is no such bridge or it has none. */
+export function bridgeAddress(routing: Routing, name: string): Cidr | undefined {
+  const link = routing.findLink({ name })
+  if (link?.kind !== 'bridge') return undefined
+  const address = routing.listAddresses(link.index).find(({ scope }) => scope === universe)
+  return address === undefined ? undefined : { address: address.address, prefix: address.prefix }
+}
+
+/** Takes a bridge away; its ports stay, without it. Nothing happens when it is gone already. */
+export async function removeBridge(routing: Routing, name: string): Promise<void> {
+  const link = routing.findLink({ name })
+  if (link === undefined) return
+  if (link.kind !== 'bridge') throw new EngineError('conflict', `network interface ${name} is no bridge`)
+  await routing.deleteLink(link.index)
+}
+
+/** Networks that the host's routes lead to, without default routes and those by link `except`: no subnet of ours may touch them. */
+export function routedNetworks(routing: Routing, except?: string): Cidr[] {
+  const own = except === undefined ? undefined : routing.findLink({ name: except })?.index
+  return routing.listRoutes().flatMap(({ destination, index }) => (destination === undefined || destination.prefix === 0 || (own !== undefined && index === own) ? [] : [destination]))
+}
+
+function ensureAddress(routing: Routing, bridge: Link, settings: BridgeSettings): void {
+  const { address, prefix } = settings.address
+  const present = routing.listAddresses(bridge.index)
+  const others = present.filter((one) => one.address !== address || one.prefix !== prefix)
+  if (others.length > 0 && routing.listLinks(bridge.index).length > 0) {
+    throw new EngineError('conflict', `bridge ${settings.name} has the address ${others.map(formatCidr).join(', ')} and containers on it: it cannot get ${formatCidr(settings.address)}`)
+  }
+  for (const other of others) routing.deleteAddress(other)
+  if (present.length === others.length) {
+    routing.addAddress({ index: bridge.index, address, prefix, scope: universe, broadcast: broadcastOf(settings.address) })
+  }
+}
+
+function foundLink(routing: Routing, name: string): Link {
+  const link = routing.findLink({ name })
+  if (link === undefined) throw new EngineError('unavailable', `network interface ${name} is gone`)
+  return link
+}

@@ -1,0 +1,65 @@
+/** What a daemon finds of its endpoints' rules after a crash. */
+export interface ListedEndpoint {
+  readonly hostInterface: string
+  /** undefined when only the separation from its neighbours is listed */
+  readonly mac: string | undefined
+  readonly address: string | undefined
+}
+
+/** A chain of somebody else's that drops forwarded packets unless a rule of it accepts them. */
+export interface ForwardConflict {
+  readonly family: string
+  readonly table: string
+  readonly chain: string
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/**
+ * The elements of a set, each as its parts: `["veth1", "02:42:ac:11:00:02", "172.17.0.2"]`. Reads the JSON of `list set`
+ * (libnftables-json(5)).
+ */
+export function parseSetElements(listing: unknown): string[][] {
+  const [set] = objects(listing, 'set')
+  const elements = set?.['elem']
+  if (!Array.isArray(elements)) return []
+  return elements.map((element: unknown) => {
+    const parts: unknown = isObject(element) ? element['concat'] : [element]
+    return Array.isArray(parts) ? parts.map(String) : []
+  })
+}
+
+/** Base chains at the forward hook of IP whose policy is drop, except those of table `own`. Reads the JSON of `list chains`. */
+export function parseForwardDrops(listing: unknown, own: string): ForwardConflict[] {
+  return objects(listing, 'chain').flatMap((chain) => {
+    const { family, table, name, hook, policy } = chain
+    const relevant = hook === 'forward' && policy === 'drop' && (family === 'ip' || family === 'inet') && table !== own
+    return relevant ? [{ family: String(family), table: String(table), chain: String(name) }] : []
+  })
+}
+
+/** The policy of a base chain; undefined when there is none. Reads the JSON of `list chain`. */
+export function parsePolicy(listing: unknown): string | undefined {
+  const policy = objects(listing, 'chain')[0]?.['policy']
+  return typeof policy === 'string' ? policy : undefined
+}
+
+/** Whether a table's rules name a link anywhere. Reads the JSON of `list table`. */
+export function mentionsLink(listing: unknown, link: string): boolean {
+  if (typeof listing === 'string') return listing === link
+  if (Array.isArray(listing)) return listing.some((part) => mentionsLink(part, link))
+  return isObject(listing) && Object.values(listing).some((part) => mentionsLink(part, link))
+}
+
+function objects(listing: unknown, kind: string): Json[] {
+  const entries = isObject(listing) ? listing['nftables'] : undefined
+  if (!Array.isArray(entries)) return []
+  return entries.flatMap((entry: unknown) => {
+    const found = isObject(entry) ? entry[kind] : undefined
+    return isObject(found) ? [found] : []
+  })
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,97 @@
+import { Nftables } from '@engine/linux/nftables'
+import { isForwarding, setForwarding } from '../forwarding.ts'
+import { mentionsLink, parseForwardDrops, parsePolicy, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { checkedTableName, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointRules, type ForwardPolicy } from './ruleset.ts'
+
+/**
+ * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
+ * the tables is touched. Belongs to the thread and network namespace that made it.
+ */
+export class Firewall implements Disposable {
+  readonly #table: string
+  readonly #nftables: Nftables
+
+  /**
+   * @param table the tables' name, one per daemon
+   * @throws EngineError unavailable without libnftables
+   */
+  constructor(table: string) {
+    this.#table = checkedTableName(table)
+    this.#nftables = new Nftables()
+  }
+
+  /**
+   * Lays the tables and turns forwarding on. Where it was off, the host was no router: then packets that are none of ours are
+   * dropped from now on, as Docker does it. The tables remember it, for they end when forwarding does, at the next boot.
+   */
+  ensure(): void {
+    const before = parsePolicy(this.#nftables.list(`list chain inet ${this.#table} forward`))
+    // The rules come first: at no moment does the host forward for strangers.
+    const forwarding = isForwarding()
+    const policy: ForwardPolicy = before === 'drop' || !forwarding ? 'drop' : 'accept'
+    this.#nftables.run(writeTables(this.#table, policy))
+    if (!forwarding) setForwarding(true)
+  }
+
+  /** A bridge's rules, or a change of them. */
+  addBridge(rules: BridgeRules): void {
+    this.#nftables.run(writeBridge(this.#table, rules))
+  }
+
+  /** A bridge's rules away, if they are there. */
+  removeBridge(bridge: string): void {
+    this.#nftables.run(writeBridgeRemoval(this.#table, bridge))
+  }
+
+  /** An endpoint's rules. They come before its link goes up. */
+  addEndpoint(rules: EndpointRules): void {
+    const text = writeEndpoint(this.#table, rules)
+    if (text !== '') this.#nftables.run(text)
+  }
+
+  /** An endpoint's rules away, if they are there. */
+  removeEndpoint(rules: Pick<EndpointRules, 'hostInterface' | 'mac' | 'address'>): void {
+    this.#nftables.run(writeEndpointRemoval(this.#table, { ...rules, antiSpoofing: true, interContainer: false }))
+  }
+
+  /** The endpoints that the tables hold rules for; none when there are no tables. */
+  listEndpoints(): ListedEndpoint[] {
+    const checked = this.#elements('addresses').map(([hostInterface = '', mac, address]) => ({ hostInterface, mac, address }))
+    const known = new Set(checked.map(({ hostInterface }) => hostInterface))
+    const others = [...this.#elements('apart'), ...this.#elements('checked')].map(([name = '']) => name).filter((name) => !known.has(name))
+    return [...checked, ...[...new Set(others)].map((hostInterface) => ({ hostInterface, mac: undefined, address: undefined }))]
+  }
+
+  /**
+   * Chains of others that will drop what containers on `bridge` send and get, whatever our rules accept: netfilter drops a packet
+   * when any table does. A table with a rule that names the bridge is taken to let it through. Rules of the old iptables
+   * (ip_tables, not nf_tables) are not seen.
+   */
+  findConflicts(bridge: string): ForwardConflict[] {
+    const drops = parseForwardDrops(this.#nftables.list('list chains'), this.#table)
+    return drops.filter(({ family, table }) => !mentionsLink(this.#nftables.list(`list table ${family} ${table}`), bridge))
+  }
+
+  /** The tables away, if they are there; forwarding is turned off again if it was turned on here. */
+  remove(): void {
+    if (parsePolicy(this.#nftables.list(`list chain inet ${this.#table} forward`)) === 'drop') setForwarding(false)
+    this.#nftables.run(writeTablesRemoval(this.#table))
+  }
+
+  [Symbol.dispose](): void {
+    this.#nftables.close()
+  }
+
+  #elements(set: string): string[][] {
+    return parseSetElements(this.#nftables.list(`list set bridge ${this.#table} ${set}`))
+  }
+}
+
+/** What a user can do about a chain that drops containers' packets. */
+export function conflictHint(conflict: ForwardConflict, bridge: string): string {
+  if (conflict.family === 'ip' && conflict.table === 'filter' && conflict.chain === 'FORWARD') {
+    return `let it through there: iptables -I FORWARD -i ${bridge} -j ACCEPT && iptables -I FORWARD -o ${bridge} -j ACCEPT (with Docker on this host put both into DOCKER-USER instead of FORWARD)`
+  }
+  const chain = `${conflict.family} ${conflict.table} ${conflict.chain}`
+  return `let it through there: nft insert rule ${chain} iifname ${bridge} accept && nft insert rule ${chain} oifname ${bridge} accept`
+}
