@@ -84,7 +84,7 @@ export interface Containers {
   logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }>
   attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>
   resize(ref: string, rows: number, columns: number): Promise<void>
-  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }>
   /** The ledger's entries of one container, oldest first; also of one that failed to start or is gone. */
   explain(ref: string): Promise<LedgerEntry[]>
 }

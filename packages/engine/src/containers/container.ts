@@ -1,0 +1,109 @@
+import type { ContainerConfigView, EndpointIpamConfig, HostConfigView } from '../types/container-config.ts'
+import type { ContainerMount } from './mount-parse.ts'
+import { Mutex } from './mutex.ts'
+import type { ContainerState } from './state.ts'
+
+/** What a client asked of an endpoint when the container was created; the network fills in the rest at every start. */
+export interface EndpointRequest {
+  readonly IPAMConfig: EndpointIpamConfig | null
+  readonly Links: readonly string[] | null
+  readonly Aliases: readonly string[] | null
+  readonly MacAddress: string
+  readonly DriverOpts: Readonly<Record<string, string>> | null
+  readonly GwPriority: number
+}
+
+/** A running container's place in the network. */
+export interface Sandbox {
+  /** 64 hex digits; '' when it shares another container's or was never started. */
+  readonly id: string
+  /** Path of the namespace file; the host's namespace has the last component `default`. */
+  readonly key: string
+  readonly endpoint?: {
+    readonly id: string
+    readonly networkId: string
+    /** '' on networks that give none. */
+    readonly address: string
+    readonly prefix: number
+    readonly gateway: string
+    readonly mac: string
+  }
+}
+
+export const noSandbox: Sandbox = { id: '', key: '' }
+
+/** What never changes after creation, and the name, as the database keeps it. */
+export interface ContainerRecord {
+  readonly id: string
+  name: string
+  /** RFC 3339 with nanoseconds, and the same in nanoseconds for sorting. */
+  readonly createdAt: string
+  readonly createdNs: bigint
+  readonly imageId: string
+  readonly path: string
+  readonly args: readonly string[]
+  readonly config: ContainerConfigView
+  readonly hostConfig: HostConfigView
+  readonly mounts: readonly ContainerMount[]
+  /** By network name. */
+  readonly endpoints: Readonly<Record<string, EndpointRequest>>
+  /** Id of its overlay directory, and digests of the layers below it from the lowest up. */
+  readonly snapshot: { readonly id: string; readonly layers: readonly string[] }
+}
+
+/** Who waits for what of a container. */
+export interface Waiter {
+  readonly condition: 'stopped' | 'removed'
+  readonly resolve: (error?: string) => void
+}
+
+/** One container. The database has the same; only the fields below `lock` live in memory alone. */
+export class Container {
+  readonly record: ContainerRecord
+  readonly state: ContainerState
+  sandbox: Sandbox
+  /** Verbs that change the container take turns. Waiting for a process to end is done outside of it. */
+  readonly lock = new Mutex()
+  /** Undoing the last run's mounts, network and cgroup; the next start and the removal wait for it. */
+  teardown: Promise<void> | undefined
+  /** A removal is under way. */
+  removing = false
+  readonly waiters = new Set<Waiter>()
+  readonly execIds = new Set<string>()
+  /** The next restart by the policy. */
+  restart: { readonly timer: NodeJS.Timeout } | undefined
+  /** Milliseconds waited before the last restart by the policy. */
+  restartDelay = 0
+  /** A request has ended the policy's work until the next start. */
+  policyCancelled = false
+  /** The cgroup reported a kill for want of memory during this run. */
+  oomReported = false
+
+  constructor(record: ContainerRecord, state: ContainerState, sandbox: Sandbox) {
+    this.record = record
+    this.state = state
+    this.sandbox = sandbox
+  }
+
+  get id(): string {
+    return this.record.id
+  }
+
+  get name(): string {
+    return this.record.name
+  }
+
+  /** Resolves the waiters of a condition. */
+  wake(condition: Waiter['condition'], error?: string): void {
+    for (const waiter of [...this.waiters]) {
+      if (waiter.condition !== condition) continue
+      this.waiters.delete(waiter)
+      waiter.resolve(error)
+    }
+  }
+
+  /** What events say of it: labels, image and name. */
+  attributes(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+    return { ...this.record.config.Labels, image: this.record.config.Image, name: this.name, ...more }
+  }
+}
