@@ -1,9 +1,16 @@
-import type { ExecRequest, ExitStatus, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
+import { EngineError } from '@engine/linux'
+import type { ActionRecord, ExecRequest, ExitStatus, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 
 /** What the shim says of a process it is parent of (or has adopted). */
 export interface ShimProcess extends ProcessKey {
   readonly pid: number
   readonly startTime: string
+  readonly runDirectory: string
+  readonly directory: string
+  readonly cgroupsPath: string
+  readonly terminal: boolean
+  /** Its standard input is still open at the shim. */
+  readonly stdin: boolean
   /** Present once it has ended and until it is released. */
   readonly status?: ExitStatus
 }
@@ -17,11 +24,31 @@ export interface AdoptRequest extends ProcessKey {
   readonly cgroupsPath: string
   /** The terminal's master as a descriptor number of engined's, which the shim takes with pidfd_getfd(2). */
   readonly master?: number
+  /** A pidfd of engined's, opened while the process lived: with it an exit that nobody saw may still be known (Linux 6.15). */
+  readonly pidfd?: number
   readonly stdin: boolean
+}
+
+/** Why a process was not born; `message` is what Docker would say. */
+export class BirthError extends EngineError {
+  /** 0 when no system call was to blame. */
+  readonly errno: number
+  readonly step: string
+  /** The kernel actions up to the failure, which `explain` shows. */
+  readonly records: readonly ActionRecord[]
+
+  constructor(message: string, failure: { readonly errno: number; readonly step: string; readonly records: readonly ActionRecord[] }) {
+    super('internal', message)
+    this.name = 'BirthError'
+    this.errno = failure.errno
+    this.step = failure.step
+    this.records = failure.records
+  }
 }
 
 /** engined's end of the conversation with the shim. One per engined. */
 export interface ShimClient {
+  /** @throws BirthError when execve was not reached; EngineError conflict when the shim has a process of that key */
   start(request: StartRequest): Promise<Started>
   exec(request: ExecRequest): Promise<Started>
   /** Watches a process whose shim died. Resolves when its streams are held again. */
@@ -35,7 +62,10 @@ export interface ShimClient {
   release(key: ProcessKey): Promise<void>
   list(): Promise<readonly ShimProcess[]>
   onEvent(listener: (event: ShimEvent) => void): void
-  /** Called when the connection is lost (the shim died). */
+  /**
+   * Called when the shim has died, after another one has been started and has adopted every process that this client holds
+   * (all it started, and all that were in the shim's list when it connected). Adopting one of them again does nothing.
+   */
   onLost(listener: () => void): void
   /** Re-executes the shim in place with the program at `path`; children and descriptors stay. */
   upgrade(path: string): Promise<void>

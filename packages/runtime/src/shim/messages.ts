@@ -63,8 +63,15 @@ export interface ExitStatus {
   readonly lost?: boolean
 }
 
+/** Why a process's output is not taken at the moment: its writer blocks when its pipe is full. */
+export type BlockReason = 'spool-full' | 'disk-full'
+
 /** Unasked messages from the shim. */
 export type ShimEvent =
+  /** There is more in the spool. Several outputs may be announced by one event. */
   | ({ readonly event: 'output' } & ProcessKey)
   | ({ readonly event: 'exit'; readonly pid: number; readonly status: ExitStatus } & ProcessKey)
+  /** The kernel killed something in the container's cgroup for want of memory; sent before `exit`. */
   | ({ readonly event: 'oom' } & ProcessKey)
+  | ({ readonly event: 'blocked'; readonly reason: BlockReason; readonly message: string } & ProcessKey)
+  | ({ readonly event: 'resumed' } & ProcessKey)

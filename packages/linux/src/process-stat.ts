@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { decodeWaitStatus, type ProcessEnd } from './wait.ts'
+
+/** What proc_pid_stat(5) says of a process. */
+export interface ProcessStat {
+  /** `R`, `S`, `Z`, … */
+  readonly state: string
+  /** Clock ticks after boot, as the decimal text: with the pid it names a process for as long as the machine runs. */
+  readonly startTime: string
+  /** How it ended, once it is a zombie. */
+  readonly end?: ProcessEnd
+}
+
+/** Takes /proc/<pid>/stat apart. The name in field 2 may hold spaces and parentheses: what counts is its last `)`. */
+export function parseProcessStat(text: string): ProcessStat | undefined {
+  const fields = text.slice(text.lastIndexOf(')') + 2).trimEnd().split(' ')
+  const state = fields[0]
+  const startTime = fields[19]
+  const exitCode = fields[49]
+  if (state === undefined || startTime === undefined) return undefined
+  return state === 'Z' && exitCode !== undefined ? { state, startTime, end: decodeWaitStatus(Number(exitCode)) } : { state, startTime }
+}
+
+/** @returns undefined when there is no such process */
+export function processStat(pid: number): ProcessStat | undefined {
+  try {
+    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return undefined
+  }
+}
