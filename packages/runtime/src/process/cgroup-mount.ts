@@ -4,7 +4,7 @@ import { AT_EMPTY_PATH, MountAttribute, mountAttr } from '@engine/linux/mount-ap
 import type { Program } from '@engine/linux/program'
 import { cgroupLayout } from '../cgroup/hierarchy.ts'
 import type { OciMount } from '../spec.ts'
-import { attach, newFilesystem } from './mounts.ts'
+import { attach, newFilesystem } from './filesystem.ts'
 import type { MountOptions } from './mount-options.ts'
 import { openTarget } from './path-in-root.ts'
 import { slots } from './descriptors.ts'

@@ -5,7 +5,7 @@ import type { Program } from '@engine/linux/program'
 import { defaultDeviceLinks } from '../default-devices.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
-import { attach } from './mounts.ts'
+import { attach } from './filesystem.ts'
 import { openTarget } from './path-in-root.ts'
 
 const S_IFCHR = 0o020000

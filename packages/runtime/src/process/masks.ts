@@ -4,7 +4,7 @@ import { Label, type Program } from '@engine/linux/program'
 import type { OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
 import type { MountOptions } from './mount-options.ts'
-import { attach, cloneTarget, newFilesystem } from './mounts.ts'
+import { attach, cloneTarget, newFilesystem } from './filesystem.ts'
 import { openPath } from './path-in-root.ts'
 
 const O_PATH = 0o10000000

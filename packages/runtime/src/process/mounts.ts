@@ -1,13 +1,11 @@
 import { fstatSync } from 'node:fs'
 import { EngineError, SyscallError, errnoText } from '@engine/linux'
-import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, FSCONFIG_CMD_CREATE, FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC,
-  MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLONE, Propagation, mountSetattr, openTree,
-} from '@engine/linux/mount-api'
+import { AT_FDCWD, AT_RECURSIVE, OPEN_TREE_CLONE, Propagation, mountSetattr, openTree } from '@engine/linux/mount-api'
 import type { Program } from '@engine/linux/program'
 import type { OciMount, OciSpec } from '../spec.ts'
 import { mountCgroups } from './cgroup-mount.ts'
 import { slots } from './descriptors.ts'
+import { attach, newFilesystem } from './filesystem.ts'
 import { parseMountOptions, type MountOptions } from './mount-options.ts'
 import { openTarget, refuseWhenEqual } from './path-in-root.ts'
 
@@ -74,32 +72,6 @@ export function mountAll(program: Program, prepared: readonly PreparedMount[], d
   }
 }
 
-/** Appends: move the mount of a descriptor onto the open target. */
-export function attach(program: Program, fd: number, mount: { readonly source: string; readonly destination: string }): void {
-  program.call('move_mount', [fd, program.string(''), slots().target, program.string(''), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH], {
-    args: { source: mount.source, target: mount.destination },
-    failure: `error mounting "${mount.source}" to rootfs at "${mount.destination}"`,
-  })
-}
-
-/** Appends: a new file system, as a mount that is not attached yet, onto slot `mount`. */
-export function newFilesystem(program: Program, mount: OciMount, options: MountOptions): void {
-  const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}"`
-  const { mount: slot } = slots()
-  const context = program.call('fsopen', [program.string(mount.type), FSOPEN_CLOEXEC], { args: { type: mount.type }, failure })
-  program.call('dup3', [context, slot, O_CLOEXEC], { args: {}, quiet: true })
-  const data: readonly (readonly [string, string | undefined])[] = [['source', mount.source], ...options.data]
-  for (const [key, value] of data) {
-    program.call('fsconfig', [slot, value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, program.string(key), value === undefined ? 0 : program.string(value), 0], {
-      args: value === undefined ? { key } : { key, value },
-      failure: `${failure}: option ${value === undefined ? key : `${key}=${value}`}`,
-    })
-  }
-  program.call('fsconfig', [slot, FSCONFIG_CMD_CREATE, 0, 0, 0], { args: { command: 'create', type: mount.type }, failure })
-  const mounted = program.call('fsmount', [slot, FSMOUNT_CLOEXEC, options.set], { args: { type: mount.type, attributes: mount.options.join(',') }, failure })
-  program.call('dup3', [mounted, slot, O_CLOEXEC], { args: {}, quiet: true })
-}
-
 /** Appends: keep the mount just attached under another slot, for later steps. */
 function keep(program: Program, slot: number): void {
   program.call('dup3', [slots().mount, slot, O_CLOEXEC], { args: {}, quiet: true })
@@ -111,13 +83,4 @@ function refuseProc(program: Program, mount: OciMount): void {
   const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}": check failed: "${mount.destination}" cannot be mounted because it is inside /proc`
   program.call('fstatfs', [slots().target, statfs], { args: {}, quiet: true, failure })
   refuseWhenEqual(program, statfs, PROC_SUPER_MAGIC, failure)
-}
-
-/** Appends: a copy of what slot `target` is open on, detached, onto slot `mount`. */
-export function cloneTarget(program: Program, path: string, recursive: boolean): void {
-  const tree = program.call('open_tree', [slots().target, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)], {
-    args: { path, flags: 'OPEN_TREE_CLONE' },
-    failure: `error mounting "${path}"`,
-  })
-  program.call('dup3', [tree, slots().mount, O_CLOEXEC], { args: {}, quiet: true })
 }
