@@ -1,5 +1,6 @@
 export * from './spec.ts'
 export * from './cgroup/index.ts'
+export * from './seccomp/index.ts'
 export * from './capabilities.ts'
 export * from './users.ts'
 export * from './rlimits.ts'
