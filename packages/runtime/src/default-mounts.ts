@@ -18,7 +18,7 @@ export interface DefaultMountOptions {
 
 /**
  * What Docker mounts in every container, in order, before its own /etc files and the user's mounts.
- * The cgroup mount is one entry of type `cgroup`; `containerCgroupMounts` of folder cgroup says what it stands for on this host.
+ * The cgroup mount is one entry of type `cgroup`; process/cgroup-mount.ts makes of it what this host has.
  */
 export function defaultMounts(options: DefaultMountOptions): OciMount[] {
   const readonly = options.privileged ? [] : ['ro']

@@ -1,0 +1,183 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const prefix = 'engine-test-'
+export const dist = process.env['ENGINE_DIST'] ?? join(import.meta.dirname, '../../dist')
+const node = join(dist, 'bin/node')
+
+/** A daemon of a test's own, with everything on the host that is its own by configuration. */
+export interface TestDaemon extends AsyncDisposable {
+  /** `unix:///…` */
+  readonly host: string
+  readonly socket: string
+  /** Where everything of it lies: `engine.json`, `data/`, `run/`, `log`. */
+  readonly directory: string
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly bridge: string
+  readonly table: string
+  readonly cgroupParent: string
+  /** engined's pid at this moment. */
+  pid(): number
+  /** engine-shim's pid at this moment. */
+  shimPid(): number
+  /** One API request; JSON in, JSON (or text) out. */
+  api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown; text: string }>
+  /** Ends engined, by SIGTERM unless told otherwise; containers and shim stay. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts engined again on the same data. */
+  start(environment?: Readonly<Record<string, string>>): Promise<void>
+  /** What engined has written to its log. */
+  log(): string
+}
+
+/** Starts a daemon. Leftovers of test runs that died are cleared first. @param settings more keys of engine.json */
+export async function startDaemon(settings: Readonly<Record<string, unknown>> = {}): Promise<TestDaemon> {
+  if (!existsSync(join(dist, 'engined.cjs'))) throw new Error('dist/ is not built: npm run build')
+  clearDeadRuns()
+  const directory = mkdtempSync(join(tmpdir(), prefix))
+  const tag = directory.slice(-6).toLowerCase()
+  const number = Number.parseInt(Buffer.from(tag).toString('hex').slice(-6), 16)
+  const names = {
+    socket: join(directory, 'engine.sock'),
+    dataRoot: join(directory, 'data'),
+    execRoot: join(directory, 'run'),
+    bridge: `et${tag}`,
+    table: `engine_${tag}`,
+    cgroupParent: `/engine-test-${tag}`,
+  }
+  writeFileSync(join(directory, 'owner'), `${process.pid} ${startTime(process.pid)}`)
+  const config = join(directory, 'engine.json')
+  writeFileSync(config, JSON.stringify({
+    hosts: [`unix://${names.socket}`],
+    'data-root': names.dataRoot,
+    'exec-root': names.execRoot,
+    pidfile: join(directory, 'engined.pid'),
+    bridge: names.bridge,
+    // Two daemons that start at once would both find the same pool free.
+    bip: `10.${180 + (number % 60)}.${(number >> 6) % 250}.1/24`,
+    'nftables-table': names.table,
+    'cgroup-parent': names.cgroupParent,
+    'log-level': 'debug',
+    ...settings,
+  }))
+  let child: ChildProcess | undefined
+  const log = (): string => (existsSync(join(directory, 'log')) ? readFileSync(join(directory, 'log'), 'utf8') : '')
+
+  const start = async (environment: Readonly<Record<string, string>> = {}): Promise<void> => {
+    const out = openSync(join(directory, 'log'), 'a')
+    child = spawn(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...environment } })
+    closeSync(out)
+    const started = child
+    for (let i = 0; i < 300; i++) {
+      if (await answers(names.socket)) return
+      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`engined ended with ${started.exitCode ?? started.signalCode}:\n${log()}`)
+      await sleep(50)
+    }
+    throw new Error(`engined does not answer:\n${log()}`)
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child?.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+
+  const daemon: TestDaemon = {
+    ...names,
+    directory,
+    host: `unix://${names.socket}`,
+    pid: () => child?.pid ?? -1,
+    shimPid: () => Number(readFileSync(join(names.execRoot, 'shim.pid'), 'utf8')),
+    api: (method, path, body) => api(names.socket, method, path, body),
+    start,
+    stop,
+    log,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      clear(directory)
+    },
+  }
+  try {
+    await start()
+  } catch (error) {
+    clear(directory)
+    throw error
+  }
+  return daemon
+}
+
+/** Takes everything of a daemon's away: what runs, what is mounted, links, rules, cgroups, files. */
+function clear(directory: string): void {
+  try {
+    execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 })
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Clears what test runs have left that ended without clearing. */
+function clearDeadRuns(): void {
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(prefix)) continue
+    const directory = join(tmpdir(), name)
+    if (!existsSync(join(directory, 'owner')) || !existsSync(join(directory, 'engine.json'))) continue
+    const [pid, time] = readFileSync(join(directory, 'owner'), 'utf8').split(' ')
+    if (startTime(Number(pid)) !== time) clear(directory)
+  }
+}
+
+/** Field 22 of /proc/<pid>/stat, by which a reused pid is told from the process that had it. */
+function startTime(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return 'gone'
+  }
+}
+
+async function answers(socket: string): Promise<boolean> {
+  try {
+    return (await api(socket, 'GET', '/_ping')).status === 200
+  } catch {
+    return false
+  }
+}
+
+/** One request on a connection of its own. */
+export function api(socketPath: string, method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown; text: string }> {
+  return new Promise((resolve, reject) => {
+    const content = body === undefined ? undefined : JSON.stringify(body)
+    const sent = httpRequest({ socketPath, method, path, agent: false, headers: content === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) } }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        let parsed: unknown = text
+        if ((response.headers['content-type'] ?? '').startsWith('application/json') && text !== '') {
+          try {
+            parsed = JSON.parse(text)
+          } catch {
+            // A stream of JSON lines; whoever asked for it has the text.
+          }
+        }
+        resolve({ status: response.statusCode ?? 0, body: parsed, text })
+      })
+    })
+    sent.on('error', reject)
+    sent.end(content)
+  })
+}
+
+/** Directory for what tests share and is costly to make (base images); kept between runs, safe to delete. */
+export function cacheDirectory(): string {
+  const directory = join(tmpdir(), 'engine-tests-cache')
+  mkdirSync(directory, { recursive: true })
+  return directory
+}
