@@ -48,10 +48,13 @@ export async function serveIn(path: string | undefined, port: number): Promise<D
   return { [Symbol.dispose]: () => void server.kill('SIGKILL') }
 }
 
-/** What {@link serveIn}'s server at an address says to a client in a sandbox: the client's address; undefined without an answer. */
-export function askFrom(path: string, address: string, port: number): string | undefined {
+/**
+ * What {@link serveIn}'s server at an address says to a client in a sandbox: the client's address; undefined without an answer
+ * within `seconds`.
+ */
+export function askFrom(path: string, address: string, port: number, seconds = 5): string | undefined {
   try {
-    return inSandbox(path, `busybox timeout 2 busybox nc ${address} ${port} </dev/null`).trim() || undefined
+    return inSandbox(path, `timeout ${seconds} busybox nc ${address} ${port} </dev/null`).trim() || undefined
   } catch {
     return undefined
   }
