@@ -6,30 +6,30 @@ import { RequestError } from './errors.ts'
  * @throws RequestError 400 with moby's text when it is not JSON or does not fit
  */
 export function readJson<S extends z.ZodType>(schema: S, body: string): z.infer<S> {
-  const parsed = schema.safeParse(fit(schema, parseJson(body)), { reportInput: true })
+  const parsed = schema.safeParse(fit(schema, parseJson(body) ?? zero(schema)), { reportInput: true })
   if (parsed.success) return parsed.data
   throw new RequestError(`invalid JSON: ${explain(schema, parsed.error)}`)
 }
 
 /** JSON.parse with the complaints of Go's decoder. */
-export function parseJson(body: string): unknown {
+function parseJson(body: string): unknown {
   try {
     return JSON.parse(body)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
     if (body.trim() === '') throw new RequestError('invalid JSON: got EOF while reading request body')
-    if (message.includes('after JSON at')) throw new RequestError('unexpected content after JSON')
-    if (/end of JSON|Unterminated|position \d+ \(line/.test(message) && !/Unexpected token/.test(message) && isCutShort(message, body)) {
-      throw new RequestError('invalid JSON: unexpected EOF')
-    }
-    const token = /Unexpected token '(.)'/u.exec(message)?.[1]
-    throw new RequestError(`invalid JSON: ${token === undefined ? message : `invalid character '${token}' looking for beginning of value`}`)
+    const complaint = syntaxComplaint(body, error)
+    throw new RequestError(complaint === 'unexpected content after JSON' ? complaint : `invalid JSON: ${complaint}`)
   }
 }
 
-function isCutShort(message: string, body: string): boolean {
-  const position = /position (\d+)/.exec(message)?.[1]
-  return position === undefined || Number(position) >= body.length
+/** What Go's decoder would say of text that JSON.parse refused with `error`. */
+export function syntaxComplaint(text: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  if (message.includes('after JSON at')) return 'unexpected content after JSON'
+  const token = /Unexpected token '(.)'/u.exec(message)?.[1]
+  if (token !== undefined) return `invalid character '${token}' looking for beginning of value`
+  const position = /at position (\d+)/.exec(message)?.[1]
+  return position === undefined || Number(position) >= text.length ? 'unexpected EOF' : message
 }
 
 /** The schema that is inside optional, nullable and default ones. */

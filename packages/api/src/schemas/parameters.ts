@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { syntaxComplaint } from '../json-body.ts'
 
 /**
  * Query parameters as Docker reads them. A parameter is a string (of one given several times the first counts, unless the schema is
@@ -65,13 +66,15 @@ export function parseTime(value: string): bigint | undefined {
 export function json<T>(schema: z.ZodType<T>, what: string): z.ZodType<T | undefined, string | undefined> {
   return z.string().optional().transform((value, context) => {
     if (value === undefined || value === '') return undefined
+    let complaint: string
     try {
       const parsed = schema.safeParse(JSON.parse(value))
       if (parsed.success) return parsed.data
-    } catch {
-      // Falls through to the same complaint.
+      complaint = 'json: cannot unmarshal it'
+    } catch (error) {
+      complaint = syntaxComplaint(value, error)
     }
-    context.addIssue({ code: 'custom', message: `error reading ${what}: not valid: ${value}` })
+    context.addIssue({ code: 'custom', message: `error reading ${what}: ${complaint}` })
     return z.NEVER
   })
 }

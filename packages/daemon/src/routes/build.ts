@@ -1,0 +1,44 @@
+import { RequestError, isAtLeast } from '@engine/api'
+import { EngineError } from '@engine/linux'
+import { writeProgress } from '../answer-stream.ts'
+import { SENT, type Call, type Handlers } from '../call.ts'
+
+/** Serves POST /build: the classic builder's wire format. */
+export const build: Handlers<'ImageBuild'> = { ImageBuild }
+
+async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
+  const { engine, query, request, signal, version } = call
+  if (query.version === '2' || query.session !== undefined) {
+    throw new EngineError('not-implemented', 'BuildKit sessions are not supported', { hint: 'set DOCKER_BUILDKIT=0 to build by POST /build' })
+  }
+  if (query.version !== '' && query.version !== '1') throw new RequestError(`invalid version ${JSON.stringify(query.version)}`)
+  if (query.squash) throw new EngineError('not-implemented', 'squash is not supported')
+  if (query.remote === 'client-session') {
+    throw new RequestError('experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead')
+  }
+  const lines = engine.images.build(request, {
+    tags: query.t,
+    dockerfile: query.dockerfile,
+    remote: query.remote,
+    buildArgs: query.buildargs ?? {},
+    labels: query.labels ?? {},
+    noCache: query.nocache,
+    quiet: query.q,
+    remove: query.rm,
+    forceRemove: query.forcerm,
+    target: query.target,
+    platform: isAtLeast(version, '1.32') ? query.platform : '',
+    networkMode: query.networkmode,
+    extraHosts: query.extrahosts,
+    cacheFrom: query.cachefrom ?? [],
+    memory: query.memory,
+    memorySwap: query.memswap,
+    cpuShares: query.cpushares,
+    cpuPeriod: query.cpuperiod,
+    cpuQuota: query.cpuquota,
+    cpusetCpus: query.cpusetcpus,
+    shmSize: query.shmsize,
+  }, signal)
+  await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
+  return SENT
+}

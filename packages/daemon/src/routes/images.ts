@@ -1,0 +1,87 @@
+import { isAtLeast, readRegistryAuth, RequestError } from '@engine/api'
+import { EngineError } from '@engine/linux'
+import { writeProgress } from '../answer-stream.ts'
+import { SENT, type Call, type Handlers } from '../call.ts'
+
+/** Serves /images and /commit. */
+export const images: Handlers<
+  'ImageList' | 'ImageInspect' | 'ImageHistory' | 'ImageTag' | 'ImageDelete' | 'ImagePrune' | 'ImageCreate' | 'ImageCommit'
+> = {
+  async ImageList({ engine, query, version }) {
+    const filters = new Map(query.filters)
+    if (query.filter !== undefined && !isAtLeast(version, '1.41')) filters.set('reference', [query.filter])
+    const sharedSize = isAtLeast(version, '1.42') && query['shared-size']
+    const list = await engine.images.list({ all: query.all, filters, sharedSize, digests: query.digests })
+    return isAtLeast(version, '1.51') ? list : list.map((image) => summaryForVersion(image, version))
+  },
+
+  ImageInspect: ({ engine, name }) => engine.images.inspect(name),
+  ImageHistory: ({ engine, name }) => engine.images.history(name),
+
+  async ImageTag({ engine, name, query }) {
+    await engine.images.tag(name, query.repo, query.tag)
+  },
+
+  ImageDelete: ({ engine, name, query }) => engine.images.remove(name, { force: query.force, noPrune: query.noprune }),
+  ImagePrune: ({ engine, query }) => engine.images.prune(query.filters),
+  ImageCreate: (call) => (call.query.fromImage === '' ? importImage(call) : pull(call)),
+
+  ImageCommit: ({ engine, query, body }) =>
+    engine.images.commit(query.container, {
+      repository: query.repo,
+      tag: query.tag,
+      comment: query.comment,
+      author: query.author,
+      pause: query.pause,
+      changes: query.changes,
+      config: body ?? undefined,
+    }),
+}
+
+type Summary = { readonly RepoTags: readonly string[]; readonly RepoDigests: readonly string[]; readonly Containers: number }
+
+/** Before 1.51 containers were not counted; before 1.43 untagged images had a name for that. */
+function summaryForVersion<T extends Summary>(image: T, version: string): T {
+  const counted = { ...image, Containers: -1 }
+  if (isAtLeast(version, '1.43') || image.RepoTags.length > 0) return counted
+  return { ...counted, RepoTags: ['<none>:<none>'], RepoDigests: image.RepoDigests.length > 0 ? image.RepoDigests : ['<none>@<none>'] }
+}
+
+async function pull(call: Call<'ImageCreate'>): Promise<unknown> {
+  const { engine, query, request } = call
+  // Read so that a malformed header is refused here; moby ignores it and then fails at the registry.
+  readRegistryAuth(headerOf(request.headers['x-registry-auth']))
+  const ref = reference(query.fromImage, query.tag)
+  await writeProgress(engine.images.pull(ref, { platform: query.platform }), () => call.stream({ 'Content-Type': 'application/json' }))
+  return SENT
+}
+
+/** `fromImage` and `tag` as one reference: a digest is joined by `@`, and in `fromImage` it counts before `tag`. */
+function reference(image: string, tag: string): string {
+  if (tag === '' || image.includes('@')) return image
+  if (tag.includes(':')) return `${image}@${tag}`
+  const slash = image.lastIndexOf('/')
+  const colon = image.indexOf(':', slash + 1)
+  return `${colon < 0 ? image : image.slice(0, colon)}:${tag}`
+}
+
+async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
+  const { engine, query, request } = call
+  if (query.fromSrc === '') throw new RequestError('one of fromImage and fromSrc is needed')
+  if (query.fromSrc !== '-') {
+    throw new EngineError('not-implemented', 'importing from a URL is not supported', { hint: 'fetch it first: curl -L URL | engine import -' })
+  }
+  const lines = engine.images.import(request, {
+    repository: query.repo,
+    tag: query.tag,
+    message: query.message,
+    changes: query.changes,
+    platform: query.platform,
+  })
+  await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
+  return SENT
+}
+
+function headerOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' || value === undefined ? value : value[0]
+}

@@ -1,0 +1,23 @@
+import { TextAnswer, type Call, type Handlers } from '../call.ts'
+
+/** Serves /_ping, /version and /info. */
+export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' | 'SystemInfo'> = {
+  async SystemPing(call) {
+    pingHeaders(call)
+    return new TextAnswer('OK')
+  },
+  async SystemPingHead(call) {
+    pingHeaders(call)
+    return new TextAnswer('')
+  },
+  SystemVersion: ({ engine }) => engine.system.version(),
+  SystemInfo: ({ engine }) => engine.system.info(),
+}
+
+function pingHeaders(call: Pick<Call, 'header'>): void {
+  // The builder that is advised: 1 is the one behind POST /build.
+  call.header('Builder-Version', '1')
+  call.header('Swarm', 'inactive')
+  call.header('Cache-Control', 'no-cache, no-store, must-revalidate')
+  call.header('Pragma', 'no-cache')
+}
