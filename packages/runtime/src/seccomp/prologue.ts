@@ -47,7 +47,7 @@ export function prologue(prefaces: readonly Preface[]): Buffer {
   for (const [index, { token, body }] of blocks.entries()) {
     const rest = blocks.slice(index + 1).reduce((sum, other) => sum + other.body.length + 3, 0)
     // A long way is gone by the unconditional jump, whose offset has 32 bits where the others' have 8.
-    program.push(jump(JUMP_EQUAL, token, 1, 0), ...[{ code: JUMP, jumpTrue: 0, jumpFalse: 0, value: body.length + 1 }], ...body)
+    program.push(jump(JUMP_EQUAL, token, 1, 0), { code: JUMP, jumpTrue: 0, jumpFalse: 0, value: body.length + 1 }, ...body)
     program.push({ code: JUMP, jumpTrue: 0, jumpFalse: 0, value: rest })
   }
   return encode(program)
