@@ -1,0 +1,31 @@
+/** Times by subject, measured in turns, so that what disturbs the machine disturbs all of them. */
+export async function interleaved(subjects: Readonly<Record<string, () => Promise<void>>>, rounds: number): Promise<Record<string, number[]>> {
+  const times: Record<string, number[]> = {}
+  for (let round = -2; round < rounds; round++) {
+    for (const [name, run] of Object.entries(subjects)) {
+      const start = performance.now()
+      await run()
+      // Two rounds to warm up.
+      if (round >= 0) (times[name] ??= []).push(performance.now() - start)
+    }
+  }
+  return times
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+/** Prints one row: medians, and the ratio of the first to the second. */
+export function report(what: string, times: Readonly<Record<string, readonly number[]>>, target?: number): void {
+  const [first, second] = Object.entries(times)
+  if (first === undefined) return
+  const own = median(first[1])
+  let line = `${what.padEnd(44)} ${first[0]} ${own.toFixed(1)} ms`
+  if (second !== undefined) {
+    const other = median(second[1])
+    line += `   ${second[0]} ${other.toFixed(1)} ms   ratio ${(own / other).toFixed(2)}${target === undefined ? '' : ` (wanted: at most ${target})`}`
+  }
+  process.stdout.write(`${line}\n`)
+}
