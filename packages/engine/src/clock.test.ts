@@ -15,12 +15,6 @@ test('times are read back with all their nanoseconds', () => {
   assert.equal(parseRfc3339('yesterday'), 0n)
 })
 
-test('now goes forward and stays with the wall clock', () => {
-  let last = now()
-  for (let i = 0; i < 1000; i++) {
-    const next = now()
-    assert.ok(next >= last)
-    last = next
-  }
-  assert.ok(Math.abs(Number(last / 1_000_000n) - Date.now()) < 10)
+test('now is what the wall clock says', () => {
+  assert.ok(Math.abs(Number(now() / 1_000_000n) - Date.now()) < 10)
 })

@@ -1,20 +1,9 @@
+import { realtime } from '@engine/linux/clock'
+
 const million = 1_000_000n
 
-let base = BigInt(Date.now()) * million - process.hrtime.bigint()
-
-/**
- * Nanoseconds since the epoch. Goes on by the monotonic clock, so that two moments in a row keep their order;
- * set back to the wall clock when that was changed (or slewed) by more than 5 ms.
- */
-export function now(): bigint {
-  const moment = base + process.hrtime.bigint()
-  const wall = BigInt(Date.now()) * million
-  const ahead = moment - wall
-  // Date.now() cuts to the millisecond, so up to 1 ms ahead is no difference.
-  if (ahead < 6n * million && ahead > -5n * million) return moment
-  base += wall - moment
-  return wall
-}
+/** Nanoseconds since the epoch, by the wall clock. */
+export const now: () => bigint = realtime
 
 /** Go's RFC3339Nano in UTC, as Docker writes times: `2026-11-23T17:40:46.65306662Z`, without zeros at the end. */
 export function rfc3339(nanoseconds: bigint): string {

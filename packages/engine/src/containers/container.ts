@@ -1,3 +1,4 @@
+import type { EndpointLease } from '@engine/network'
 import type { ContainerConfigView, EndpointIpamConfig, HostConfigView } from '../types/container-config.ts'
 import type { ContainerMount } from './mount-parse.ts'
 import { Mutex } from './mutex.ts'
@@ -13,21 +14,24 @@ export interface EndpointRequest {
   readonly GwPriority: number
 }
 
+/** A container's place on one network. */
+export interface SandboxEndpoint {
+  readonly id: string
+  readonly networkId: string
+  /** Of the network; 0 on networks that give no address. */
+  readonly prefix: number
+  readonly gateway: string
+  /** What it has of a bridge. */
+  readonly lease?: EndpointLease
+}
+
 /** A running container's place in the network. */
 export interface Sandbox {
-  /** 64 hex digits; '' when it shares another container's or was never started. */
+  /** 64 hex digits; '' when it shares another container's, or is not running. */
   readonly id: string
-  /** Path of the namespace file; the host's namespace has the last component `default`. */
+  /** Path of the namespace file; for the host's namespace a path without a file, ending in `default`, as Docker shows it. */
   readonly key: string
-  readonly endpoint?: {
-    readonly id: string
-    readonly networkId: string
-    /** '' on networks that give none. */
-    readonly address: string
-    readonly prefix: number
-    readonly gateway: string
-    readonly mac: string
-  }
+  readonly endpoint?: SandboxEndpoint
 }
 
 export const noSandbox: Sandbox = { id: '', key: '' }
@@ -47,8 +51,8 @@ export interface ContainerRecord {
   readonly mounts: readonly ContainerMount[]
   /** By network name. */
   readonly endpoints: Readonly<Record<string, EndpointRequest>>
-  /** Id of its overlay directory, and digests of the layers below it from the lowest up. */
-  readonly snapshot: { readonly id: string; readonly layers: readonly string[] }
+  /** Ids of the image's layers under overlay2/, topmost first. */
+  readonly layers: readonly string[]
 }
 
 /** Who waits for what of a container. */

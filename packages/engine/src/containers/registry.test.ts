@@ -15,7 +15,7 @@ function make(id: string, name: string, createdNs = 1n): Container {
       id, name, createdAt: '2026-11-23T17:40:46.65306662Z', createdNs, imageId: 'sha256:1', path: 'sleep', args: ['1'],
       config: mergeConfig({ Cmd: ['sleep', '1'] }, {}, id),
       hostConfig: completeHostConfig({}, { shmSize: 1, cgroupVersion: 2, maskedPaths: [], readonlyPaths: [] }),
-      mounts: [], endpoints: {}, snapshot: { id, layers: [] },
+      mounts: [], endpoints: {}, layers: [],
     },
     createdState(),
     noSandbox,
@@ -58,7 +58,7 @@ test('what was written is read back, oldest first', () => {
   const { db, registry } = fresh()
   const container = registry.find('one')
   Object.assign(container.state, { status: 'exited', exitCode: 137, oomKilled: true, finishedAt: '2026-11-23T17:45:31.006850435Z', restartCount: 3, error: 'e', manuallyStopped: true })
-  container.sandbox = { id: 's', key: '/k', endpoint: { id: 'e', networkId: 'n', address: '10.0.0.2', prefix: 16, gateway: '10.0.0.1', mac: '02:42:0a:00:00:02' } }
+  container.sandbox = { id: 's', key: '/k', endpoint: { id: 'e', networkId: 'n', prefix: 16, gateway: '10.0.0.1', lease: { hostInterface: 'veth1', containerInterface: 'eth0', address: '10.0.0.2', mac: '02:42:0a:00:00:02', antiSpoofing: true } } }
   registry.saveState(container)
   const again = new ContainerRegistry(new ContainersTable(db))
   assert.deepEqual(again.all().map(({ name }) => name), ['two', 'one'])

@@ -15,7 +15,7 @@ const row = z.object({
   host_config: z.string(),
   mounts: z.string(),
   endpoints: z.string(),
-  snapshot: z.string(),
+  layers: z.string(),
   status: z.enum(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']),
   pid: z.bigint().transform(Number),
   start_time: z.string(),
@@ -40,7 +40,7 @@ export class ContainersTable {
 
   constructor(db: Database) {
     this.#insert = db.prepare(`
-      INSERT INTO containers (id, name, created_at, created_ns, image_id, path, args, config, host_config, mounts, endpoints, snapshot, status, started_at, finished_at, sandbox)
+      INSERT INTO containers (id, name, created_at, created_ns, image_id, path, args, config, host_config, mounts, endpoints, layers, status, started_at, finished_at, sandbox)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
     this.#state = db.prepare(`
       UPDATE containers SET status = ?, pid = ?, start_time = ?, boot_id = ?, exit_code = ?, error = ?, oom_killed = ?, started_at = ?, finished_at = ?,
@@ -55,7 +55,7 @@ export class ContainersTable {
     const { record, state } = container
     this.#insert.run(
       record.id, record.name, record.createdAt, record.createdNs, record.imageId, record.path, JSON.stringify(record.args), JSON.stringify(record.config),
-      JSON.stringify(record.hostConfig), JSON.stringify(record.mounts), JSON.stringify(record.endpoints), JSON.stringify(record.snapshot),
+      JSON.stringify(record.hostConfig), JSON.stringify(record.mounts), JSON.stringify(record.endpoints), JSON.stringify(record.layers),
       state.status, state.startedAt, state.finishedAt, JSON.stringify(container.sandbox),
     )
   }
@@ -83,7 +83,7 @@ export class ContainersTable {
       const record: ContainerRecord = {
         id: parsed.id, name: parsed.name, createdAt: parsed.created_at, createdNs: parsed.created_ns, imageId: parsed.image_id, path: parsed.path,
         args: read(parsed.args), config: read(parsed.config), hostConfig: read(parsed.host_config), mounts: read(parsed.mounts),
-        endpoints: read(parsed.endpoints), snapshot: read(parsed.snapshot),
+        endpoints: read(parsed.endpoints), layers: read(parsed.layers),
       }
       const state: ContainerState = {
         status: parsed.status, pid: parsed.pid, startTime: parsed.start_time, bootId: parsed.boot_id, exitCode: parsed.exit_code, error: parsed.error,

@@ -25,7 +25,7 @@ export const migration: Migration = {
         host_config TEXT NOT NULL,
         mounts TEXT NOT NULL,
         endpoints TEXT NOT NULL,
-        snapshot TEXT NOT NULL,
+        layers TEXT NOT NULL,
         status TEXT NOT NULL,
         pid INTEGER NOT NULL DEFAULT 0,
         start_time TEXT NOT NULL DEFAULT '',

@@ -1,0 +1,61 @@
+import type { OverlayStore, RunConfig } from '@engine/image'
+import type { ShimClient } from '@engine/runtime'
+import type { ContainerRegistry } from './containers/registry.ts'
+import type { Events } from './events/events.ts'
+import type { ExecRegistry } from './execs/registry.ts'
+import type { EngineOptions } from './interface.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import type { Pump } from './logs/index.ts'
+import type { DefaultNetworks } from './networks/default-networks.ts'
+import type { EnginePaths } from './paths.ts'
+import type { Database } from './state/database.ts'
+import type { Intents } from './state/intents.ts'
+
+/** What containers need of images. */
+export interface ImageSource {
+  /** @throws EngineError not-found `No such image: x:latest` */
+  forContainer(ref: string): ContainerImage
+}
+
+export interface ContainerImage {
+  /** `sha256:…` of the config. */
+  readonly id: string
+  readonly config: RunConfig
+  /** Ids of its layers under overlay2/, topmost first. */
+  readonly layers: readonly string[]
+}
+
+/** What containers need of volumes. */
+export interface VolumeSource {
+  /** Makes a volume unless it is there; without a name a new one with a name of 64 hex digits. */
+  ensure(options: { readonly name: string; readonly driver: string; readonly options: Readonly<Record<string, string>>; readonly labels: Readonly<Record<string, string>> }): Promise<{ readonly name: string; readonly mountpoint: string }>
+  /** Host path of a volume's directory. @throws EngineError not-found */
+  mountpoint(name: string): string
+  /** Fills an empty volume with what the image has at a path: contents, owner and mode. */
+  populate(name: string, root: string, path: string): Promise<void>
+  /** Whether it was made without a name, so that it goes with its container. */
+  isAnonymous(name: string): boolean
+  remove(name: string): Promise<void>
+}
+
+/** The parts of a running engine, as its verbs see them. */
+export interface EngineContext {
+  readonly options: EngineOptions
+  readonly paths: EnginePaths
+  /** /proc/sys/kernel/random/boot_id */
+  readonly bootId: string
+  readonly db: Database
+  readonly intents: Intents
+  readonly containers: ContainerRegistry
+  readonly execs: ExecRegistry
+  readonly events: Events
+  readonly ledger: Ledger
+  readonly shim: ShimClient
+  readonly pump: Pump
+  readonly overlay: OverlayStore
+  readonly images: ImageSource
+  readonly volumes: VolumeSource
+  readonly networks: DefaultNetworks
+  /** No container is started again by its policy from here on. */
+  readonly closing: AbortSignal
+}
