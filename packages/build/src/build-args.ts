@@ -1,0 +1,84 @@
+import type { Variables } from './dockerfile/expand.ts'
+
+/** Arguments that are always allowed, and change neither history nor cache unless the Dockerfile names them. */
+const proxyArgs: ReadonlySet<string> = new Set([
+  'HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'FTP_PROXY', 'ftp_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy',
+])
+
+/** Build arguments of one stage: what was given with the build, what ARG instructions declare, and where each counts. */
+export class BuildArgs {
+  readonly #given: Variables
+  /** ARG before the first FROM, and the platform's own. */
+  readonly #global: Map<string, string | undefined>
+  readonly #used: Set<string>
+  readonly #declared = new Map<string, string | undefined>()
+
+  /** @param given     `--build-arg`; null (no value in the client's environment) counts as not given
+   *  @param automatic values of arguments that every build has, `TARGETARCH` */
+  constructor(given: Readonly<Record<string, string | null>>, automatic: Readonly<Record<string, string>>)
+  constructor(other: BuildArgs)
+  constructor(first: BuildArgs | Readonly<Record<string, string | null>>, automatic: Readonly<Record<string, string>> = {}) {
+    if (first instanceof BuildArgs) {
+      this.#given = first.#given
+      this.#global = first.#global
+      this.#used = first.#used
+    } else {
+      this.#given = new Map(Object.entries(first).filter((entry): entry is [string, string] => entry[1] !== null))
+      this.#global = new Map(Object.entries(automatic))
+      this.#used = new Set()
+    }
+  }
+
+  /** The arguments at the beginning of a stage: none is declared. */
+  forStage(): BuildArgs {
+    return new BuildArgs(this)
+  }
+
+  /** ARG before the first FROM. */
+  declareGlobal(name: string, value: string | undefined): void {
+    // Without a value, one that is automatic keeps its own.
+    this.#global.set(name, value ?? this.#global.get(name))
+    this.#declared.set(name, value)
+    this.#used.add(name)
+  }
+
+  /** ARG in a stage. */
+  declare(name: string, value: string | undefined): void {
+    this.#declared.set(name, value)
+    this.#used.add(name)
+  }
+
+  /** What counts in FROM lines. */
+  globals(): Map<string, string> {
+    return this.#values(this.#global)
+  }
+
+  /** What is declared, and the proxy arguments that were given. */
+  declared(): Map<string, string> {
+    return this.#values(this.#declared)
+  }
+
+  /** {@link declared} without the names that the environment sets already, as `NAME=value`. */
+  environment(configured: Variables): string[] {
+    return [...this.declared()].filter(([name]) => !configured.has(name)).map(([name, value]) => `${name}=${value}`)
+  }
+
+  /** Whether an argument counts for history and cache: a proxy's does only when the Dockerfile declares it. */
+  counts(name: string): boolean {
+    return !proxyArgs.has(name) || this.#declared.has(name)
+  }
+
+  /** Arguments that were given and that no ARG declares, sorted. */
+  unused(all: Readonly<Record<string, string | null>>): string[] {
+    return Object.keys(all).filter((name) => !proxyArgs.has(name) && !this.#used.has(name)).toSorted()
+  }
+
+  #values(declared: ReadonlyMap<string, string | undefined>): Map<string, string> {
+    const values = new Map<string, string>()
+    for (const name of [...declared.keys(), ...proxyArgs]) {
+      const value = this.#given.get(name) ?? declared.get(name) ?? this.#global.get(name)
+      if (value !== undefined) values.set(name, value)
+    }
+    return values
+  }
+}

@@ -1,0 +1,92 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { openParent, openRoot, readFileInRoot, removeTree, type Descriptor } from '@engine/linux/paths'
+import { IgnoreMatcher, readDockerignore } from '../dockerignore.ts'
+import { cleanPath } from '../filepath.ts'
+
+/** Largest Dockerfile or .dockerignore that is read, in bytes. */
+const maxTextBytes = 16 << 20
+
+/** Makes the entries of a tar (compressed or not) in a directory; names and links of it must not reach outside. */
+export type Unpack = (file: string, directory: string, signal: AbortSignal) => Promise<unknown>
+
+/** The files that a client sent with its build, in a directory of their own. Names in there are the client's: only descriptors touch them. */
+export class BuildContext implements Disposable {
+  readonly #root: Descriptor
+
+  private constructor(root: Descriptor) {
+    this.#root = root
+  }
+
+  /** Descriptor of the context's root directory. */
+  get fd(): number {
+    return this.#root.fd
+  }
+
+  /**
+   * Takes a context from a client.
+   * @param tar       the archive's bytes, compressed or not
+   * @param directory an empty directory that is the build's alone; the caller removes it
+   * @throws EngineError invalid-argument for what is no tar; AbortError when the client went away
+   */
+  static async receive(tar: Readable, directory: string, unpack: Unpack, signal: AbortSignal): Promise<BuildContext> {
+    const files = join(directory, 'context')
+    await mkdir(files, { mode: 0o755 })
+    const archive = join(directory, 'context.tar')
+    await pipeline(tar, createWriteStream(archive, { mode: 0o600 }), { signal })
+    await unpack(archive, files, signal)
+    await rm(archive)
+    return new BuildContext(openRoot(files))
+  }
+
+  /**
+   * Reads the Dockerfile, and takes it and .dockerignore out of the context when .dockerignore says so.
+   * @param name its path in the context; `Dockerfile` is also found as `dockerfile`
+   * @throws EngineError invalid-argument with Docker's texts
+   */
+  readDockerfile(name: string): string {
+    const path = contextPath(name)
+    const text = this.#read(path) ?? (path === 'Dockerfile' ? this.#read('dockerfile') : undefined)
+    // Docker answers this one with status 500.
+    if (text === undefined) throw new EngineError('internal', `Cannot locate specified Dockerfile: ${name}`)
+    if (text === '') throw new EngineError('invalid-argument', `the Dockerfile (${name}) cannot be empty`)
+    const ignored = this.#read('.dockerignore')
+    if (ignored !== undefined) {
+      const matcher = new IgnoreMatcher(readDockerignore(ignored))
+      for (const file of ['.dockerignore', path]) if (matcher.ignores(file)) this.#remove(file)
+    }
+    return text
+  }
+
+  #read(path: string): string | undefined {
+    try {
+      return readFileInRoot(this.fd, path, maxTextBytes).toString('utf8')
+    } catch (error) {
+      if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR)) return undefined
+      throw error
+    }
+  }
+
+  #remove(path: string): void {
+    using parent = openParent(this.fd, path)
+    removeTree(parent.directory.fd, parent.name)
+  }
+
+  [Symbol.dispose](): void {
+    this.#root.close()
+  }
+}
+
+/**
+ * A path in a context or an image as COPY and ADD name it: relative, without `.` and `..`.
+ * @throws EngineError invalid-argument when it leads outside
+ */
+export function contextPath(path: string): string {
+  const clean = cleanPath(path.replace(/^\//, ''))
+  if (clean === '..' || clean.startsWith('../')) throw new EngineError('invalid-argument', `forbidden path outside the build context: ${path.replace(/^\//, '')} ()`)
+  return clean.replace(/^\//, '')
+}

@@ -1,0 +1,43 @@
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { readFileInRoot } from '@engine/linux/paths'
+import type { Owner } from './destination.ts'
+
+/** Largest /etc/passwd and /etc/group that are read (CVE-2026-47262). */
+const maxBytes = 1 << 20
+
+/**
+ * Reads `--chown`: `user`, `user:group`, `1000:50`; names by the image's /etc/passwd and /etc/group. A number is always a number.
+ * @throws EngineError invalid-argument with Docker's texts
+ */
+export function parseOwner(chown: string, rootFd: number): Owner {
+  const failed = 'unable to convert uid/gid chown string to host mapping'
+  const [user = '', group = user, ...more] = chown.split(':')
+  if (more.length > 0) throw new EngineError('invalid-argument', `${failed}: invalid chown string format: ${chown}`)
+  const uid = numeric(user) ?? find(rootFd, 'etc/passwd', user)
+  if (uid === undefined) throw new EngineError('invalid-argument', `${failed}: can't find uid for user ${user}: no such user: ${user}`)
+  const gid = numeric(group) ?? find(rootFd, 'etc/group', group)
+  if (gid === undefined) throw new EngineError('invalid-argument', `${failed}: can't find gid for group ${group}: no such group: ${group}`)
+  return { uid, gid }
+}
+
+function numeric(text: string): number | undefined {
+  const id = /^\d{1,10}$/.test(text) ? Number(text) : undefined
+  // 2^32-1 would mean "leave it" to chown(2).
+  return id !== undefined && id < 2 ** 32 - 1 ? id : undefined
+}
+
+/** The number of a name: third field of both files. */
+function find(rootFd: number, path: string, name: string): number | undefined {
+  let text: string
+  try {
+    text = readFileInRoot(rootFd, path, maxBytes).toString('utf8')
+  } catch (error) {
+    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) return undefined
+    throw error
+  }
+  for (const line of text.split('\n')) {
+    const [entry, , id = ''] = line.trim().split(':')
+    if (entry === name && name !== '') return numeric(id)
+  }
+  return undefined
+}

@@ -1,0 +1,83 @@
+import type { RunConfig } from '@engine/image'
+import type { CacheKey } from './cache.ts'
+
+/** An image as a build sees it. */
+export interface BuildImage {
+  /** `sha256:…`; empty for `scratch`, which is no image. */
+  readonly id: string
+  readonly config: RunConfig
+  readonly author: string
+}
+
+/** What a step's image is, besides its layer. */
+export interface NewImage {
+  /** Id of the image that it is made from; empty for `scratch`. */
+  readonly parent: string
+  readonly config: RunConfig
+  readonly author: string
+  /** The step, as the image's history tells it. */
+  readonly createdBy: string
+}
+
+/** The files of an image, for reading. */
+export interface ImageRoot extends AsyncDisposable {
+  /** Descriptor of its root directory, which hostile paths are resolved in. */
+  readonly fd: number
+}
+
+/** A new layer in the making: the files of an image with a layer on top that takes what is written. Disposed uncommitted, it leaves nothing. */
+export interface EditedRoot extends ImageRoot {
+  /** Ends the writing: what was written becomes the layer of a new image. @returns the image's id */
+  commit(image: NewImage): Promise<string>
+}
+
+/** A file that a step's container sees, read-only, and its layer does not get. */
+export interface StepFile {
+  readonly path: string
+  readonly data: string
+  /** Permission bits. */
+  readonly mode: number
+}
+
+/** A RUN step's container. */
+export interface StepContainer {
+  readonly id: string
+  readonly warnings: readonly string[]
+  /**
+   * Starts it and waits for its end.
+   * @param output takes what it writes; when it answers with a promise, no more comes until that is kept
+   * @param signal kills it
+   * @returns its exit status
+   * @throws EngineError when it cannot be started
+   */
+  execute(output: (stream: 'stdout' | 'stderr', chunk: Buffer) => Promise<void> | void, signal: AbortSignal): Promise<number>
+  /**
+   * Makes an image with what it changed as the layer.
+   * @param last the container will be removed next, so that its files may be moved instead of copied
+   */
+  commit(image: NewImage, last: boolean): Promise<string>
+  /** Kills it if need be, and removes it with its anonymous volumes. */
+  remove(): Promise<void>
+}
+
+/** What makes images of a build's steps. Package engine implements it with its store, its containers and its database. */
+export interface Executor {
+  /** Finds the image that FROM or `COPY --from` names, and gets it when it is not there. @throws EngineError not-found */
+  resolve(reference: string, platform: string): Promise<BuildImage>
+  /** An image that a step made or the cache knows. */
+  image(id: string): Promise<BuildImage>
+  /** Opens an image's files for reading. */
+  openRoot(image: string): Promise<ImageRoot>
+  /** Opens the files of an image (empty: of nothing) for writing a layer on top. */
+  editRoot(parent: string): Promise<EditedRoot>
+  /** Makes the container of a RUN step: with this configuration, on the files of `parent`. */
+  createContainer(parent: string, config: RunConfig, files: readonly StepFile[]): Promise<StepContainer>
+  /** Makes an image that has its parent's layers and no new one. @returns its id */
+  commit(image: NewImage): Promise<string>
+  /** The image that a step with this key made, if it is still there. */
+  cached(key: CacheKey): Promise<string | undefined>
+  /** Notes which image a step made. */
+  remember(key: CacheKey, image: string): Promise<void>
+  /** Gives an image a name. @returns the name as users write it, `busybox:latest` */
+  tag(image: string, reference: string): Promise<string>
+}

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto'
+import { showList } from '../dockerfile/go-text.ts'
+import type { Instruction } from '../dockerfile/instruction-types.ts'
+import { shortId } from '../output.ts'
+import { applyInstruction, expandInstruction } from './change.ts'
+import { comment, expand, expandMany, newImage, withCache, type Step } from './step.ts'
+
+/** Carries out an instruction that changes the configuration only. */
+export async function configure(step: Step, written: Instruction): Promise<void> {
+  const { state, build } = step
+  const instruction = expandInstruction(written, (word) => expand(step, word), (word) => expandMany(step, word))
+  if (instruction.kind === 'healthcheck') {
+    const before = state.config.Healthcheck?.Test ?? []
+    if (before.length > 0 && before[0] !== 'NONE') await build.output.stdout(`Note: overriding previous HEALTHCHECK: ${showList(before)}\n`)
+  }
+  const change = applyInstruction(state, instruction)
+  // After the change: SHELL counts for its own step.
+  const createdBy = comment(step, ` ${change}`)
+  await withCache(step, { instruction: createdBy }, () => named(step, () => build.executor.commit(newImage(step, createdBy))))
+}
+
+/**
+ * Docker makes a container for a step like this, tells its id, and removes it again. Nothing needs one: ours has only the id.
+ */
+export async function named(step: Step, work: () => Promise<string>): Promise<string> {
+  const { output, remove } = step.build
+  const id = shortId(randomBytes(32).toString('hex'))
+  await output.stdout(` ---> Running in ${id}\n`)
+  const image = await work()
+  if (remove !== 'never') await output.stdout(` ---> Removed intermediate container ${id}\n`)
+  return image
+}
