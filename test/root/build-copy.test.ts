@@ -50,7 +50,8 @@ async function run(dockerfile: string, request: Partial<BuildRequest> = {}): Pro
   for await (const line of stream) lines.push(line)
   const failure = lines.at(-1)?.['error']
   if (typeof failure === 'string') throw new Error(failure)
-  return executor.files((lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string }).ID)
+  const aux = lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string } | undefined
+  return executor.files(aux?.ID ?? '')
 }
 
 const wasCached = (): boolean => lines.some((line) => line['stream'] === ' ---> Using cache\n')

@@ -26,7 +26,7 @@ export function parseDuration(text: string): number {
     if (factor === undefined) throw new EngineError('invalid-argument', `time: unknown unit ${quote(unit)} in duration ${quote(text)}`)
     rest = rest.slice(unit.length)
     total += Math.trunc(Number(digits) * factor)
-    if (total > 9223372036854775807) throw invalid()
+    if (total >= 2 ** 63) throw invalid()
   }
   return sign * total
 }
