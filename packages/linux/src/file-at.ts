@@ -1,4 +1,3 @@
-import koffi from 'koffi'
 import { cString, shownPath, type PathBytes } from './c-string.ts'
 import { door } from './door.ts'
 import { libc } from './libc.ts'
@@ -15,7 +14,6 @@ const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
 
-const timespecs = koffi.array('int64', 4)
 const mkdiratCall = libc.func('int mkdirat(int dirfd, const void *path, unsigned int mode)')
 const unlinkatCall = libc.func('int unlinkat(int dirfd, const void *path, int flags)')
 const renameat2Call = libc.func('int renameat2(int olddirfd, const void *oldpath, int newdirfd, const void *newpath, unsigned int flags)')
@@ -24,8 +22,8 @@ const symlinkatCall = libc.func('int symlinkat(const void *target, int newdirfd,
 const mknodatCall = libc.func('int mknodat(int dirfd, const void *path, unsigned int mode, uint64 dev)')
 const fchownatCall = libc.func('int fchownat(int dirfd, const void *path, unsigned int uid, unsigned int gid, int flags)')
 const fchmodatCall = libc.func('int fchmodat(int dirfd, const void *path, unsigned int mode, int flags)')
-const utimensatCall = libc.func('utimensat', 'int', ['int', 'const void *', koffi.pointer(timespecs), 'int'])
-const futimensCall = libc.func('futimens', 'int', ['int', koffi.pointer(timespecs)])
+const utimensatCall = libc.func('int utimensat(int dirfd, const void *path, const void *times, int flags)')
+const futimensCall = libc.func('int futimens(int fd, const void *times)')
 const readlinkatCall = libc.func('int64 readlinkat(int dirfd, const void *path, void *buf, size_t size)')
 const syncfsCall = libc.func('int syncfs(int fd)')
 
@@ -138,7 +136,7 @@ export function chmodat(dirFd: number, name: PathBytes, mode: number): void {
 /** utimensat(2) of a name, not following a link there; times in nanoseconds since the epoch, negative ones too. */
 export function utimensat(dirFd: number, name: PathBytes, accessed: bigint, modified: bigint): void {
   const path = cString(name)
-  const times = [...timespec(accessed), ...timespec(modified)]
+  const times = timespecs(accessed, modified)
   door(
     'utimensat',
     () => ({ dirfd: dirFd, path: shownPath(name), mtime: Number(modified) }),
@@ -148,7 +146,7 @@ export function utimensat(dirFd: number, name: PathBytes, accessed: bigint, modi
 
 /** futimens(3): times of an open file (not O_PATH), in nanoseconds since the epoch. */
 export function futimens(fd: number, accessed: bigint, modified: bigint): void {
-  const times = [...timespec(accessed), ...timespec(modified)]
+  const times = timespecs(accessed, modified)
   door('futimens', () => ({ fd, mtime: Number(modified) }), () => futimensCall(fd, times) as number)
 }
 
@@ -171,8 +169,13 @@ export function syncfs(fd: number): void {
   door('syncfs', () => ({ fd }), () => syncfsCall(fd) as number)
 }
 
-/** Seconds rounded towards the past, so that the nanoseconds are never negative. */
-function timespec(nanoseconds: bigint): [bigint, bigint] {
-  const rest = nanoseconds % 1_000_000_000n
-  return rest < 0n ? [nanoseconds / 1_000_000_000n - 1n, rest + 1_000_000_000n] : [nanoseconds / 1_000_000_000n, rest]
+/** Two struct timespec; seconds are rounded towards the past, so that the nanoseconds are never negative. */
+function timespecs(accessed: bigint, modified: bigint): Buffer {
+  const times = Buffer.alloc(32)
+  for (const [index, time] of [accessed, modified].entries()) {
+    const nanoseconds = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
+    times.writeBigInt64LE((time - nanoseconds) / 1_000_000_000n, index * 16)
+    times.writeBigInt64LE(nanoseconds, index * 16 + 8)
+  }
+  return times
 }

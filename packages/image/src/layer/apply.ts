@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { EngineError } from '@engine/linux'
+import { openRoot } from '@engine/linux/paths'
+import type { Digest } from '../digest.ts'
+import { readUncompressed } from './compression.ts'
+import { diffTree } from './diff.ts'
+import { syncTree } from './sync.ts'
+import { defaultLimits, type TarLimits } from './tar/entry.ts'
+import { TarReader } from './tar/reader.ts'
+import { TreeWriter } from './tree-writer.ts'
+import { treeUsage } from './usage.ts'
+
+export interface ExtractOptions {
+  /** `layer`: whiteouts and devices; `archive`: neither (a build context). */
+  readonly kind: 'layer' | 'archive'
+  readonly limits?: TarLimits
+  /** Whether all is on the disk when it returns. */
+  readonly sync: boolean
+}
+
+export interface Extracted {
+  /** Digest of the uncompressed tar, to its very end. */
+  readonly diffId: Digest
+  /** Bytes of the uncompressed tar. */
+  readonly tarSize: number
+  /** Bytes of the files that were made, as Docker counts a layer's size. */
+  readonly size: number
+  readonly entries: number
+}
+
+/**
+ * Makes a tar's entries in a directory that exists and is nobody else's meanwhile. When it fails, the directory holds what was
+ * made so far: the caller removes it. Synchronous file work in between: runs in a worker.
+ * @param file path of the tar, compressed or not
+ * @throws EngineError invalid-argument for what is no tar or exceeds a limit; 'cancelled' by `signal`
+ */
+export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal): Promise<Extracted> {
+  return extractPieces(readUncompressed(file), directory, options, signal)
+}
+
+/** Copies an overlay's upper directory by making its tar and extracting that, so that the copy is what the digest says. */
+export async function copyLayer(from: string, directory: string, options: ExtractOptions, signal?: AbortSignal): Promise<Extracted> {
+  using root = openRoot(from)
+  return await extractPieces(diffTree(root.fd, { kind: 'layer' }), directory, options, signal)
+}
+
+async function extractPieces(
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  directory: string,
+  options: ExtractOptions,
+  signal: AbortSignal | undefined,
+): Promise<Extracted> {
+  const limits = options.limits ?? defaultLimits
+  const isLayer = options.kind === 'layer'
+  using root = openRoot(directory)
+  using writer = new TreeWriter(root.fd, { whiteouts: isLayer, devices: isLayer, limits })
+  const reader = new TarReader(writer, limits)
+  const hash = createHash('sha256')
+  let tarSize = 0
+  for await (const chunk of pieces) {
+    if (signal?.aborted === true) throw new EngineError('cancelled', 'cancelled')
+    hash.update(chunk)
+    tarSize += chunk.length
+    // Padding after the archive's end counts for the digest; a stream of it without end must not.
+    if (tarSize > limits.contentBytes * 2) throw new EngineError('invalid-argument', `the archive is larger than ${limits.contentBytes * 2} bytes`)
+    reader.push(chunk)
+  }
+  reader.end()
+  writer.end()
+  if (options.sync) syncTree(root.fd)
+  return { diffId: `sha256:${hash.digest('hex')}`, tarSize, size: writer.size ?? treeUsage(root.fd), entries: reader.entries }
+}

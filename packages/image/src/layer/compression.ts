@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { EngineError } from '@engine/linux'
+import { cutFrames } from './zstd-frames.ts'
+
+export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2'
+
+const magic: readonly (readonly [Compression, Buffer])[] = [
+  ['gzip', Buffer.from([0x1f, 0x8b, 0x08])],
+  ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd])],
+  ['xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])],
+  ['bzip2', Buffer.from([0x42, 0x5a, 0x68])],
+]
+
+/** Bytes that {@link detectCompression} wants to see. */
+export const magicLength = 6
+
+/** What compressed a stream, by its first bytes. A zstd stream may begin with a skippable frame. */
+export function detectCompression(head: Buffer): Compression {
+  if (head.length >= 4 && (head.readUInt32LE(0) & 0xfffffff0) >>> 0 === 0x184d2a50) return 'zstd'
+  return magic.find(([, bytes]) => head.subarray(0, bytes.length).equals(bytes))?.[0] ?? 'none'
+}
+
+/** The compression of a file, by its first bytes. */
+export async function compressionOf(path: string): Promise<Compression> {
+  await using file = await open(path, 'r')
+  const head = Buffer.alloc(magicLength)
+  const { bytesRead } = await file.read(head, 0, magicLength, 0)
+  return detectCompression(head.subarray(0, bytesRead))
+}
+
+/** One large chunk at a time is much faster than the 16 KiB that zlib's streams give by themselves. */
+const chunkSize = 1 << 20
+
+/**
+ * The uncompressed bytes of a file. gzip and zstd are decompressed in this process; xz and bzip2 by the host's programs, named by
+ * absolute path and with an environment of their own, and never inside a container's root (CVE-2026-41567).
+ * @throws EngineError invalid-argument in the stream, for data that is damaged
+ */
+export async function* readUncompressed(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const compression = await compressionOf(path)
+  if (compression === 'xz' || compression === 'bzip2') {
+    yield* runDecompressor(compression === 'xz' ? '/usr/bin/xz' : '/usr/bin/bzip2', path)
+    return
+  }
+  const file = createReadStream(path, { highWaterMark: chunkSize })
+  if (compression === 'none') {
+    yield* file as AsyncIterable<Buffer>
+    return
+  }
+  const stream = compression === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize })
+  const source: Readable = compression === 'gzip' ? file : Readable.from(cutFrames(file), { objectMode: false })
+  source.once('error', (error: Error) => stream.destroy(error))
+  try {
+    yield* source.pipe(stream) as AsyncIterable<Buffer>
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? ''
+    if (code === 'Z_BUF_ERROR') throw new EngineError('invalid-argument', 'unexpected EOF', { cause })
+    if (code.startsWith('Z_') || code.startsWith('ZSTD_')) throw new EngineError('invalid-argument', `${compression}: ${(cause as Error).message}`, { cause })
+    throw cause
+  } finally {
+    stream.destroy()
+    source.destroy()
+    file.destroy()
+  }
+}
+
+async function* runDecompressor(program: string, path: string): AsyncGenerator<Buffer, void, undefined> {
+  await using file = await open(path, 'r')
+  const child = spawn(program, ['-d', '-c', '-q'], { stdio: [file.fd, 'pipe', 'pipe'], env: {}, cwd: '/' })
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  // The rejection is met below, after the output; until then it must not count as unhandled.
+  ended.catch(() => undefined)
+  let complaint = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(0, 1000)))
+  try {
+    yield* child.stdout as Readable as AsyncIterable<Buffer>
+    const status = await ended.catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'ENOENT') throw cause
+      throw new EngineError('unavailable', `${program} is not installed on the host`, { cause, hint: `install it (Debian: ${program.endsWith('xz') ? 'xz-utils' : 'bzip2'})` })
+    })
+    if (status !== 0) throw new EngineError('invalid-argument', `${program}: ${complaint.trim() || `exit status ${status}`}`)
+  } finally {
+    child.kill('SIGKILL')
+  }
+}

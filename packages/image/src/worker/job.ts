@@ -1,0 +1,71 @@
+import { EngineError, type ErrorCode } from '@engine/linux'
+import type { ExtractOptions, Extracted } from '../layer/apply.ts'
+import type { Change } from '../layer/changes.ts'
+import type { Digest } from '../digest.ts'
+
+/** A tar made of a tree: its digest and size. */
+export interface Archived {
+  readonly diffId: Digest
+  readonly tarSize: number
+}
+
+/** Work on whole trees of files, which never runs on the daemon's main thread. Paths are engine's own. */
+export type Job =
+  | { readonly kind: 'extract'; readonly file: string; readonly directory: string; readonly options: ExtractOptions }
+  /** Makes the tar of an upper directory and extracts it elsewhere. */
+  | { readonly kind: 'copy-layer'; readonly from: string; readonly directory: string; readonly options: ExtractOptions }
+  /** Makes the tar of an upper directory for its digest, and writes it to `file` if there is one. */
+  | { readonly kind: 'archive'; readonly directory: string; readonly archive: 'layer' | 'archive'; readonly file?: string }
+  | { readonly kind: 'sync'; readonly directory: string }
+  | { readonly kind: 'usage'; readonly directory: string }
+  | { readonly kind: 'changes'; readonly upper: string; readonly lowers: readonly string[] }
+  | { readonly kind: 'remove'; readonly directory: string; readonly name: string }
+
+export interface JobResults {
+  extract: Extracted
+  'copy-layer': Extracted
+  archive: Archived
+  sync: undefined
+  usage: number
+  changes: readonly Change[]
+  remove: undefined
+}
+
+/** The tar of a tree, as a stream. */
+export interface StreamJob {
+  readonly kind: 'stream'
+  readonly directory: string
+  readonly archive: 'layer' | 'archive'
+}
+
+/** From the daemon to a worker. */
+export type Request =
+  | { readonly type: 'run'; readonly id: number; readonly job: Job | StreamJob }
+  | { readonly type: 'cancel'; readonly id: number }
+  /** The reader of a stream has taken a chunk. */
+  | { readonly type: 'more'; readonly id: number }
+
+/** From a worker to the daemon. */
+export type Reply =
+  | { readonly type: 'done'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
+  | { readonly type: 'chunk'; readonly id: number; readonly chunk: Uint8Array }
+
+/** An error on its way between threads, which keep only the message of other classes than Error. */
+export interface WireError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint?: string | undefined
+  /** `ENOSPC`, when a system call failed. */
+  readonly errno?: string | undefined
+}
+
+export function wireError(error: unknown): WireError {
+  if (error instanceof EngineError) return { code: error.code, message: error.message, hint: error.hint }
+  const { message, code } = error as NodeJS.ErrnoException
+  return { code: 'internal', message: typeof message === 'string' ? message : String(error), errno: code }
+}
+
+export function unwireError(error: WireError): EngineError {
+  return new EngineError(error.code, error.message, { hint: error.hint })
+}

@@ -1,0 +1,62 @@
+import { parentPort } from 'node:worker_threads'
+import type { Reply, Request } from './job.ts'
+import { wireError } from './job.ts'
+import { runJob, streamJob } from './run.ts'
+
+/*
+ * The program of a file worker: takes jobs from the daemon's main thread, one message each. Bundled as a file of its own.
+ */
+
+const port = parentPort
+if (port === null) throw new Error('this program is a worker of engined')
+
+/** Chunks of a stream that may be under way before the reader must have taken one. */
+const window = 8
+const cancels = new Map<number, AbortController>()
+const credits = new Map<number, { count: number; wake: () => void }>()
+
+port.on('message', (request: Request) => {
+  if (request.type === 'cancel') {
+    cancels.get(request.id)?.abort()
+    credits.get(request.id)?.wake()
+  } else if (request.type === 'more') {
+    const credit = credits.get(request.id)
+    if (credit !== undefined) {
+      credit.count++
+      credit.wake()
+    }
+  } else {
+    void run(request.id, request.job)
+  }
+})
+
+async function run(id: number, job: (Request & { type: 'run' })['job']): Promise<void> {
+  const cancel = new AbortController()
+  cancels.set(id, cancel)
+  try {
+    const result = job.kind === 'stream' ? await stream(id, job, cancel.signal) : await runJob(job, cancel.signal)
+    reply({ type: 'done', id, result })
+  } catch (error) {
+    reply({ type: 'failed', id, error: wireError(error) })
+  } finally {
+    cancels.delete(id)
+    credits.delete(id)
+  }
+}
+
+async function stream(id: number, job: Parameters<typeof streamJob>[0], signal: AbortSignal): Promise<void> {
+  const credit = { count: window, wake: () => {} }
+  credits.set(id, credit)
+  for (const chunk of streamJob(job)) {
+    while (credit.count === 0 && !signal.aborted) await new Promise<void>((resolve) => (credit.wake = resolve))
+    if (signal.aborted) return
+    credit.count--
+    // A copy with memory of its own, which can be handed over instead of being copied again.
+    const own = new Uint8Array(chunk)
+    reply({ type: 'chunk', id, chunk: own }, [own.buffer])
+  }
+}
+
+function reply(message: Reply, transfer: readonly ArrayBuffer[] = []): void {
+  port?.postMessage(message, [...transfer])
+}

@@ -1,0 +1,182 @@
+import { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
+import { EngineError } from '@engine/linux'
+import { unwireError, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
+
+export interface FileWorkersOptions {
+  /** The bundled program of `worker/main.ts`. */
+  readonly program: string | URL
+  /** Most threads; work waits when all are busy. */
+  readonly threads: number
+  /** Milliseconds that a thread without work is kept: it holds some 10 MB, and takes some 30 ms to start. */
+  readonly keep: number
+}
+
+interface Task {
+  readonly id: number
+  readonly job: Job | StreamJob
+  settle(reply: Exclude<Reply, { type: 'chunk' }>): void
+  chunk?(chunk: Uint8Array): void
+  /** The thread has died. */
+  fail(error: Error): void
+}
+
+interface Thread {
+  readonly worker: Worker
+  task: Task | undefined
+  idle: NodeJS.Timeout | undefined
+}
+
+/** Threads for work on trees of files: extracting, archiving, counting, removing. Each does one job at a time. */
+export class FileWorkers {
+  readonly #options: FileWorkersOptions
+  readonly #threads = new Set<Thread>()
+  #waiting: Task[] = []
+  #lastId = 0
+  #closed = false
+
+  constructor(options: FileWorkersOptions) {
+    this.#options = options
+  }
+
+  /** Does a job. `signal` ends an extraction between two chunks, or takes the job out of the queue. */
+  run<K extends Job['kind']>(job: Job & { readonly kind: K }, signal?: AbortSignal): Promise<JobResults[K]> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(cancelled())
+      const id = ++this.#lastId
+      const cancel = (): void => this.#cancel(id)
+      const end = (): void => signal?.removeEventListener('abort', cancel)
+      signal?.addEventListener('abort', cancel, { once: true })
+      this.#start({
+        id,
+        job,
+        settle: (reply) => {
+          end()
+          if (reply.type === 'done') resolve(reply.result as JobResults[K])
+          else reject(unwireError(reply.error))
+        },
+        fail: (error) => {
+          end()
+          reject(error)
+        },
+      })
+    })
+  }
+
+  /** The tar of a tree as a stream; destroying it ends the work. */
+  stream(job: StreamJob): Readable {
+    const id = ++this.#lastId
+    let started = false
+    let waiting = 0
+    const readable = new Readable({
+      highWaterMark: 1 << 20,
+      read: () => {
+        if (!started) {
+          started = true
+          this.#start(task)
+        }
+        for (; waiting > 0; waiting--) this.#send(id, { type: 'more', id })
+      },
+      destroy: (error, callback) => {
+        if (started) this.#cancel(id)
+        callback(error)
+      },
+    })
+    const task: Task = {
+      id,
+      job,
+      chunk: (chunk) => {
+        if (readable.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))) this.#send(id, { type: 'more', id })
+        else waiting++
+      },
+      settle: (reply) => {
+        if (reply.type === 'done') readable.push(null)
+        else readable.destroy(unwireError(reply.error))
+      },
+      fail: (error) => readable.destroy(error),
+    }
+    return readable
+  }
+
+  /** Ends all threads; jobs under way fail. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const task of this.#waiting.splice(0)) task.fail(cancelled())
+    await Promise.all([...this.#threads].map((thread) => thread.worker.terminate()))
+  }
+
+  #start(task: Task): void {
+    if (this.#closed) return task.fail(cancelled())
+    const thread = [...this.#threads].find((candidate) => candidate.task === undefined) ?? (this.#threads.size < this.#options.threads ? this.#spawn() : undefined)
+    if (thread === undefined) {
+      this.#waiting.push(task)
+      return
+    }
+    clearTimeout(thread.idle)
+    thread.task = task
+    thread.worker.ref()
+    thread.worker.postMessage({ type: 'run', id: task.id, job: task.job } satisfies Request)
+  }
+
+  #spawn(): Thread {
+    // Descriptors of openat2 and their closing are unknown to Node, which would warn about each.
+    const worker = new Worker(this.#options.program, { name: 'engined-files', trackUnmanagedFds: false })
+    const thread: Thread = { worker, task: undefined, idle: undefined }
+    this.#threads.add(thread)
+    worker.on('message', (reply: Reply) => this.#receive(thread, reply))
+    worker.on('error', (error: Error) => this.#lost(thread, error))
+    worker.on('exit', () => this.#lost(thread, new EngineError('internal', 'a file worker ended')))
+    return thread
+  }
+
+  #receive(thread: Thread, reply: Reply): void {
+    const task = thread.task
+    if (task === undefined || task.id !== reply.id) return
+    if (reply.type === 'chunk') {
+      task.chunk?.(reply.chunk)
+      return
+    }
+    thread.task = undefined
+    this.#rest(thread)
+    task.settle(reply)
+  }
+
+  #rest(thread: Thread): void {
+    const next = this.#waiting.shift()
+    if (next !== undefined) {
+      thread.task = next
+      thread.worker.postMessage({ type: 'run', id: next.id, job: next.job } satisfies Request)
+      return
+    }
+    thread.worker.unref()
+    thread.idle = setTimeout(() => {
+      this.#threads.delete(thread)
+      void thread.worker.terminate()
+    }, this.#options.keep).unref()
+  }
+
+  #lost(thread: Thread, error: Error): void {
+    clearTimeout(thread.idle)
+    this.#threads.delete(thread)
+    const task = thread.task
+    thread.task = undefined
+    task?.fail(error)
+    const next = this.#closed ? undefined : this.#waiting.shift()
+    if (next !== undefined) this.#start(next)
+  }
+
+  #cancel(id: number): void {
+    const waiting = this.#waiting.find((task) => task.id === id)
+    if (waiting === undefined) return this.#send(id, { type: 'cancel', id })
+    this.#waiting = this.#waiting.filter((task) => task !== waiting)
+    waiting.fail(cancelled())
+  }
+
+  #send(id: number, request: Request): void {
+    for (const thread of this.#threads) if (thread.task?.id === id) thread.worker.postMessage(request)
+  }
+}
+
+function cancelled(): EngineError {
+  return new EngineError('cancelled', 'cancelled')
+}

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { openRoot, removeTree } from '@engine/linux/paths'
+import { copyLayer, extract } from '../layer/apply.ts'
+import { layerChanges } from '../layer/changes.ts'
+import { diffTree } from '../layer/diff.ts'
+import { syncTree } from '../layer/sync.ts'
+import { treeUsage } from '../layer/usage.ts'
+import type { Archived, Job, StreamJob } from './job.ts'
+
+/** Does one job, on the thread that calls it. */
+export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
+  switch (job.kind) {
+    case 'extract':
+      return extract(job.file, job.directory, job.options, signal)
+    case 'copy-layer':
+      return copyLayer(job.from, job.directory, job.options, signal)
+    case 'archive':
+      return archive(job.directory, job.archive, job.file)
+    case 'changes':
+      return layerChanges(job.upper, job.lowers)
+    case 'sync':
+    case 'usage':
+    case 'remove': {
+      using root = openRoot(job.directory)
+      if (job.kind === 'usage') return treeUsage(root.fd)
+      if (job.kind === 'sync') syncTree(root.fd)
+      else removeTree(root.fd, job.name)
+      return undefined
+    }
+  }
+}
+
+/** The pieces of a tree's tar, small ones put together. */
+export function* streamJob(job: StreamJob): Generator<Buffer, void, undefined> {
+  using root = openRoot(job.directory)
+  let pending: Buffer[] = []
+  let size = 0
+  for (const piece of diffTree(root.fd, { kind: job.archive })) {
+    pending.push(piece)
+    size += piece.length
+    if (size < chunkSize) continue
+    yield Buffer.concat(pending)
+    pending = []
+    size = 0
+  }
+  if (size > 0) yield Buffer.concat(pending)
+}
+
+const chunkSize = 256 << 10
+
+function archive(directory: string, kind: 'layer' | 'archive', file: string | undefined): Archived {
+  const hash = createHash('sha256')
+  let tarSize = 0
+  const fd = file === undefined ? undefined : openSync(file, 'wx', 0o600)
+  try {
+    for (const chunk of streamJob({ kind: 'stream', directory, archive: kind })) {
+      hash.update(chunk)
+      tarSize += chunk.length
+      if (fd !== undefined) for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+    }
+    if (fd !== undefined) fsyncSync(fd)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+  return { diffId: `sha256:${hash.digest('hex')}`, tarSize }
+}
