@@ -2,7 +2,7 @@ import { EngineError } from '@engine/linux'
 import { Routing } from '@engine/linux/netlink'
 import { bridgeAddress, ensureBridge, removeBridge, routedNetworks } from './bridge.ts'
 import { contains, formatCidr, networkOf, parseCidr, type Cidr } from './cidr.ts'
-import { attachEndpoint, detachEndpoint, silenceEndpoint } from './endpoint.ts'
+import { attachEndpoint, detachEndpoint, removePort, silenceEndpoint } from './endpoint.ts'
 import type { ListedEndpoint } from './firewall/listing.ts'
 import { conflictHint, type Firewall } from './firewall/nftables.ts'
 import { chooseSubnet, createAddressPool, macAddressFor, type AddressPool, type SubnetPool } from './ipam.ts'
@@ -113,15 +113,14 @@ export class BridgeNetwork implements Disposable {
    */
   async connect(sandbox: string, lease: EndpointLease): Promise<void> {
     const address = this.#ensured()
-    const { bridge, mtu, interContainer } = this.#settings
+    const { mtu, interContainer } = this.#settings
     const { hostInterface, containerInterface, mac } = lease
     if (!contains(address, lease.address)) throw new EngineError('invalid-argument', `no configured subnet contains IP address ${lease.address}`)
-    await this.#removeLeftover(hostInterface)
+    const bridge = this.#bridgeIndex()
     this.#firewall.addEndpoint({ ...lease, interContainer })
     try {
-      const bridgeIndex = this.#bridgeIndex()
       // The host may remember the address's last owner.
-      this.#routing.deleteNeighbour(bridgeIndex, lease.address)
+      this.#routing.deleteNeighbour(bridge, lease.address)
       await attachEndpoint(this.#routing, { sandbox, bridge, hostInterface, containerInterface, address: { address: lease.address, prefix: address.prefix }, mac, gateway: address.address, mtu })
     } catch (error) {
       this.#firewall.removeEndpoint(lease)
@@ -152,9 +151,27 @@ export class BridgeNetwork implements Disposable {
     return { ports, rules: this.#firewall.listEndpoints() }
   }
 
-  /** Takes a port of the bridge away that no lease knows. Nothing happens to a link that is no veth on this bridge. */
-  async removePort(name: string): Promise<void> {
-    await this.#removeLeftover(name)
+  /**
+   * Makes the host agree with the leases that are in use, after a crash or after somebody flushed our rules: every lease has its
+   * rules, ports of the bridge without a lease go, and so do rules of links that are gone. Sandboxes are the caller's affair
+   * (listSandboxes), and are looked after first, since a port goes with its sandbox.
+   * @returns names of the ports that were taken away
+   */
+  async reconcile(leases: readonly EndpointLease[]): Promise<string[]> {
+    const { interContainer } = this.#settings
+    const byInterface = new Map(leases.map((lease) => [lease.hostInterface, lease]))
+    const { ports, rules } = this.list()
+    const stale = new Set(ports.filter((port) => !byInterface.has(port)))
+    for (const rule of rules) {
+      const lease = byInterface.get(rule.hostInterface)
+      const outdated = lease === undefined ? stale.has(rule.hostInterface) || this.#routing.findLink({ name: rule.hostInterface }) === undefined : rule.mac !== lease.mac || rule.address !== lease.address
+      if (outdated) this.#firewall.removeEndpoint(rule)
+    }
+    for (const lease of leases) this.#firewall.addEndpoint({ ...lease, interContainer })
+    const bridge = this.#bridgeIndex()
+    const removed: string[] = []
+    for (const port of stale) if (await removePort(this.#routing, bridge, port)) removed.push(port)
+    return removed
   }
 
   /** Takes bridge and rules away, if they are there. Containers on it lose their connection. */
@@ -175,12 +192,6 @@ export class BridgeNetwork implements Disposable {
     if (present !== undefined) return present
     const subnet = chooseSubnet(subnetPools, [...routedNetworks(this.#routing), ...avoid])
     return { address: createAddressPool({ subnet }).gateway, prefix: subnet.prefix }
-  }
-
-  /** A veth of that name on our bridge can only be what a crash left; its namespace may live on, held by somebody's mount. */
-  async #removeLeftover(hostInterface: string): Promise<void> {
-    const link = this.#routing.findLink({ name: hostInterface })
-    if (link?.kind === 'veth' && link.master === this.#bridgeIndex()) await this.#routing.deleteLink(link.index)
   }
 
   #bridgeIndex(): number {

@@ -3,7 +3,7 @@ import type { Link, Routing } from '@engine/linux/netlink'
 import { writeSysctl } from '@engine/linux/sysctl'
 import { broadcastOf, formatCidr, type Cidr } from './cidr.ts'
 import { macAddressFor } from './ipam.ts'
-import { disableIPv6 } from './ipv6.ts'
+import { disableIPv6, ignoreRouterAdvertisements } from './ipv6.ts'
 
 const universe = 0
 
@@ -30,6 +30,7 @@ export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
   const bridge = existing ?? foundLink(routing, settings.name)
   if (bridge.mtu !== settings.mtu) routing.setLink({ index: bridge.index, mtu: settings.mtu })
   disableIPv6(settings.name)
+  ignoreRouterAdvertisements(settings.name)
   // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558).
   writeSysctl(`net/ipv4/conf/${settings.name}/route_localnet`, '0')
   ensureAddress(routing, bridge, settings)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants, openSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { Descriptor } from '@engine/linux/descriptor'
-import { Routing } from '@engine/linux/netlink'
+import { Routing, type LinkSettings } from '@engine/linux/netlink'
 import { inNetworkNamespace } from '@engine/linux/setns'
 import { primeThreads } from '@engine/linux/unshare'
 import { broadcastOf, type Cidr } from './cidr.ts'
@@ -14,8 +14,8 @@ const universe = 0
 export interface EndpointSettings {
   /** Path of the sandbox. */
   readonly sandbox: string
-  /** Name of the bridge. */
-  readonly bridge: string
+  /** Index of the bridge. */
+  readonly bridge: number
   /** Name of the end on the host, at most 15 characters. */
   readonly hostInterface: string
   /** Name of the end in the sandbox: `eth0`. */
@@ -34,16 +34,15 @@ export function randomHostInterface(): string {
 }
 
 /**
- * Connects a sandbox to a bridge, in about a millisecond: veth, address, route, up. What fails is undone.
+ * Connects a sandbox to a bridge, in one or two milliseconds: veth, address, route, up. What fails is undone. A port of the bridge
+ * that has the name already is what a crash left, and is replaced.
  * @param routing of the namespace that the bridge is in
- * @throws EngineError not-found when there is no such sandbox or bridge, conflict when a name is taken; SyscallError
+ * @throws EngineError not-found when there is no such sandbox, conflict when a name is taken; SyscallError
  */
 export async function attachEndpoint(routing: Routing, settings: EndpointSettings): Promise<void> {
   await primeThreads()
-  const bridge = routing.findLink({ name: settings.bridge })
-  if (bridge === undefined) throw new EngineError('not-found', `bridge ${settings.bridge} is gone`)
   using sandbox = openSandbox(settings.sandbox)
-  createVeth(routing, settings, bridge.index, sandbox.fd)
+  await createVeth(routing, settings, sandbox.fd)
   try {
     disableIPv6(settings.hostInterface)
     inNetworkNamespace(sandbox.fd, () => configureContainerEnd(settings))
@@ -61,6 +60,16 @@ export async function attachEndpoint(routing: Routing, settings: EndpointSetting
 export async function detachEndpoint(routing: Routing, hostInterface: string): Promise<void> {
   const link = routing.findLink({ name: hostInterface })
   if (link !== undefined) await routing.deleteLink(link.index)
+}
+
+/**
+ * Takes a veth away that is a port of this bridge: what a crash left, in a namespace that may live on. Nothing happens to any other
+ * link of that name.
+ * @returns whether it was there
+ */
+export async function removePort(routing: Routing, bridge: number, hostInterface: string): Promise<boolean> {
+  const link = routing.findLink({ name: hostInterface })
+  return link?.kind === 'veth' && link.master === bridge && (await routing.deleteLink(link.index))
 }
 
 /**
@@ -89,10 +98,16 @@ function configureContainerEnd(settings: EndpointSettings): void {
 }
 
 /** The host's end stays down until the other one is configured: up, it would at once look for IPv6 neighbours. */
-function createVeth(routing: Routing, settings: EndpointSettings, bridge: number, sandboxFd: number): void {
-  const { hostInterface, containerInterface, mac, mtu } = settings
+async function createVeth(routing: Routing, settings: EndpointSettings, sandboxFd: number): Promise<void> {
+  const { hostInterface, containerInterface, bridge, mac, mtu } = settings
+  const veth: LinkSettings = { name: hostInterface, kind: 'veth', master: bridge, mtu, peer: { name: containerInterface, mac, mtu, namespace: sandboxFd } }
   try {
-    routing.createLink({ name: hostInterface, kind: 'veth', master: bridge, mtu, peer: { name: containerInterface, mac, mtu, namespace: sandboxFd } })
+    try {
+      routing.createLink(veth)
+    } catch (error) {
+      if (!failedWith(error, Errno.EEXIST) || !(await removePort(routing, bridge, hostInterface))) throw error
+      routing.createLink(veth)
+    }
   } catch (cause) {
     if (failedWith(cause, Errno.EEXIST)) throw new EngineError('conflict', `network interface ${hostInterface} or ${containerInterface} exists already`, { cause })
     throw cause

@@ -91,12 +91,14 @@ export interface NetlinkOutcome {
 /** Reads NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE, whose first four bytes are a negative errno too. */
 export function parseOutcome(message: NetlinkMessage): NetlinkOutcome {
   const { payload } = message
-  const errno = payload.length >= 4 ? -payload.readInt32LE(0) : 0
+  const errno = payload.length >= 4 ? 0 - payload.readInt32LE(0) : 0
   if (errno === 0 || (message.flags & MessageFlag.ACK_ATTRIBUTES) === 0) return { errno, text: undefined }
   let offset = 4
   if (message.type === MessageType.ERROR) {
     if (payload.length < 4 + headerLength) return { errno, text: undefined }
     const requestLength = (message.flags & MessageFlag.CAPPED) === 0 ? payload.readUInt32LE(4) : headerLength
+    // Checked before it is rounded up: & works on 31 bits.
+    if (requestLength > payload.length - 4) return { errno, text: undefined }
     offset = 4 + ((requestLength + 3) & ~3)
   }
   if (offset > payload.length) return { errno, text: undefined }

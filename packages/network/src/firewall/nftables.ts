@@ -1,7 +1,7 @@
 import { Nftables } from '@engine/linux/nftables'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { mentionsLink, parseForwardDrops, parsePolicy, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
-import { checkedTableName, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointRules, type ForwardPolicy } from './ruleset.ts'
+import { checkedTableName, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules, type ForwardPolicy } from './ruleset.ts'
 
 /**
  * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
@@ -50,8 +50,8 @@ export class Firewall implements Disposable {
   }
 
   /** An endpoint's rules away, if they are there. */
-  removeEndpoint(rules: Pick<EndpointRules, 'hostInterface' | 'mac' | 'address'>): void {
-    this.#nftables.run(writeEndpointRemoval(this.#table, { ...rules, antiSpoofing: true, interContainer: false }))
+  removeEndpoint(endpoint: EndpointIdentity): void {
+    this.#nftables.run(writeEndpointRemoval(this.#table, endpoint))
   }
 
   /** The endpoints that the tables hold rules for; none when there are no tables. */

@@ -25,6 +25,13 @@ export interface EndpointRules {
   readonly interContainer: boolean
 }
 
+/** What names an endpoint's elements. Without MAC and address those that hold them are left alone. */
+export interface EndpointIdentity {
+  readonly hostInterface: string
+  readonly mac?: string | undefined
+  readonly address?: string | undefined
+}
+
 /** What becomes of packets that the host forwards and that neither come from a bridge of ours nor go to one. */
 export type ForwardPolicy = 'accept' | 'drop'
 
@@ -54,7 +61,6 @@ export function writeTables(table: string, policy: ForwardPolicy): string {
     `add rule ${inet} forward iifname @sources accept`,
     `add table ${bridge}`,
     `add set ${bridge} checked { type ifname ; }`,
-    `add set ${bridge} macs { type ifname . ether_addr ; }`,
     `add set ${bridge} addresses { type ifname . ether_addr . ipv4_addr ; }`,
     `add set ${bridge} apart { type ifname ; }`,
     `add chain ${bridge} endpoint`,
@@ -63,11 +69,9 @@ export function writeTables(table: string, policy: ForwardPolicy): string {
     `flush chain ${bridge} endpoint`,
     `flush chain ${bridge} prerouting`,
     `flush chain ${bridge} forward`,
-    `add rule ${bridge} endpoint iifname . ether saddr != @macs drop`,
     `add rule ${bridge} endpoint iifname . ether saddr . ip saddr @addresses accept`,
-    `add rule ${bridge} endpoint iifname . arp saddr ether . arp saddr ip @addresses accept`,
-    // An ARP probe (RFC 5227) claims nothing: its sender's address is zero.
-    `add rule ${bridge} endpoint arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept`,
+    // In ARP the frame's sender and the one that the message claims are looked at: one misleads the bridge, the other neighbours.
+    `add rule ${bridge} endpoint iifname . ether saddr . arp saddr ip @addresses iifname . arp saddr ether . arp saddr ip @addresses accept`,
     // IPv6 too: an IPv4 network has none, and its router advertisements are an attack (CVE-2020-13401).
     `add rule ${bridge} endpoint drop`,
     `add rule ${bridge} prerouting iifname @checked goto endpoint`,
@@ -125,13 +129,13 @@ export function writeBridgeRemoval(table: string, name: string): string {
 
 /** An endpoint's elements; empty when nothing is to be checked. Adding what is there already changes nothing. */
 export function writeEndpoint(table: string, rules: EndpointRules): string {
-  return lines(...elements(table, rules).map((element) => `add element ${element}`))
+  const elements = [...(rules.antiSpoofing ? checkedElements(table, rules) : []), ...(rules.interContainer ? [] : apartElements(table, rules))]
+  return lines(...elements.map((element) => `add element ${element}`))
 }
 
 /** An endpoint's elements away, whether they are there or not: to add first makes the removal of a missing one no error. */
-export function writeEndpointRemoval(table: string, rules: EndpointRules): string {
-  const all = elements(table, { ...rules, antiSpoofing: true, interContainer: false })
-  return lines(...all.flatMap((element) => [`add element ${element}`, `delete element ${element}`]))
+export function writeEndpointRemoval(table: string, rules: EndpointIdentity): string {
+  return lines(...[...checkedElements(table, rules), ...apartElements(table, rules)].flatMap((element) => [`add element ${element}`, `delete element ${element}`]))
 }
 
 /**
@@ -143,13 +147,22 @@ export function checkedTableName(name: string): string {
   return name
 }
 
-function elements(table: string, rules: EndpointRules): string[] {
-  const bridge = `bridge ${checkedTableName(table)}`
-  const link = `"${checkedLinkName(rules.hostInterface)}"`
-  parseMacAddress(rules.mac)
-  parseIpAddress(rules.address)
-  const spoofing = [`${bridge} macs { ${link} . ${rules.mac} }`, `${bridge} addresses { ${link} . ${rules.mac} . ${rules.address} }`, `${bridge} checked { ${link} }`]
-  return [...(rules.antiSpoofing ? spoofing : []), ...(rules.interContainer ? [] : [`${bridge} apart { ${link} }`])]
+function checkedElements(table: string, rules: EndpointIdentity): string[] {
+  const { link, bridge } = places(table, rules)
+  const { mac, address } = rules
+  if (mac === undefined || address === undefined) return [`${bridge} checked { ${link} }`]
+  parseMacAddress(mac)
+  parseIpAddress(address)
+  return [`${bridge} addresses { ${link} . ${mac} . ${address} }`, `${bridge} checked { ${link} }`]
+}
+
+function apartElements(table: string, rules: EndpointIdentity): string[] {
+  const { link, bridge } = places(table, rules)
+  return [`${bridge} apart { ${link} }`]
+}
+
+function places(table: string, rules: EndpointIdentity): { bridge: string; link: string } {
+  return { bridge: `bridge ${checkedTableName(table)}`, link: `"${checkedLinkName(rules.hostInterface)}"` }
 }
 
 function checkedSubnet(subnet: Cidr): string {

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { mentionsLink, parseForwardDrops, parsePolicy, parseSetElements } from './listing.ts'
+
+const metainfo = { metainfo: { version: '1.0.6', json_schema_version: 1 } }
+
+describe('nftables listings', () => {
+  it('give the elements of a set', () => {
+    const set = { family: 'bridge', name: 'addresses', table: 'engine', elem: [{ concat: ['veth1', '02:42:ac:11:00:02', '172.17.0.2'] }] }
+    assert.deepEqual(parseSetElements({ nftables: [metainfo, { set }] }), [['veth1', '02:42:ac:11:00:02', '172.17.0.2']])
+    assert.deepEqual(parseSetElements({ nftables: [metainfo, { set: { ...set, elem: ['veth1', 'veth2'] } }] }), [['veth1'], ['veth2']])
+    assert.deepEqual(parseSetElements({ nftables: [metainfo, { set: { ...set, elem: undefined } }] }), [])
+    assert.deepEqual(parseSetElements(undefined), [])
+  })
+
+  it('give the chains of others that drop', () => {
+    const chain = { family: 'ip', table: 'filter', name: 'FORWARD', hook: 'forward', prio: 0, policy: 'drop' }
+    const chains = [chain, { ...chain, table: 'engine' }, { ...chain, policy: 'accept' }, { ...chain, family: 'ip6' }, { ...chain, hook: 'input' }, { ...chain, hook: undefined }]
+    assert.deepEqual(parseForwardDrops({ nftables: [metainfo, ...chains.map((one) => ({ chain: one }))] }, 'engine'), [{ family: 'ip', table: 'filter', chain: 'FORWARD' }])
+    assert.equal(parsePolicy({ nftables: [metainfo, { chain }] }), 'drop')
+    assert.equal(parsePolicy(undefined), undefined)
+  })
+
+  it('tell whether a table knows a link', () => {
+    const rule = { expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'engine0' } }, { accept: null }] }
+    assert.equal(mentionsLink({ nftables: [metainfo, { rule }] }, 'engine0'), true)
+    assert.equal(mentionsLink({ nftables: [metainfo, { rule }] }, 'engine'), false)
+    assert.equal(mentionsLink(undefined, 'engine0'), false)
+  })
+})

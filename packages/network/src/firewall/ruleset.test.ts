@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { writeBridge, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type EndpointRules } from './ruleset.ts'
+
+const endpoint: EndpointRules = { hostInterface: 'veth1', mac: '02:42:ac:11:00:02', address: '172.17.0.2', antiSpoofing: true, interContainer: true }
+
+describe('the ruleset', () => {
+  it('has an endpoint as elements, not as rules', () => {
+    assert.equal(writeEndpoint('engine', endpoint), 'add element bridge engine addresses { "veth1" . 02:42:ac:11:00:02 . 172.17.0.2 }\nadd element bridge engine checked { "veth1" }\n')
+    assert.equal(writeEndpoint('engine', { ...endpoint, interContainer: false, antiSpoofing: false }), 'add element bridge engine apart { "veth1" }\n')
+    assert.equal(writeEndpoint('engine', { ...endpoint, antiSpoofing: false }), '')
+  })
+
+  it('removes whatever an endpoint may have', () => {
+    const text = writeEndpointRemoval('engine', endpoint)
+    assert.deepEqual(text.split('\n').filter((line) => line.startsWith('delete')).map((line) => line.split(' ')[4]), ['addresses', 'checked', 'apart'])
+  })
+
+  it('masquerades what leaves the subnet for elsewhere', () => {
+    const rules = { bridge: 'engine0', subnet: { address: '172.17.0.1', prefix: 16 }, masquerade: true, interContainer: true }
+    assert.match(writeBridge('engine', rules), /^add rule inet engine out-of-engine0 ip saddr 172\.17\.0\.0\/16 oifname != "engine0" masquerade$/m)
+    assert.doesNotMatch(writeBridge('engine', { ...rules, masquerade: false }), /masquerade/)
+    assert.match(writeBridge('engine', { ...rules, interContainer: false }), /^add rule inet engine into-engine0 iifname "engine0" drop$/m)
+  })
+
+  it('takes no name that could be more than a name', () => {
+    for (const table of ['', 'a b', 'a;flush ruleset', 'a\nflush ruleset', '{', '1']) {
+      assert.throws(() => writeTables(table, 'accept'), { code: 'invalid-argument' })
+      assert.throws(() => writeTablesRemoval(table), { code: 'invalid-argument' })
+    }
+    for (const hostInterface of ['', 'veth1" }\nflush ruleset', 'a/b', '0123456789abcdef', '..', '-x']) assert.throws(() => writeEndpoint('engine', { ...endpoint, hostInterface }), { code: 'invalid-argument' })
+    assert.throws(() => writeEndpoint('engine', { ...endpoint, mac: '02:42:ac:11:00:02 }\nflush ruleset' }), { code: 'invalid-argument' })
+    assert.throws(() => writeEndpoint('engine', { ...endpoint, address: '172.17.0.2 }\nflush ruleset' }), { code: 'invalid-argument' })
+  })
+})
