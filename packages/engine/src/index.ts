@@ -1,0 +1,7 @@
+export type * from './interface.ts'
+export type * from './types/container-config.ts'
+export type * from './types/container-views.ts'
+export type * from './types/image-views.ts'
+export type * from './types/event.ts'
+export type * from './types/system-views.ts'
+export type * from './types/ledger-entry.ts'
