@@ -1,0 +1,227 @@
+import { closeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EngineError } from '@engine/linux'
+import { pidfdGetfd, pidfdOpen } from '@engine/linux/pidfd'
+import { processStat } from '@engine/linux/process-stat'
+import type { AdoptRequest, ShimClient, ShimProcess } from './client-types.ts'
+import { HeldProcess } from './held-process.ts'
+import { keyOf, keyText } from './key.ts'
+import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
+import { ShimConnection } from './shim-connection.ts'
+import { checkShimProgram, startShim, type ShimProgram } from './start-shim.ts'
+
+export interface ShimOptions extends ShimProgram {
+  /** Somebody else (systemd) starts the shim and starts it again: this client only connects. */
+  readonly managed: boolean
+  readonly log: (message: string) => void
+}
+
+/** How long a shim may take to listen. */
+const START_MILLISECONDS = 10_000
+const RETRY_MILLISECONDS = 10
+
+/**
+ * Connects to the shim, after starting one if need be.
+ * @throws EngineError unavailable when there is none within ten seconds
+ */
+export async function connectShim(options: ShimOptions): Promise<ShimClient> {
+  const client = new Client(options)
+  await client.connect()
+  return client
+}
+
+class Client implements ShimClient {
+  readonly #options: ShimOptions
+  readonly #held = new Map<string, HeldProcess>()
+  readonly #eventListeners: ((event: ShimEvent) => void)[] = []
+  readonly #lostListeners: (() => void)[] = []
+  /** The connection, or the way to the next one. */
+  #connection: Promise<ShimConnection>
+  #shim: { readonly pid: number; readonly startTime: string; readonly pidfd: number } | undefined
+  #closed = false
+
+  constructor(options: ShimOptions) {
+    this.#options = options
+    this.#connection = Promise.reject(new EngineError('unavailable', 'not connected to the shim'))
+    this.#connection.catch(() => undefined)
+  }
+
+  async connect(): Promise<void> {
+    this.#connection = this.#open()
+    await this.#connection
+  }
+
+  async start(request: StartRequest): Promise<Started> {
+    return this.#born(request, request.spec.linux.cgroupsPath, request.spec.process.terminal, await this.#request<Started>('start', request))
+  }
+
+  async exec(request: ExecRequest): Promise<Started> {
+    return this.#born(request, request.cgroupsPath, request.process.terminal, await this.#request<Started>('exec', request))
+  }
+
+  async adopt(request: AdoptRequest): Promise<void> {
+    await this.#request('adopt', request)
+    const adopted = (await this.list()).find((process) => keyText(process) === keyText(request))
+    if (adopted !== undefined) await this.#hold(await this.#connection, adopted)
+  }
+
+  async closeStdin(key: ProcessKey): Promise<void> {
+    this.#held.get(keyText(key))?.closeStdin()
+    await this.#request('closeStdin', keyOf(key))
+  }
+
+  async terminal(key: ProcessKey): Promise<number> {
+    const master = await this.#request<number>('terminal', keyOf(key))
+    return pidfdGetfd(this.#shimPidfd(), master)
+  }
+
+  async resize(key: ProcessKey, rows: number, columns: number): Promise<void> {
+    await this.#request('resize', { ...keyOf(key), rows, columns })
+  }
+
+  async release(key: ProcessKey): Promise<void> {
+    this.#letGo(key)
+    await this.#request('release', keyOf(key))
+  }
+
+  list(): Promise<readonly ShimProcess[]> {
+    return this.#request('list')
+  }
+
+  onEvent(listener: (event: ShimEvent) => void): void {
+    this.#eventListeners.push(listener)
+  }
+
+  onLost(listener: () => void): void {
+    this.#lostListeners.push(listener)
+  }
+
+  async upgrade(path: string): Promise<void> {
+    await checkShimProgram(this.#options.nodeBinary, path)
+    const before = await this.#connection
+    await before.request('upgrade', { path })
+    // Nothing closes the connection if the new program could not be executed.
+    await Promise.race([before.closed, sleep(START_MILLISECONDS, undefined, { ref: false })])
+    const { hello } = await this.#connection
+    if (hello.generation <= before.hello.generation || hello.program !== path) throw new EngineError('internal', `the shim is still ${hello.program}`)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#connection.then((connection) => connection.close(), () => undefined)
+    for (const held of this.#held.values()) held.close()
+    this.#held.clear()
+    if (this.#shim !== undefined) closeSync(this.#shim.pidfd)
+    this.#shim = undefined
+  }
+
+  async #request<T>(method: string, params?: unknown): Promise<T> {
+    const connection = await this.#connection
+    return connection.request<T>(method, params)
+  }
+
+  async #born(request: StartRequest | ExecRequest, cgroupsPath: string, terminal: boolean, started: Started): Promise<Started> {
+    const { runDirectory, directory, stdin } = request
+    const { pid, startTime } = started
+    await this.#hold(await this.#connection, { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal, stdin: stdin && !terminal })
+    return started
+  }
+
+  /** Holds a running process's descriptors here as well. */
+  async #hold(connection: ShimConnection, process: ShimProcess): Promise<void> {
+    const key = keyText(process)
+    if (process.status !== undefined || this.#held.has(key)) return
+    let master: number | undefined
+    if (process.terminal) {
+      try {
+        master = await connection.request<number>('terminal', keyOf(process))
+      } catch {
+        // It has ended meanwhile.
+        return
+      }
+    }
+    try {
+      this.#held.set(key, new HeldProcess(process, this.#shimPidfd(), master))
+    } catch (error) {
+      this.#options.log(`${key}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  #letGo(key: ProcessKey): void {
+    this.#held.get(keyText(key))?.close()
+    this.#held.delete(keyText(key))
+  }
+
+  #shimPidfd(): number {
+    if (this.#shim === undefined) throw new EngineError('unavailable', 'not connected to the shim')
+    return this.#shim.pidfd
+  }
+
+  /**
+   * Connects; a shim that is not the one before has everything to adopt. What happened while there was no connection is told
+   * as if it happened now.
+   */
+  async #open(): Promise<ShimConnection> {
+    const again = this.#shim !== undefined
+    const connection = await this.#dial()
+    const { pid, startTime } = connection.hello
+    const lost = this.#shim !== undefined && (this.#shim.pid !== pid || this.#shim.startTime !== startTime)
+    if (this.#shim === undefined || lost) {
+      if (this.#shim !== undefined) closeSync(this.#shim.pidfd)
+      this.#shim = { pid, startTime, pidfd: pidfdOpen(pid) }
+    }
+    if (lost) {
+      for (const [key, held] of this.#held) {
+        await connection.request('adopt', held.adoption()).catch((error: unknown) => {
+          this.#options.log(`${key}: not adopted: ${error instanceof Error ? error.message : String(error)}`)
+        })
+      }
+    }
+    for (const process of await connection.request<readonly ShimProcess[]>('list')) {
+      const { pid, status } = process
+      if (again) this.#event({ event: 'output', ...keyOf(process) })
+      if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
+      await this.#hold(connection, process)
+    }
+    void connection.closed.then(() => this.#reconnect())
+    if (lost) for (const listener of this.#lostListeners) listener()
+    return connection
+  }
+
+  #reconnect(): void {
+    if (this.#closed) return
+    this.#connection = this.#open()
+    this.#connection.catch((error: unknown) => this.#options.log(`no shim: ${error instanceof Error ? error.message : String(error)}`))
+  }
+
+  /** Connects within START_MILLISECONDS; starts a shim when none is alive. */
+  async #dial(): Promise<ShimConnection> {
+    const end = Date.now() + START_MILLISECONDS
+    let started = this.#options.managed
+    for (;;) {
+      try {
+        return await ShimConnection.open(this.#options.socketPath, (event) => this.#event(event))
+      } catch (error) {
+        if (this.#closed) throw error
+        if (Date.now() > end) throw new EngineError('unavailable', `no shim listens at ${this.#options.socketPath}`, { cause: error })
+      }
+      // The one before may be on its way from one program to the next.
+      if (!started && !this.#shimLives()) {
+        startShim(this.#options)
+        started = true
+      }
+      await sleep(RETRY_MILLISECONDS)
+    }
+  }
+
+  #shimLives(): boolean {
+    if (this.#shim === undefined) return false
+    const stat = processStat(this.#shim.pid)
+    return stat !== undefined && stat.state !== 'Z' && stat.startTime === this.#shim.startTime
+  }
+
+  #event(event: ShimEvent): void {
+    if (event.event === 'exit') this.#letGo(event)
+    for (const listener of this.#eventListeners) listener(event)
+  }
+}

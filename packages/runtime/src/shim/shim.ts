@@ -1,0 +1,297 @@
+import { closeSync, readFileSync, rmSync } from 'node:fs'
+import { EngineError, errnoText } from '@engine/linux'
+import { Epoll } from '@engine/linux/epoll'
+import type { PeerCredentials } from '@engine/linux/peer-credentials'
+import { pidfdGetfd, pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
+import { processStat } from '@engine/linux/process-stat'
+import { waitPid } from '@engine/linux/wait'
+import type { Birth, BirthOutcome, Stdio } from '../process/birth.ts'
+import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.ts'
+import { readExitFile } from './exit-file.ts'
+import { makeFifos, removeFifos, reopenFifos, type Fifos } from './fifos.ts'
+import type { ShimRequest } from './guards.ts'
+import { keyOf, keyText } from './key.ts'
+import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
+import { Poller } from './poller.ts'
+import { Sink } from './sink.ts'
+import { SpoolWriter } from './spool-writer.ts'
+import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
+
+/** What makes processes; given from outside so that the shim can be tried without containers. */
+export interface Births {
+  create(request: StartRequest, stdio: Stdio, filter: Buffer | undefined): Birth
+  exec(request: ExecRequest, stdio: Stdio, filter: Buffer | undefined): Birth
+}
+
+export interface ShimOptions {
+  readonly births: Births
+  /** How many processes the kernel has killed in a cgroup for want of memory. */
+  readonly oomKills: (cgroupsPath: string) => number
+  readonly emit: (event: Exclude<ShimEvent, { event: 'output' }>) => void
+  readonly output: (key: ProcessKey) => void
+  readonly log: (message: string) => void
+  /** Asks for the re-execution with the program at `path`, which happens after the answer has been sent. */
+  readonly upgrade: (path: string) => void
+}
+
+/** What a successor of this program needs. */
+export interface ShimState {
+  readonly version: 1
+  readonly processes: readonly SupervisedState[]
+  readonly sinks: readonly number[]
+}
+
+/** The parent of all of an engined's containers. */
+export class Shim {
+  readonly #options: ShimOptions
+  readonly #poller: Poller
+  readonly #around: Surroundings
+  readonly #processes = new Map<string, SupervisedProcess>()
+  readonly #births = new Map<string, Promise<unknown>>()
+  readonly #sinks = new Set<Sink>()
+  #upgrading = false
+
+  constructor(options: ShimOptions) {
+    this.#options = options
+    this.#poller = new Poller((error) => options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)))
+    this.#around = {
+      poller: this.#poller,
+      oomKills: options.oomKills,
+      emit: options.emit,
+      output: (process) => options.output(keyOf(process)),
+      sink: (fd) => this.#sink(fd),
+      log: options.log,
+    }
+  }
+
+  /** Whether there is nothing that would be lost without this process. */
+  get idle(): boolean {
+    return this.#births.size === 0 && [...this.#processes.values()].every((process) => process.description.status !== undefined)
+  }
+
+  /** Does what engined asks. @param peer who asks: descriptors that it names are its own */
+  async serve(request: ShimRequest, peer: PeerCredentials): Promise<unknown> {
+    switch (request.method) {
+      case 'start': {
+        const { params } = request
+        const terminal = params.spec.process.terminal ? (params.spec.process.consoleSize ?? { height: 0, width: 0 }) : undefined
+        return this.#bear(params, params.spec.linux.cgroupsPath, params.spec.process.user.uid, terminal, (stdio, filter) => this.#options.births.create(params, stdio, filter))
+      }
+      case 'exec': {
+        const { params } = request
+        const terminal = params.process.terminal ? (params.process.consoleSize ?? { height: 0, width: 0 }) : undefined
+        return this.#bear(params, params.cgroupsPath, params.process.user.uid, terminal, (stdio, filter) => this.#options.births.exec(params, stdio, filter))
+      }
+      case 'adopt':
+        return this.#adopt(request.params, peer)
+      case 'closeStdin':
+        return this.#find(request.params).closeStdin()
+      case 'terminal':
+        return this.#find(request.params).master
+      case 'resize':
+        return this.#find(request.params).resize(request.params.rows, request.params.columns)
+      case 'release': {
+        this.#find(request.params).release()
+        this.#processes.delete(keyText(request.params))
+        return undefined
+      }
+      case 'list':
+        return [...this.#processes.values()].map((process): ShimProcess => process.description)
+      case 'upgrade': {
+        this.#upgrading = true
+        try {
+          await Promise.allSettled(this.#births.values())
+          this.#options.upgrade(request.params.path)
+        } finally {
+          this.#upgrading = false
+        }
+        return undefined
+      }
+    }
+  }
+
+  /** For the program that this process becomes next; nothing may be called on this object in between. */
+  state(): ShimState {
+    return { version: 1, processes: [...this.#processes.values()].map((process) => process.state()), sinks: [...this.#sinks].map((sink) => sink.fd) }
+  }
+
+  /** Takes over from the program that this process was before. */
+  resume(state: ShimState): void {
+    for (const supervised of state.processes) this.#supervise(supervised, new SpoolWriter(`${supervised.process.directory}/spool`))
+    for (const fd of state.sinks) this.#sink(fd)
+  }
+
+  /** Ends the loop, for tests: processes are left to themselves. */
+  close(): void {
+    this.#poller.close()
+  }
+
+  #find(key: ProcessKey): SupervisedProcess {
+    const process = this.#processes.get(keyText(key))
+    if (process === undefined) throw new EngineError('not-found', `the shim has no process ${keyText(key)}`)
+    return process
+  }
+
+  #supervise(state: SupervisedState, spool: SpoolWriter): void {
+    const process = new SupervisedProcess(state, spool, this.#around)
+    this.#processes.set(keyText(state.process), process)
+    process.begin()
+  }
+
+  #sink(fd: number): void {
+    const sink = new Sink(fd, this.#poller, () => this.#sinks.delete(sink))
+    this.#sinks.add(sink)
+  }
+
+  #bear(
+    request: StartRequest | ExecRequest,
+    cgroupsPath: string,
+    owner: number,
+    terminal: { readonly height: number; readonly width: number } | undefined,
+    begin: (stdio: Stdio, filter: Buffer | undefined) => Birth,
+  ): Promise<Started> {
+    const name = keyText(request)
+    if (this.#upgrading) throw new EngineError('unavailable', 'the shim is being upgraded')
+    if (this.#processes.has(name) || this.#births.has(name)) throw new EngineError('conflict', `the shim has a process ${name} already`)
+    const born = this.#birth(request, cgroupsPath, owner, terminal, begin).finally(() => this.#births.delete(name))
+    this.#births.set(name, born)
+    return born
+  }
+
+  async #birth(
+    request: StartRequest | ExecRequest,
+    cgroupsPath: string,
+    owner: number,
+    terminal: { readonly height: number; readonly width: number } | undefined,
+    begin: (stdio: Stdio, filter: Buffer | undefined) => Birth,
+  ): Promise<Started> {
+    rmSync(`${request.directory}/exit.json`, { force: true })
+    const filter = request.seccompFilter === undefined ? undefined : readFileSync(request.seccompFilter)
+    using undo = new DisposableStack()
+    const spool = new SpoolWriter(`${request.directory}/spool`)
+    undo.defer(() => spool.close())
+    const oomKillsBefore = this.#options.oomKills(cgroupsPath)
+    let fifos: Fifos | undefined
+    let stdio: Stdio
+    // The process's ends are closed when the birth is over: before, their closing could look like the end of the output.
+    using theirs = new DisposableStack()
+    if (terminal === undefined) {
+      const made = makeFifos(request.runDirectory, owner, request.stdin)
+      stdio = made.theirs
+      fifos = made.ours
+      for (const fd of Object.values(made.theirs)) theirs.defer(() => closeSync(fd))
+      for (const fd of Object.values(made.ours)) undo.defer(() => closeSync(fd as number))
+      undo.defer(() => removeFifos(request.runDirectory))
+    } else {
+      stdio = { terminal: { rows: terminal.height, columns: terminal.width } }
+    }
+    const birth = begin(stdio, filter)
+    if (birth.master !== undefined) {
+      const { master } = birth
+      undo.defer(() => closeSync(master))
+    }
+    const outcome = await this.#outcome(birth)
+    if (!outcome.born) {
+      throw new BirthError(outcome.failure.message, { errno: outcome.failure.errno, step: outcome.failure.step, records: outcome.records })
+    }
+    const { pid, pidfd, records } = outcome
+    try {
+      const startTime = processStat(pid)?.startTime
+      if (startTime === undefined) throw new EngineError('internal', `process ${pid} has no /proc/${pid}/stat: ${errnoText(2)}`)
+      const { runDirectory, directory } = request
+      const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: terminal !== undefined }
+      this.#supervise(
+        { process, adopted: false, oomKillsBefore, pidfd, ...(fifos === undefined ? {} : { fifos }), ...(birth.master === undefined ? {} : { master: birth.master }) },
+        spool,
+      )
+      undo.move()
+      return { pid, startTime, records }
+    } catch (error) {
+      this.#processes.delete(keyText(request))
+      pidfdSendSignal(pidfd, 9)
+      waitPid(pid)
+      closeSync(pidfd)
+      throw error
+    }
+  }
+
+  /** Waits until the child has executed or died. */
+  #outcome(birth: Birth): Promise<BirthOutcome> {
+    return new Promise((resolve, reject) => {
+      const watch = this.#poller.watch(birth.ready, Epoll.IN, () => {
+        watch.stop()
+        try {
+          resolve(birth.finish())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /** Watches a process whose shim died. */
+  #adopt(request: AdoptRequest, peer: PeerCredentials): void {
+    const { pid, startTime, runDirectory, directory, cgroupsPath } = request
+    if (this.#processes.has(keyText(request))) return
+    using undo = new DisposableStack()
+    const held = <T extends number | undefined>(fd: T): T => {
+      if (fd !== undefined) undo.defer(() => closeSync(fd))
+      return fd
+    }
+    const spool = new SpoolWriter(`${directory}/spool`)
+    undo.defer(() => spool.close())
+    const master = request.master === undefined ? undefined : held(takeDescriptor(peer.pid, request.master))
+    const fifos = request.master === undefined ? this.#reopen(request) : undefined
+    for (const fd of Object.values(fifos ?? {})) held(fd as number)
+    const pidfd = held(request.pidfd === undefined ? openProcess(pid, startTime) : takeDescriptor(peer.pid, request.pidfd))
+    const recorded = readExitFile(directory)
+    const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: master !== undefined }
+    this.#supervise(
+      {
+        process,
+        adopted: true,
+        oomKillsBefore: 0,
+        ...(pidfd === undefined ? {} : { pidfd }),
+        ...(fifos === undefined ? {} : { fifos }),
+        ...(master === undefined ? {} : { master }),
+        // The dead shim may have got as far as this.
+        ...(recorded?.pid === pid && recorded.startTime === startTime ? { status: recorded.status } : {}),
+      },
+      spool,
+    )
+    undo.move()
+  }
+
+  #reopen(request: AdoptRequest): Fifos | undefined {
+    try {
+      return reopenFifos(request.runDirectory, request.stdin)
+    } catch (error) {
+      this.#options.log(`${keyText(request)}: its output cannot be taken any more: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+}
+
+/** A duplicate of a descriptor of another process. */
+function takeDescriptor(pid: number, fd: number): number {
+  const owner = pidfdOpen(pid)
+  try {
+    return pidfdGetfd(owner, fd)
+  } finally {
+    closeSync(owner)
+  }
+}
+
+/** @returns undefined when that process is gone */
+function openProcess(pid: number, startTime: string): number | undefined {
+  let pidfd: number
+  try {
+    pidfd = pidfdOpen(pid)
+  } catch {
+    return undefined
+  }
+  // Asked for after the descriptor was opened: so it is that process's.
+  if (processStat(pid)?.startTime === startTime) return pidfd
+  closeSync(pidfd)
+  return undefined
+}
