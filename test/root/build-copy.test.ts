@@ -204,12 +204,14 @@ describe('ADD', () => {
     writeFileSync(join(context, 'a.tgz'), gzipSync(tar))
     writeFileSync(join(context, 'bad.tar'), Buffer.alloc(1024, 'x'))
     writeFileSync(join(context, 'bad.gz'), gzipSync('text'))
-    const root = await run('FROM base\nADD a.tar /p\nADD --chown=bob a.tgz /q/\nADD bad.tar bad.gz plain /r/\nCOPY a.tar /s')
+    const root = await run('FROM base\nADD a.tar /p\nADD --chown=bob a.tgz /q/\nADD bad.tar bad.gz plain /r/\nCOPY a.tar /s\nADD --unpack=false a.tgz /u\nCOPY --link plain /v')
     for (const name of ['p', 'q']) {
       assert.deepEqual(list(root, name), { [name]: '755 0:0 directory', [`${name}/in`]: '755 0:0 directory', [`${name}/in/f`]: '644 9:9 f', [`${name}/link`]: '777 0:0 -> /etc/passwd' })
     }
     assert.deepEqual(readdirSync(join(root, 'r')), ['bad.gz', 'bad.tar', 'plain'])
     assert.ok(readFileSync(join(root, 's')).equals(tar))
+    assert.ok(lstatSync(join(root, 'u')).isFile())
+    assert.equal(readFileSync(join(root, 'v'), 'utf8'), 'no archive')
   })
 
   test('does not let an archive write outside', async () => {

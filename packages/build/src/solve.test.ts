@@ -273,7 +273,7 @@ test('steps fail with Docker’s texts', async () => {
     'EXPOSE 99999': 'Invalid containerPort: 99999', 'EXPOSE 5-2': 'Invalid containerPort: 5-2', 'WORKDIR ${X}': 'cannot normalize nothing',
     'VOLUME $u': 'VOLUME specified can not be an empty string', 'ENV A=${B?}': 'failed to process "${B?}": B: is not allowed to be unset',
     'COPY http://x/y /z': "COPY failed: source can't be a URL for COPY", 'COPY a b': 'COPY failed: missing build context',
-    'COPY --link a b': 'the --link option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled',
+    'COPY --parents a b': 'the --parents option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled',
   }
   for (const [instruction, message] of Object.entries(failures)) await assert.rejects(build(`FROM base\n${instruction}`), { message }, instruction)
 })

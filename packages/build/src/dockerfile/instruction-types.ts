@@ -49,7 +49,9 @@ export interface CopyInstruction extends Written {
   readonly chmod: string
   /** ADD: digest of what a URL gives. */
   readonly checksum: string
-  /** Names of flags that were given and change more than this. */
+  /** ADD: whether archives are unpacked; by default those of the context are, and those that it downloads are not. */
+  readonly unpack: boolean | undefined
+  /** Names of flags that were given and are not known here. */
   readonly otherFlags: readonly string[]
 }
 

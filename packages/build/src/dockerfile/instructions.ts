@@ -92,6 +92,9 @@ const addFlags: FlagKinds = {
   chown: 'text', chmod: 'text', link: 'boolean', 'keep-git-dir': 'boolean', checksum: 'text', unpack: 'boolean', exclude: 'list',
 }
 
+/** `--link` changes how layers are kept apart, not what is in them. */
+const knownCopyFlags: ReadonlySet<string> = new Set(['from', 'chown', 'chmod', 'checksum', 'unpack', 'link'])
+
 function parseCopy(node: Node, written: Written): CopyInstruction {
   const kind = node.keyword.toLowerCase() === 'copy' ? 'copy' : 'add'
   const destination = node.args.at(-1)
@@ -111,7 +114,8 @@ function parseCopy(node: Node, written: Written): CopyInstruction {
   return {
     ...written, kind, sources, files, destination,
     from: one(flags, 'from'), chown: one(flags, 'chown'), chmod: one(flags, 'chmod'), checksum: one(flags, 'checksum'),
-    otherFlags: [...flags].filter(([name, [value]]) => !['from', 'chown', 'chmod', 'checksum'].includes(name) && value !== 'false').map(([name]) => name),
+    unpack: flags.has('unpack') ? one(flags, 'unpack') === 'true' : undefined,
+    otherFlags: [...flags].filter(([name, [value]]) => !knownCopyFlags.has(name) && value !== 'false').map(([name]) => name),
   }
 }
 

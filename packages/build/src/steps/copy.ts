@@ -39,7 +39,12 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
   const flags = [['chown', instruction.chown], ['chmod', instruction.chmod]].filter(([, value]) => value !== '')
   const shown = [...flags.map(([flag, value]) => `--${flag}=${value}`), showSources(sources, files)].join(' ')
   const createdBy = comment(step, `${name} ${shown} in ${instruction.destination} `)
-  const settings = { destination: instruction.destination, workingDirectory: state.config.WorkingDir ?? '', ...Object.fromEntries(flags) }
+  const settings = {
+    destination: instruction.destination,
+    workingDirectory: state.config.WorkingDir ?? '',
+    ...(instruction.unpack === undefined ? {} : { unpack: String(instruction.unpack) }),
+    ...Object.fromEntries(flags),
+  }
   await withCache(step, { instruction: createdBy, settings, files: files.flat() }, async () => {
     await using root = await build.executor.editRoot(state.image)
     const owner = keepOwner ? undefined : instruction.chown === '' ? { uid: 0, gid: 0 } : parseOwner(instruction.chown, root.fd)
@@ -91,7 +96,7 @@ async function collect(step: Step, instruction: CopyInstruction, open: AsyncDisp
       if (instruction.checksum !== '') throw new EngineError('invalid-argument', 'checksum can only be specified for HTTP(S) sources')
       const fd = rootFd ?? step.build.context?.fd
       if (fd === undefined) throw new EngineError('invalid-argument', 'missing build context')
-      sources.push(...findSources(fd, word, { extract: instruction.kind === 'add', inContext: rootFd === undefined }))
+      sources.push(...findSources(fd, word, { extract: instruction.unpack ?? instruction.kind === 'add', inContext: rootFd === undefined }))
     }
     for (const file of instruction.files) sources.push(inlineSource(step.build, file.path, file.data, open))
     if (sources.length === 0) throw new EngineError('invalid-argument', 'no source files were specified')
@@ -117,7 +122,7 @@ async function fetchSource(build: Build, url: string, instruction: CopyInstructi
   const { directory, name, named } = await download(url, build.scratch, instruction.checksum, build.output, build.signal)
   if (!named && instruction.destination.endsWith('/')) throw new EngineError('invalid-argument', `cannot determine filename for source ${url}`)
   const root = open.use(openRoot(directory))
-  return { rootFd: root.fd, path: name, directory: false, extract: false }
+  return { rootFd: root.fd, path: name, directory: false, extract: instruction.unpack ?? false }
 }
 
 /** A file whose content stands in the Dockerfile. */
