@@ -45,8 +45,7 @@ export class Nftables implements Disposable {
    * @throws NftablesError with the library's words
    */
   run(text: string): void {
-    this.#library.setOutputFlags(this.#context, 0)
-    this.#execute(text, true)
+    this.#execute(text, 0, true)
   }
 
   /**
@@ -54,9 +53,8 @@ export class Nftables implements Disposable {
    * @throws NftablesError
    */
   list(command: string): unknown {
-    this.#library.setOutputFlags(this.#context, jsonOutput)
     try {
-      this.#execute(command, false)
+      this.#execute(command, jsonOutput, false)
     } catch (error) {
       if (error instanceof NftablesError && error.errno === Errno.ENOENT) return undefined
       throw error
@@ -76,9 +74,10 @@ export class Nftables implements Disposable {
     this.close()
   }
 
-  #execute(text: string, record: boolean): void {
+  #execute(text: string, outputFlags: number, record: boolean): void {
     if (this.#context === 0n) throw new EngineError('internal', 'this nftables context is closed')
     if (text.includes('\0')) throw new EngineError('invalid-argument', 'an nftables command holds a NUL byte')
+    this.#library.setOutputFlags(this.#context, outputFlags)
     const report = record ? tracer() : undefined
     const start = report === undefined ? 0n : process.hrtime.bigint()
     let failure: NftablesError | undefined

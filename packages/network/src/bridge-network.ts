@@ -174,6 +174,11 @@ export class BridgeNetwork implements Disposable {
     return removed
   }
 
+  /** Takes a port of the bridge away that no lease knows. Nothing happens to a link that is no veth on this bridge. */
+  async removePort(name: string): Promise<void> {
+    await removePort(this.#routing, this.#bridgeIndex(), name)
+  }
+
   /** Takes bridge and rules away, if they are there. Containers on it lose their connection. */
   async remove(): Promise<void> {
     await removeBridge(this.#routing, this.#settings.bridge)

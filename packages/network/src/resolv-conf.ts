@@ -153,5 +153,5 @@ function canonicalAddress(text: string): string | undefined {
 }
 
 function isLoopback(address: string): boolean {
-  return address === '::1' || /^127\./.test(address)
+  return address === '::1' || address.startsWith('127.')
 }

@@ -199,10 +199,12 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
+/** send(2) on another thread. @returns 0, or -1 when it failed */
 function sendApart(fd: number, bytes: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     sendCall.async(fd, bytes, bytes.length, MSG_NOSIGNAL, (error: Error | null, sent: number | bigint) => {
-      if (error === null) resolve(Number(sent))
+      // A datagram is sent whole. (To look at `bytes` here keeps them alive until then.)
+      if (error === null) resolve(Number(sent) === bytes.length ? 0 : -1)
       else reject(error)
     })
   })
