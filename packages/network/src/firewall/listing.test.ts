@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { mentionsLink, parseForwardDrops, parsePolicy, parseSetElements } from './listing.ts'
+import { mentionsLink, parseForwardDrops, parseSetElements } from './listing.ts'
 
 const metainfo = { metainfo: { version: '1.0.6', json_schema_version: 1 } }
 
@@ -17,8 +17,6 @@ describe('nftables listings', () => {
     const chain = { family: 'ip', table: 'filter', name: 'FORWARD', hook: 'forward', prio: 0, policy: 'drop' }
     const chains = [chain, { ...chain, table: 'engine' }, { ...chain, policy: 'accept' }, { ...chain, family: 'ip6' }, { ...chain, hook: 'input' }, { ...chain, hook: undefined }]
     assert.deepEqual(parseForwardDrops({ nftables: [metainfo, ...chains.map((one) => ({ chain: one }))] }, 'engine'), [{ family: 'ip', table: 'filter', chain: 'FORWARD' }])
-    assert.equal(parsePolicy({ nftables: [metainfo, { chain }] }), 'drop')
-    assert.equal(parsePolicy(undefined), undefined)
   })
 
   it('tell whether a table knows a link', () => {

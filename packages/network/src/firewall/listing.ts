@@ -38,12 +38,6 @@ export function parseForwardDrops(listing: unknown, own: string): ForwardConflic
   })
 }
 
-/** The policy of a base chain; undefined when there is none. Reads the JSON of `list chain`. */
-export function parsePolicy(listing: unknown): string | undefined {
-  const policy = objects(listing, 'chain')[0]?.['policy']
-  return typeof policy === 'string' ? policy : undefined
-}
-
 /** Whether a table's rules name a link anywhere. Reads the JSON of `list table`. */
 export function mentionsLink(listing: unknown, link: string): boolean {
   if (typeof listing === 'string') return listing === link

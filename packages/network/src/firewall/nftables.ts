@@ -1,7 +1,7 @@
 import { Nftables } from '@engine/linux/nftables'
 import { isForwarding, setForwarding } from '../forwarding.ts'
-import { mentionsLink, parseForwardDrops, parsePolicy, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
-import { checkedTableName, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules, type ForwardPolicy } from './ruleset.ts'
+import { mentionsLink, parseForwardDrops, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { checkedTableName, strangersChain, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
 /**
  * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
@@ -25,11 +25,9 @@ export class Firewall implements Disposable {
    * dropped from now on, as Docker does it. The tables remember it, for they end when forwarding does, at the next boot.
    */
   ensure(): void {
-    const before = parsePolicy(this.#nftables.list(`list chain inet ${this.#table} forward`))
-    // The rules come first: at no moment does the host forward for strangers.
     const forwarding = isForwarding()
-    const policy: ForwardPolicy = before === 'drop' || !forwarding ? 'drop' : 'accept'
-    this.#nftables.run(writeTables(this.#table, policy))
+    // The rules come first: at no moment does the host forward for strangers.
+    this.#nftables.run(writeTables(this.#table, !forwarding || this.#isGuarded()))
     if (!forwarding) setForwarding(true)
   }
 
@@ -74,12 +72,16 @@ export class Firewall implements Disposable {
 
   /** The tables away, if they are there; forwarding is turned off again if it was turned on here. */
   remove(): void {
-    if (parsePolicy(this.#nftables.list(`list chain inet ${this.#table} forward`)) === 'drop') setForwarding(false)
+    if (this.#isGuarded()) setForwarding(false)
     this.#nftables.run(writeTablesRemoval(this.#table))
   }
 
   [Symbol.dispose](): void {
     this.#nftables.close()
+  }
+
+  #isGuarded(): boolean {
+    return this.#nftables.list(`list chain inet ${this.#table} ${strangersChain}`) !== undefined
   }
 
   #elements(set: string): string[][] {

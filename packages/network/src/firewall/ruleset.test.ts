@@ -25,7 +25,7 @@ describe('the ruleset', () => {
 
   it('takes no name that could be more than a name', () => {
     for (const table of ['', 'a b', 'a;flush ruleset', 'a\nflush ruleset', '{', '1']) {
-      assert.throws(() => writeTables(table, 'accept'), { code: 'invalid-argument' })
+      assert.throws(() => writeTables(table, false), { code: 'invalid-argument' })
       assert.throws(() => writeTablesRemoval(table), { code: 'invalid-argument' })
     }
     for (const hostInterface of ['', 'veth1" }\nflush ruleset', 'a/b', '0123456789abcdef', '..', '-x']) assert.throws(() => writeEndpoint('engine', { ...endpoint, hostInterface }), { code: 'invalid-argument' })

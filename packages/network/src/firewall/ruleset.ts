@@ -25,15 +25,15 @@ export interface EndpointRules {
   readonly interContainer: boolean
 }
 
+/** The chain that is there where forwarding was off before us; it is also how that is remembered. */
+export const strangersChain = 'strangers'
+
 /** What names an endpoint's elements. Without MAC and address those that hold them are left alone. */
 export interface EndpointIdentity {
   readonly hostInterface: string
   readonly mac?: string | undefined
   readonly address?: string | undefined
 }
-
-/** What becomes of packets that the host forwards and that neither come from a bridge of ours nor go to one. */
-export type ForwardPolicy = 'accept' | 'drop'
 
 /**
  * The frame that all rules hang in: two tables of one name, `inet` for routed packets and `bridge` for frames between a
@@ -43,22 +43,28 @@ export type ForwardPolicy = 'accept' | 'drop'
  * table inet T                                      table bridge T
  *   forward   to a bridge: jump to its chain          prerouting  frames of an endpoint: its MAC and address, or drop
  *             from a bridge: accept                   forward     between endpoints that are kept apart: drop
+ *             else, where guarded: strangers
+ *   strangers drop
  *   into-B    answers; icc; else drop
  *   out-of-B  masquerade
  * ```
  * An accept here ends only this table's say: another table that drops the packet wins (see findConflicts).
+ * @param guarded IPv4 packets that neither come from a bridge of ours nor go to one are not forwarded
  */
-export function writeTables(table: string, policy: ForwardPolicy): string {
+export function writeTables(table: string, guarded: boolean): string {
   const inet = `inet ${checkedTableName(table)}`
   const bridge = `bridge ${table}`
   return lines(
     `add table ${inet}`,
     `add map ${inet} bridges { type ifname : verdict ; }`,
     `add set ${inet} sources { type ifname ; }`,
-    `add chain ${inet} forward { type filter hook forward priority filter ; policy ${policy} ; }`,
+    `add chain ${inet} forward { type filter hook forward priority filter ; policy accept ; }`,
     `flush chain ${inet} forward`,
     `add rule ${inet} forward oifname vmap @bridges`,
     `add rule ${inet} forward iifname @sources accept`,
+    ...(guarded
+      ? [`add chain ${inet} ${strangersChain}`, `flush chain ${inet} ${strangersChain}`, `add rule ${inet} ${strangersChain} drop`, `add rule ${inet} forward meta nfproto ipv4 goto ${strangersChain}`]
+      : []),
     `add table ${bridge}`,
     `add set ${bridge} checked { type ifname ; }`,
     `add set ${bridge} addresses { type ifname . ether_addr . ipv4_addr ; }`,
