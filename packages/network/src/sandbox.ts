@@ -1,8 +1,9 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { EngineError, Errno, failedWith } from '@engine/linux'
-import { bindMount, detachMount } from '@engine/linux/bind-mount'
+import { EngineError } from '@engine/linux'
+import { bindMount } from '@engine/linux/bind-mount'
 import { Routing } from '@engine/linux/netlink'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { inNewNetworkNamespace, primeThreads } from '@engine/linux/unshare'
 
 const loopbackIndex = 1
@@ -35,7 +36,7 @@ export async function createSandbox(path: string): Promise<void> {
  */
 export function removeSandbox(path: string): void {
   // A mount may lie on another, where a crash came between; each call takes the topmost away.
-  while (detached(path));
+  while (unmount(path, MNT_DETACH | UMOUNT_NOFOLLOW));
   rmSync(path, { force: true })
 }
 
@@ -53,16 +54,6 @@ export function listSandboxes(directory: string): string[] {
 export function listMountedSandboxes(directory: string): string[] {
   const mounted = new Set(readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => unescapeMountPath(line.split(' ')[4] ?? '')))
   return listSandboxes(directory).filter((name) => mounted.has(join(directory, name)))
-}
-
-function detached(path: string): boolean {
-  try {
-    detachMount(path)
-    return true
-  } catch (error) {
-    if (failedWith(error, Errno.EINVAL, Errno.ENOENT)) return false
-    throw error
-  }
 }
 
 function createFile(path: string): void {
