@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { build, type BuildLine, type BuildRequest } from '../../packages/build/src/index.ts'
+import { build, type BuildLine, type BuildRequest } from '@engine/build'
 import { RecordingExecutor } from '../../packages/build/src/testing/recording-executor.ts'
 import { unpack } from '../../packages/build/src/testing/unpack.ts'
 

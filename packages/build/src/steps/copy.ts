@@ -51,7 +51,7 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
     using copier = new TreeCopier({ owner, mode }, build.signal)
     const destination = destinationPath(state.config.WorkingDir ?? '', instruction.destination)
     for (const source of sources) await put(build, source, root.fd, destination, copier, owner)
-    return root.commit(newImage(step, createdBy))
+    return await root.commit(newImage(step, createdBy))
   })
 }
 

@@ -23,7 +23,7 @@ export async function workdir(step: Step, instruction: Extract<Instruction, { ki
         if (failedWith(error, Errno.ENOTDIR)) throw new EngineError('invalid-argument', `Cannot mkdir: ${directory} is not a directory`, { cause: error })
         throw error
       }
-      return root.commit(newImage(step, createdBy))
+      return await root.commit(newImage(step, createdBy))
     }),
   )
 }

@@ -1,0 +1,39 @@
+import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engine/image'
+import type { Containers } from '../interface.ts'
+import type { BuildCacheTable } from './build-cache-table.ts'
+
+/** An image that is here. */
+export interface StoredImage {
+  readonly id: string
+  readonly config: ImageConfig
+  /** Ids of its layers under overlay2/, topmost first. */
+  readonly layers: readonly string[]
+}
+
+/** What a build needs of images. */
+export interface BuildImages {
+  /** @throws EngineError not-found for a name that no image has, invalid-argument for what is no name */
+  find(reference: string, platform: string): StoredImage
+  /** By id; undefined when it is gone. */
+  get(id: string): StoredImage | undefined
+  /**
+   * Puts a new image into the database; its layers are under overlay2/ already.
+   * @param parent id of the image that it was made from; '' for none
+   * @param layer  the layer that it has on top of its parent's
+   */
+  add(image: Image, parent: string, layer: Layer | undefined): Promise<void>
+  /** Gives an image a name, and takes it from another. @returns the name as users write it, `busybox:latest` */
+  tag(id: string, reference: string): Promise<string>
+  /** Keeps an image and its layers from being removed meanwhile. */
+  hold(id: string): Disposable
+}
+
+/** The parts of the engine that builds work with. */
+export interface BuildEngine {
+  readonly dataRoot: string
+  readonly containers: Pick<Containers, 'create' | 'attach' | 'start' | 'wait' | 'kill' | 'remove'>
+  readonly images: BuildImages
+  readonly overlay: OverlayStore
+  readonly workers: FileWorkers
+  readonly cache: BuildCacheTable
+}

@@ -1,0 +1,110 @@
+import type { BuildImage, CacheKey, EditedRoot, Executor, ImageRoot, NewImage, StepContainer, StepFile } from '@engine/build'
+import type { Layer, RunConfig } from '@engine/image'
+import { EngineError } from '@engine/linux'
+import { now, rfc3339 } from '../clock.ts'
+import type { BuildOptions } from '../interface.ts'
+import type { BuildEngine, StoredImage } from './build-engine.ts'
+import { editImageRoot, openImageRoot } from './roots.ts'
+import { createStepContainer } from './step-container.ts'
+import { stepImage } from './step-image.ts'
+
+/** Makes the images of one build's steps. Every image that the build has seen is held until the build ends. */
+export class EngineExecutor implements Executor, Disposable {
+  readonly #engine: BuildEngine
+  readonly #options: BuildOptions
+  readonly #directory: string
+  readonly #held = new Map<string, Disposable>()
+
+  /** @param directory the build's own */
+  constructor(engine: BuildEngine, options: BuildOptions, directory: string) {
+    this.#engine = engine
+    this.#options = options
+    this.#directory = directory
+  }
+
+  async resolve(reference: string, platform: string): Promise<BuildImage> {
+    return this.#described(this.#engine.images.find(reference, platform))
+  }
+
+  async image(id: string): Promise<BuildImage> {
+    return this.#described(this.#stored(id))
+  }
+
+  async openRoot(image: string): Promise<ImageRoot> {
+    return openImageRoot(this.#engine.overlay, image === '' ? nothing : this.#stored(image))
+  }
+
+  async editRoot(parent: string): Promise<EditedRoot> {
+    return editImageRoot(this.#engine.overlay, this.#parent(parent), (image, layer) => this.#add(image, layer))
+  }
+
+  async createContainer(parent: string, config: RunConfig, files: readonly StepFile[]): Promise<StepContainer> {
+    const image = this.#parent(parent)
+    const program = config.Cmd?.[0] ?? ''
+    // What Docker finds out when it starts such a container.
+    if (image === undefined) throw new EngineError('invalid-argument', `exec: ${JSON.stringify(program)}: stat ${program}: no such file or directory`)
+    const commit = (step: NewImage, layer: Layer | undefined): Promise<string> => this.#add(step, layer)
+    return createStepContainer({ engine: this.#engine, options: this.#options, directory: this.#directory, commit }, image, config, files)
+  }
+
+  async commit(image: NewImage): Promise<string> {
+    return this.#add(image, undefined)
+  }
+
+  async cached(key: CacheKey): Promise<string | undefined> {
+    const { cache, images } = this.#engine
+    const id = cache.find(key)
+    if (id === undefined) return undefined
+    if (images.get(id) === undefined) {
+      cache.delete(key)
+      return undefined
+    }
+    cache.use(key, rfc3339(now()))
+    this.#hold(id)
+    return id
+  }
+
+  async remember(key: CacheKey, image: string): Promise<void> {
+    this.#engine.cache.insert(key, image, rfc3339(now()))
+  }
+
+  async tag(image: string, reference: string): Promise<string> {
+    return this.#engine.images.tag(image, reference)
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of this.#held.values()) held[Symbol.dispose]()
+    this.#held.clear()
+  }
+
+  async #add(step: NewImage, layer: Layer | undefined): Promise<string> {
+    const parent = this.#parent(step.parent)
+    const image = stepImage(parent?.config, step, layer?.diffId, rfc3339(now()))
+    await this.#engine.images.add(image, step.parent, layer)
+    this.#hold(image.id)
+    return image.id
+  }
+
+  #described(image: StoredImage): BuildImage {
+    this.#hold(image.id)
+    return { id: image.id, config: image.config.config ?? {}, author: image.config.author ?? '' }
+  }
+
+  #hold(id: string): void {
+    if (!this.#held.has(id)) this.#held.set(id, this.#engine.images.hold(id))
+  }
+
+  #stored(id: string): StoredImage {
+    const image = this.#engine.images.get(id)
+    if (image === undefined) throw new EngineError('not-found', `No such image: ${id}`)
+    return image
+  }
+
+  /** The image that a step begins from; none for `scratch`. */
+  #parent(id: string): StoredImage | undefined {
+    return id === '' ? undefined : this.#stored(id)
+  }
+}
+
+/** `scratch`, seen as an image. */
+const nothing: StoredImage = { id: '', layers: [], config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } } }

@@ -1,0 +1,109 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { NewImage, StepContainer, StepFile } from '@engine/build'
+import type { Layer, RunConfig } from '@engine/image'
+import { EngineError } from '@engine/linux'
+import type { BuildOptions } from '../interface.ts'
+import type { HostConfig } from '../types/container-config.ts'
+import type { BuildEngine, StoredImage } from './build-engine.ts'
+import { layerOf } from './step-layer.ts'
+
+/** Where a RUN step's container is made and what may be done with it. */
+export interface StepContainerOptions {
+  readonly engine: BuildEngine
+  readonly options: BuildOptions
+  /** A directory of the build's own, for files that the container sees. */
+  readonly directory: string
+  readonly commit: (image: NewImage, layer: Layer | undefined) => Promise<string>
+}
+
+/** Makes the container of a RUN step: an ordinary one, which `docker ps` shows while it runs. It keeps no log. */
+export async function createStepContainer(
+  { engine, options, directory, commit }: StepContainerOptions,
+  parent: StoredImage,
+  config: RunConfig,
+  files: readonly StepFile[],
+): Promise<StepContainer> {
+  const binds = await bindFiles(directory, files)
+  const { Id: id, Warnings: warnings } = await engine.containers.create({
+    config: { ...config, Image: parent.id },
+    hostConfig: hostConfig(options, binds),
+    endpoints: {},
+  })
+  return {
+    id,
+    warnings,
+    execute: (output, signal) => execute(engine, id, output, signal),
+    async commit(image, last) {
+      return commit(image, await layerOf(engine.overlay, id, parent, !last))
+    },
+    async remove() {
+      await engine.containers.remove(id, { force: true, volumes: true, link: false })
+      await Promise.all(binds.map((bind) => rm(bind.source, { recursive: true, force: true })))
+    },
+  }
+}
+
+type Output = Parameters<StepContainer['execute']>[0]
+
+/** Starts a container, passes on what it writes, and waits for its end. */
+async function execute({ containers }: BuildEngine, id: string, output: Output, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted()
+  const attachment = await containers.attach(id, { stdin: false, stdout: true, stderr: true, stream: true, logs: false })
+  const kill = (): void => {
+    // It may have ended by itself in this moment.
+    containers.kill(id, 'KILL').catch(() => undefined)
+  }
+  signal.addEventListener('abort', kill, { once: true })
+  const waiting = new AbortController()
+  try {
+    const { result } = await containers.wait(id, 'next-exit', waiting.signal)
+    // Should the start fail, nobody waits for this any more.
+    result.catch(() => undefined)
+    await containers.start(id)
+    if (signal.aborted) kill()
+    for await (const { stream, data } of attachment.output) await output(stream, data)
+    const { StatusCode, Error: failure } = await result
+    if (failure?.Message) throw new EngineError('internal', failure.Message)
+    return StatusCode
+  } finally {
+    signal.removeEventListener('abort', kill)
+    waiting.abort()
+    attachment.detach()
+  }
+}
+
+interface Bind {
+  /** Directory on the host that holds the files. */
+  readonly source: string
+  readonly target: string
+}
+
+/** Puts files into a directory each, by where they go: a directory is bound, so that nothing of it stays in the container's layer. */
+async function bindFiles(directory: string, files: readonly StepFile[]): Promise<Bind[]> {
+  const targets = [...new Set(files.map((file) => dirname(file.path)))]
+  const binds = targets.map((target, index) => ({ source: join(directory, `files-${Date.now()}-${index}`), target }))
+  for (const { source } of binds) await mkdir(source, { mode: 0o755 })
+  for (const file of files) {
+    const bind = binds.find(({ target }) => target === dirname(file.path)) as Bind
+    await writeFile(join(bind.source, basename(file.path)), file.data, { mode: file.mode, flag: 'wx' })
+  }
+  return binds
+}
+
+function hostConfig(options: BuildOptions, binds: readonly Bind[]): HostConfig {
+  return {
+    NetworkMode: options.networkMode || 'default',
+    ExtraHosts: options.extraHosts.length > 0 ? options.extraHosts : null,
+    // Its output goes to the build's.
+    LogConfig: { Type: 'none', Config: {} },
+    Mounts: binds.map(({ source, target }) => ({ Type: 'bind', Source: source, Target: target, ReadOnly: true })),
+    Memory: options.memory,
+    MemorySwap: options.memorySwap,
+    CpuShares: options.cpuShares,
+    CpuPeriod: options.cpuPeriod,
+    CpuQuota: options.cpuQuota,
+    CpusetCpus: options.cpusetCpus,
+    ShmSize: options.shmSize,
+  }
+}

@@ -1,0 +1,24 @@
+import { writeImageConfig, type Digest, type Image, type ImageConfig } from '@engine/image'
+import { hostPlatform } from '@engine/image'
+import type { NewImage } from '@engine/build'
+
+/**
+ * The configuration of a step's image: its parent's, with one more line of history and perhaps one more layer.
+ * @param parent undefined for `scratch`
+ * @param diffId of the new layer; undefined when the step changed no file
+ * @param created RFC 3339
+ */
+export function stepImage(parent: ImageConfig | undefined, step: NewImage, diffId: Digest | undefined, created: string): Image {
+  const { architecture, variant, os } = parent === undefined || parent.architecture === '' ? hostPlatform() : parent
+  const author = step.author === '' ? {} : { author: step.author }
+  return writeImageConfig({
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    os: os === '' ? 'linux' : os,
+    ...author,
+    config: step.config,
+    created,
+    history: [...(parent?.history ?? []), { created, created_by: step.createdBy, ...author, ...(diffId === undefined ? { empty_layer: true } : {}) }],
+    rootfs: { type: 'layers', diff_ids: [...(parent?.rootfs.diff_ids ?? []), ...(diffId === undefined ? [] : [diffId])] },
+  })
+}
