@@ -14,7 +14,11 @@ import type { Intents } from './state/intents.ts'
 /** What containers need of images. */
 export interface ImageSource {
   /** @throws EngineError not-found `No such image: x:latest` */
-  forContainer(ref: string): ContainerImage
+  forContainer(ref: string, platform: string | undefined): ContainerImage
+  /** What `ps` shows for a container's image: the name it was created with as long as that is this image, else the id. */
+  shownName(given: string, imageId: string): string
+  /** Ids of the images that a reference means, for the filter `ancestor`; none when there is no such image. */
+  idsOf(ref: string): readonly string[]
 }
 
 export interface ContainerImage {

@@ -72,8 +72,9 @@ export class Container {
   teardown: Promise<void> | undefined
   /** A removal is under way. */
   removing = false
+  /** `--rm` does not remove it at the end that is coming: it is being restarted. */
+  keepOnExit = false
   readonly waiters = new Set<Waiter>()
-  readonly execIds = new Set<string>()
   /** The next restart by the policy. */
   restart: { readonly timer: NodeJS.Timeout } | undefined
   /** Milliseconds waited before the last restart by the policy. */

@@ -101,17 +101,9 @@ export class DefaultNetworks implements Disposable {
     this.#leases.delete(container)
   }
 
-  /** Takes links and rules away that belong to no lease: what a crash left. @returns their interfaces' names */
-  async removeLeftovers(): Promise<string[]> {
-    const known = new Set([...this.#leases.values()].map(({ hostInterface }) => hostInterface))
-    const { ports, rules } = this.#bridge.list()
-    const strange = ports.filter((port) => !known.has(port))
-    for (const port of strange) await this.#bridge.removePort(port)
-    for (const { hostInterface, mac, address } of rules) {
-      if (known.has(hostInterface)) continue
-      this.#firewall.removeEndpoint({ hostInterface, mac: mac ?? '02:42:00:00:00:00', address: address ?? '0.0.0.0' })
-    }
-    return strange
+  /** Makes the host agree with the leases there are, after a crash. Sandboxes are looked after first. @returns ports that were taken away */
+  reconcile(): Promise<string[]> {
+    return this.#bridge.reconcile([...this.#leases.values()])
   }
 
   [Symbol.dispose](): void {

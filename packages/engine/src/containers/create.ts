@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
+import { defaultMaskedPaths, defaultReadonlyPaths } from '@engine/runtime'
+import { now, rfc3339 } from '../clock.ts'
+import type { EngineContext } from '../context.ts'
+import type { CreateContainer } from '../interface.ts'
+import { withContainer } from '../ledger/cause.ts'
+import { transaction } from '../state/database.ts'
+import { kernelLimits } from '../system/limits.ts'
+import type { EndpointSettings, HostConfigView } from '../types/container-config.ts'
+import { commandLine, mergeConfig } from './config.ts'
+import { Container, noSandbox, type ContainerRecord, type EndpointRequest } from './container.ts'
+import { isContainerMode, checkHostConfig } from './host-config-check.ts'
+import { completeHostConfig } from './host-config.ts'
+import { ignoredFields } from './ignored-fields.ts'
+import { checkLogging } from './logging.ts'
+import { makeVolumes } from './make-volumes.ts'
+import { generateName } from './name-generator.ts'
+import { registerMounts } from './register-mounts.ts'
+import { parseSecurityOptions } from './spec/security-options.ts'
+import { createdState } from './state.ts'
+
+/**
+ * Makes a container of an image, without starting it: its directories, its volumes, its row.
+ * What fails leaves nothing behind.
+ * @throws EngineError not-found `No such image: x`, conflict for a name in use, invalid-argument and not-implemented for settings
+ */
+export async function createContainer(engine: EngineContext, request: CreateContainer): Promise<{ Id: string; Warnings: string[] }> {
+  if (Object.keys(request.config).length === 0) throw new EngineError('invalid-argument', 'config cannot be empty in order to create a container')
+  const id = randomBytes(32).toString('hex')
+  const host = completeHostConfig(request.hostConfig, {
+    shmSize: engine.options.defaultShmSize,
+    cgroupVersion: kernelLimits().cgroupVersion,
+    maskedPaths: defaultMaskedPaths(),
+    readonlyPaths: defaultReadonlyPaths,
+  })
+  const warnings = checkHostConfig(host, request.config.ExposedPorts ?? undefined, kernelLimits())
+  const security = parseSecurityOptions(host.SecurityOpt ?? [])
+  checkLogging(host.LogConfig)
+  resolveContainerModes(engine, host)
+  if (!request.config.Image) {
+    throw new EngineError('invalid-argument', (request.config.Cmd?.length ?? 0) + (request.config.Entrypoint?.length ?? 0) === 0 ? 'no command specified' : 'no image specified')
+  }
+  const image = engine.images.forContainer(request.config.Image, request.platform)
+  const config = mergeConfig(request.config, image.config, id)
+  warnings.push(...ignoredFields(host, config, security))
+  const { path, args } = commandLine(config)
+  const at = now()
+  const record: ContainerRecord = {
+    id,
+    name: reserveName(engine, request.name, id),
+    createdAt: rfc3339(at),
+    createdNs: at,
+    imageId: image.id,
+    path,
+    args,
+    config,
+    hostConfig: host,
+    mounts: [],
+    endpoints: {},
+    layers: image.layers,
+  }
+  try {
+    const endpoints = endpointRequests(host, request.endpoints, config.MacAddress ?? '')
+    const mounts = registerMounts(engine.containers, host, config, engine.options.dataRoot)
+    await withContainer(id, () => make(engine, { ...record, endpoints, mounts }))
+  } catch (error) {
+    engine.containers.release(record.name, id)
+    throw error
+  }
+  return { Id: id, Warnings: warnings }
+}
+
+async function make(engine: EngineContext, record: ContainerRecord): Promise<void> {
+  const { id } = record
+  const { directory } = engine.paths.container(id)
+  const intent = engine.intents.begin('container create', id)
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => engine.intents.end(intent))
+  undo.defer(() => engine.overlay.remove(id))
+  undo.defer(() => rmSync(directory, { recursive: true, force: true }))
+  mkdirSync(directory, { mode: 0o710 })
+  engine.overlay.prepare(id, record.layers)
+  const volumes = await makeVolumes(engine, record)
+  undo.defer(volumes.undo)
+  const container = new Container({ ...record, mounts: volumes.mounts }, createdState(), noSandbox)
+  try {
+    transaction(engine.db, () => {
+      engine.containers.insert(container)
+      engine.intents.end(intent)
+    })
+  } catch (error) {
+    engine.containers.forget(container)
+    throw error
+  }
+  undo.move()
+  engine.ledger.name(id, record.name, record.createdNs)
+  engine.events.publish('container', 'create', id, container.attributes())
+}
+
+/** Docker's rule for names; the one in its message has no repetition sign. */
+export function checkName(given: string, shown = given): string {
+  const name = given.startsWith('/') ? given.slice(1) : given
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
+    throw new EngineError('invalid-argument', `Invalid container name (${shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`)
+  }
+  return name
+}
+
+function reserveName(engine: EngineContext, given: string | undefined, id: string): string {
+  const name = given ? checkName(given) : generateName((candidate) => engine.containers.isNameTaken(candidate))
+  engine.containers.reserve(name, id)
+  return name
+}
+
+/** Another container's namespaces are named by its full id from now on, whatever it will be called. */
+function resolveContainerModes(engine: EngineContext, host: HostConfigView): void {
+  for (const field of ['PidMode', 'IpcMode'] as const) {
+    if (!isContainerMode(host[field])) continue
+    const ref = host[field].slice('container:'.length)
+    try {
+      host[field] = `container:${engine.containers.find(ref).id}`
+    } catch (cause) {
+      throw new EngineError('invalid-argument', cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+  if (!isContainerMode(host.NetworkMode)) return
+  try {
+    host.NetworkMode = `container:${engine.containers.find(host.NetworkMode.slice('container:'.length)).id}`
+  } catch {
+    // Docker finds out when the container starts: the other one may come to be until then.
+  }
+}
+
+/** What was asked of the endpoint on the container's network. */
+function endpointRequests(host: HostConfigView, given: Readonly<Record<string, EndpointSettings>>, mac: string): Record<string, EndpointRequest> {
+  const names = Object.keys(given)
+  const other = names.find((name) => name !== host.NetworkMode && !(name === 'default' && host.NetworkMode === 'bridge'))
+  if (host.NetworkMode.startsWith('container:')) {
+    if (names.length > 0) throw new EngineError('invalid-argument', 'conflicting options: container type network cannot have endpoints of its own')
+    return {}
+  }
+  if (other !== undefined) throw new EngineError('not-implemented', `connecting a container to further networks (${other}) is not supported yet`)
+  const settings = given[host.NetworkMode] ?? given['default'] ?? {}
+  if (settings.IPAMConfig?.IPv4Address || settings.IPAMConfig?.IPv6Address) {
+    throw new EngineError(
+      'invalid-argument',
+      `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only`,
+    )
+  }
+  if ((settings.Aliases?.length ?? 0) > 0) {
+    throw new EngineError('invalid-argument', `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks`)
+  }
+  return {
+    [host.NetworkMode]: {
+      IPAMConfig: settings.IPAMConfig ?? null,
+      Links: settings.Links ?? null,
+      Aliases: null,
+      MacAddress: settings.MacAddress || mac,
+      DriverOpts: settings.DriverOpts ?? null,
+      GwPriority: settings.GwPriority ?? 0,
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeSandbox } from '@engine/network'
+import { removeCgroup, type ExitStatus } from '@engine/runtime'
+import { parseRfc3339 } from '../clock.ts'
+import type { EngineContext } from '../context.ts'
+import { causedByEngine, withContainer } from '../ledger/cause.ts'
+import { cgroupPath } from './cgroup-path.ts'
+import { noSandbox, type Container, type Sandbox } from './container.ts'
+import { removeRunDirectory } from './prepare-mounts.ts'
+import { restartDelay } from './restart-policy.ts'
+import { autoRemove, scheduleRestart } from './restart-timer.ts'
+import { within } from './signal.ts'
+import { publishNetwork } from './start.ts'
+import { hasProcess, transition } from './state.ts'
+
+/** Milliseconds that the log may take to be complete before the end of a container is told. */
+const drainPatience = 10_000
+
+/** A container's process has ended: records it, tells of it, cleans up, and does what the restart policy says. */
+export async function containerExited(engine: EngineContext, container: Container, pid: number, status: ExitStatus): Promise<void> {
+  await container.lock.run(() =>
+    causedByEngine('exit', () =>
+      withContainer(container.id, async () => {
+        if (!hasProcess(container.state) || container.state.pid !== pid) return
+        if (!(await within(engine.pump.drained(container.id), drainPatience))) {
+          engine.options.log('warn', { container: container.id }, 'the log of an ended container is not complete yet')
+        }
+        record(engine, container, status)
+      }),
+    ),
+  )
+}
+
+function record(engine: EngineContext, container: Container, status: ExitStatus): void {
+  const { state, sandbox } = container
+  const milliseconds = Number((parseRfc3339(status.finishedAt) - parseRfc3339(state.startedAt)) / 1_000_000n)
+  const ended = { exitCode: status.code, ran: milliseconds, restartCount: state.restartCount, cancelled: container.policyCancelled || container.removing || engine.closing.aborted }
+  const delay = restartDelay(container.record.hostConfig.RestartPolicy, ended, container.restartDelay)
+  transition(container.id, state, delay === undefined ? 'exited' : 'restarting')
+  Object.assign(state, {
+    pid: 0,
+    startTime: '',
+    exitCode: status.code,
+    oomKilled: status.oomKilled,
+    finishedAt: status.finishedAt,
+    error: status.lost === true ? 'the exit status is lost: nobody was there to see the process end' : '',
+  })
+  if (delay !== undefined) {
+    state.restartCount++
+    container.restartDelay = delay
+  }
+  container.sandbox = noSandbox
+  beginTeardown(engine, container, sandbox)
+  engine.containers.saveState(container)
+
+  if (status.oomKilled && !container.oomReported) engine.events.publish('container', 'oom', container.id, container.attributes())
+  publishNetwork(engine, container, 'disconnect', sandbox)
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
+  engine.events.publish('container', 'die', container.id, container.attributes({ execDuration: String(seconds), exitCode: String(status.code) }))
+  container.wake('stopped')
+  if (delay !== undefined) scheduleRestart(engine, container, delay)
+  else if (container.record.hostConfig.AutoRemove) autoRemove(engine, container)
+}
+
+/** Begins to undo what a start had made. Whoever needs the container's place again waits for `container.teardown`. */
+export function beginTeardown(engine: EngineContext, container: Container, sandbox: Sandbox): void {
+  const work = teardown(engine, container, sandbox)
+    .catch((error: unknown) => {
+      engine.options.log('error', { container: container.id, error: String(error) }, 'an ended container could not be cleaned up')
+    })
+    .finally(() => {
+      if (container.teardown === work) container.teardown = undefined
+    })
+  container.teardown = work
+}
+
+async function teardown(engine: EngineContext, container: Container, sandbox: Sandbox): Promise<void> {
+  const { id } = container
+  const paths = engine.paths.container(id)
+  const { lease } = sandbox.endpoint ?? {}
+  if (lease !== undefined) engine.networks.release(id, lease)
+  if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
+  const unmounted = engine.overlay.unmount(id)
+  const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), releaseOutput(engine, id)])
+  removeRunDirectory(paths)
+  for (const name of ['spool', 'exit.json']) rmSync(join(paths.directory, name), { recursive: true, force: true })
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+async function releaseOutput(engine: EngineContext, id: string): Promise<void> {
+  await engine.pump.close(id)
+  await engine.shim.release({ container: id })
+}

@@ -1,0 +1,14 @@
+import type { ContainerConfigView, HostConfigView } from '../types/container-config.ts'
+import type { SecurityOptions } from './spec/security-options.ts'
+
+/** Warnings for settings that are kept and shown but have no effect. */
+export function ignoredFields(host: HostConfigView, config: ContainerConfigView, security: SecurityOptions): string[] {
+  const warnings: string[] = []
+  const test = config.Healthcheck?.Test?.[0]
+  if (test !== undefined && test !== 'NONE') warnings.push('Health checks are not run by this version: the health check is kept in the configuration and has no effect.')
+  if (security.apparmor !== undefined && security.apparmor !== 'unconfined') {
+    warnings.push(`AppArmor profiles are not applied by this version: the profile ${security.apparmor} has no effect.`)
+  }
+  if (host.KernelMemoryTCP !== undefined) warnings.push('A limit of kernel TCP memory is not supported by the kernel any more. Limitation discarded.')
+  return warnings
+}

@@ -1,0 +1,71 @@
+import type { EngineContext } from '../context.ts'
+import type { ContainerInspect, ContainerStateView } from '../types/container-views.ts'
+import { isContainerMode } from './host-config-check.ts'
+import type { Container } from './container.ts'
+import { networkSettings } from './network-view.ts'
+import { sizes } from './size.ts'
+import { isRunning, type ContainerState } from './state.ts'
+import { NEVER } from '../types/container-views.ts'
+
+/** Everything of a container, as Docker shows it. */
+export async function inspectContainer(engine: EngineContext, ref: string, options: { readonly size: boolean }): Promise<ContainerInspect> {
+  const container = engine.containers.find(ref)
+  const { record } = container
+  const size = options.size ? await sizes(engine, container) : undefined
+  const paths = engine.paths.container(container.id)
+  // The files of /etc come with the first start; those of another container's network are that container's.
+  const started = container.state.startedAt !== NEVER
+  const files = isContainerMode(record.hostConfig.NetworkMode) ? engine.paths.container(record.hostConfig.NetworkMode.slice('container:'.length)) : paths
+  const execs = engine.execs.ofContainer(container.id).filter(({ status }) => status !== 'exited')
+  return {
+    Id: container.id,
+    Created: record.createdAt,
+    Path: record.path,
+    Args: record.args,
+    State: stateView(container.state),
+    Image: record.imageId,
+    ResolvConfPath: started ? files.resolvConf : '',
+    HostnamePath: started ? files.hostname : '',
+    HostsPath: started ? files.hosts : '',
+    LogPath: started && record.hostConfig.LogConfig.Type === 'json-file' ? paths.log : '',
+    Name: `/${container.name}`,
+    RestartCount: container.state.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: execs.length === 0 ? null : execs.map(({ id }) => id),
+    HostConfig: record.hostConfig,
+    GraphDriver: graphDriver(engine, container),
+    ...size,
+    Mounts: record.mounts.map(({ point }) => point),
+    Config: record.config,
+    NetworkSettings: networkSettings(engine, container),
+  }
+}
+
+export function stateView(state: ContainerState): ContainerStateView {
+  return {
+    Status: state.status,
+    Running: isRunning(state),
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: state.status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: state.startedAt,
+    FinishedAt: state.finishedAt,
+  }
+}
+
+function graphDriver(engine: EngineContext, container: Container): ContainerInspect['GraphDriver'] {
+  try {
+    return { Data: { ID: container.id, ...engine.overlay.graphDriverData(container.id) }, Name: 'overlay2' }
+  } catch {
+    // A removal that failed has taken the directories.
+    return { Data: null, Name: 'overlay2' }
+  }
+}

@@ -1,0 +1,52 @@
+import { statSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
+import type { EngineContext } from '../context.ts'
+import { isContainerMode } from './host-config-check.ts'
+import type { Container } from './container.ts'
+import { hasProcess } from './state.ts'
+
+/** What a container takes of other, running ones. */
+export interface JoinedNamespaces {
+  readonly pid?: string
+  readonly ipc?: string
+  /** The donor's tmpfs for /dev/shm. */
+  readonly shmPath?: string
+  /** Whose network it shares. */
+  readonly network?: { readonly donor: Container; readonly path: string }
+}
+
+/** Finds the namespaces of PidMode, IpcMode and NetworkMode `container:…`. @throws EngineError in Docker's words */
+export function joinedNamespaces(engine: EngineContext, container: Container): JoinedNamespaces {
+  const { PidMode, IpcMode, NetworkMode } = container.record.hostConfig
+  const pid = isContainerMode(PidMode) ? namespaceOf(engine, PidMode, 'PID', 'pid') : undefined
+  const ipc = isContainerMode(IpcMode) ? namespaceOf(engine, IpcMode, 'IPC', 'ipc') : undefined
+  const network = isContainerMode(NetworkMode) ? namespaceOf(engine, NetworkMode, 'network', 'net') : undefined
+  return {
+    ...(pid === undefined ? {} : { pid: pid.path }),
+    ...(ipc === undefined ? {} : { ipc: ipc.path, shmPath: sharedMemory(engine, ipc.donor) }),
+    ...(network === undefined ? {} : { network }),
+  }
+}
+
+function namespaceOf(engine: EngineContext, mode: string, what: string, file: string): { readonly donor: Container; readonly path: string } {
+  const ref = mode.slice('container:'.length)
+  let donor: Container
+  try {
+    donor = engine.containers.find(ref)
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new EngineError('internal', what === 'network' ? `joining network namespace of container: ${message}` : message, { cause })
+  }
+  if (donor.state.status === 'restarting') throw new EngineError('conflict', `container ${donor.id} is restarting, wait until the container is running`)
+  if (!hasProcess(donor.state)) throw new EngineError('conflict', `cannot join ${what} namespace of a non running container: ${donor.id}`)
+  return { donor, path: `/proc/${donor.state.pid}/ns/${file}` }
+}
+
+function sharedMemory(engine: EngineContext, donor: Container): string {
+  if (donor.record.hostConfig.IpcMode === 'host') return '/dev/shm'
+  const { shm } = engine.paths.container(donor.id)
+  if (statSync(shm, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new EngineError('invalid-argument', `can't use IPC of container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`)
+  }
+  return shm
+}

@@ -1,0 +1,71 @@
+import { fstatSync } from 'node:fs'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { openInRoot, openRoot, O_PATH } from '@engine/linux/paths'
+import type { EngineContext } from '../context.ts'
+import type { ContainerRecord } from './container.ts'
+import type { ContainerMount } from './mount-parse.ts'
+
+export interface MadeVolumes {
+  readonly mounts: readonly ContainerMount[]
+  /** Takes volumes without a name away again. */
+  readonly undo: () => Promise<void>
+}
+
+/**
+ * Makes the volumes that a new container's mounts name, and fills empty ones with what the image has in their place.
+ * Only with volumes is the container's root mounted for that moment.
+ */
+export async function makeVolumes(engine: EngineContext, record: ContainerRecord): Promise<MadeVolumes> {
+  const anonymous: string[] = []
+  const undo = async (): Promise<void> => {
+    for (const name of anonymous) await engine.volumes.remove(name)
+  }
+  if (!record.mounts.some(({ point }) => point.Type === 'volume')) return { mounts: record.mounts, undo }
+  try {
+    const mounts: ContainerMount[] = []
+    for (const mount of record.mounts) {
+      if (mount.point.Type !== 'volume') {
+        mounts.push(mount)
+        continue
+      }
+      const made = await engine.volumes.ensure({
+        name: mount.point.Name ?? '',
+        driver: mount.point.Driver ?? 'local',
+        options: mount.volume?.options ?? {},
+        labels: mount.volume?.labels ?? {},
+      })
+      if (!mount.point.Name) anonymous.push(made.name)
+      mounts.push({ ...mount, point: { ...mount.point, Name: made.name, Source: made.mountpoint } })
+    }
+    await populate(engine, record, mounts)
+    return { mounts, undo }
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}
+
+async function populate(engine: EngineContext, record: ContainerRecord, mounts: readonly ContainerMount[]): Promise<void> {
+  const root = await engine.overlay.mount(record.id)
+  try {
+    using directory = openRoot(root)
+    const imageVolumes = new Set(Object.keys(record.config.Volumes ?? {}))
+    for (const { point, noCopy } of mounts) {
+      if (point.Type !== 'volume') continue
+      if (imageVolumes.has(point.Destination)) refuseFile(directory.fd, root, point.Destination)
+      if (noCopy !== true) await engine.volumes.populate(point.Name as string, root, point.Destination)
+    }
+  } finally {
+    await engine.overlay.unmount(record.id)
+  }
+}
+
+/** An image's volume on a path where the image has a file. */
+function refuseFile(rootFd: number, root: string, path: string): void {
+  try {
+    using found = openInRoot(rootFd, path, O_PATH)
+    if (!fstatSync(found.fd).isDirectory()) throw new EngineError('internal', `cannot mount volume over existing file, file exists ${root}${path}`)
+  } catch (error) {
+    if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR)) throw error
+  }
+}

@@ -1,0 +1,63 @@
+import type { EngineContext } from '../context.ts'
+import type { EndpointSettingsView } from '../types/container-config.ts'
+import type { NetworkSettingsView } from '../types/container-views.ts'
+import type { Container } from './container.ts'
+
+/** `NetworkSettings.Networks`: what was asked for, and what it has while it runs. */
+export function networkEndpoints(engine: EngineContext, container: Container): Record<string, EndpointSettingsView> {
+  const { endpoint } = container.sandbox
+  return Object.fromEntries(
+    Object.entries(container.record.endpoints).map(([name, asked]): [string, EndpointSettingsView] => {
+      const here = endpoint !== undefined && engine.networks.records.some((network) => network.id === endpoint.networkId && network.name === name) ? endpoint : undefined
+      return [name, {
+        IPAMConfig: asked.IPAMConfig,
+        Links: asked.Links,
+        Aliases: asked.Aliases,
+        MacAddress: here?.lease?.mac ?? asked.MacAddress,
+        DriverOpts: asked.DriverOpts,
+        GwPriority: asked.GwPriority,
+        NetworkID: here?.networkId ?? '',
+        EndpointID: here?.id ?? '',
+        Gateway: here?.gateway ?? '',
+        IPAddress: here?.lease?.address ?? '',
+        IPPrefixLen: here?.prefix ?? 0,
+        IPv6Gateway: '',
+        GlobalIPv6Address: '',
+        GlobalIPv6PrefixLen: 0,
+        DNSNames: null,
+      }]
+    }),
+  )
+}
+
+/** `NetworkSettings`: the fields of old repeat the default bridge's endpoint. */
+export function networkSettings(engine: EngineContext, container: Container): NetworkSettingsView {
+  const endpoints = networkEndpoints(engine, container)
+  const bridge = endpoints['bridge']
+  return {
+    Bridge: '',
+    SandboxID: container.sandbox.id,
+    SandboxKey: container.sandbox.key,
+    Ports: exposedPorts(container),
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: bridge?.EndpointID ?? '',
+    Gateway: bridge?.Gateway ?? '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: bridge?.IPAddress ?? '',
+    IPPrefixLen: bridge?.IPPrefixLen ?? 0,
+    IPv6Gateway: '',
+    MacAddress: bridge?.MacAddress ?? '',
+    Networks: endpoints,
+  }
+}
+
+/** Ports that are exposed and not published, while the container is on a network of ours. */
+function exposedPorts(container: Container): Record<string, null> {
+  const shown = container.sandbox.endpoint?.lease !== undefined
+  return Object.fromEntries(shown ? Object.keys(container.record.config.ExposedPorts ?? {}).map((port) => [port.includes('/') ? port : `${port}/tcp`, null]) : [])
+}

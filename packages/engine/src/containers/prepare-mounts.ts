@@ -1,0 +1,100 @@
+import { closeSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { AT_EMPTY_PATH, OPEN_TREE_CLONE, fsconfig, fsmount, fsopen, moveMount, openTree, MountAttribute } from '@engine/linux/mount-api'
+import { O_PATH, openBeneath, openRoot } from '@engine/linux/paths'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
+import type { EngineContext } from '../context.ts'
+import type { ContainerPaths } from '../paths.ts'
+import type { Container } from './container.ts'
+
+/**
+ * Prepares the host's side of a container's mounts: directories that binds name and that are missing, volumes, and directories
+ * inside volumes.
+ * @returns host paths by destination, where they are not the mount's own source
+ */
+export function prepareMounts(engine: EngineContext, container: Container, paths: ContainerPaths): Map<string, string> {
+  const sources = new Map<string, string>()
+  for (const [index, mount] of container.record.mounts.entries()) {
+    const { point } = mount
+    if (point.Type === 'bind') {
+      makeSource(point.Source, mount.createSource === true)
+    } else if (point.Type === 'volume') {
+      const directory = engine.volumes.mountpoint(point.Name as string)
+      sources.set(point.Destination, mount.subpath === undefined ? directory : mountSubpath(directory, mount.subpath, join(paths.subpaths, String(index))))
+    }
+  }
+  return sources
+}
+
+function makeSource(path: string, create: boolean): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return
+  if (!create) throw new EngineError('invalid-argument', `invalid mount config for type "bind": bind source path does not exist: ${path}`)
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+  } catch (cause) {
+    throw new EngineError('internal', `error while creating mount source path '${path}': mkdir ${path}: ${cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)}`, { cause })
+  }
+}
+
+/**
+ * Binds a directory of a volume to a path of ours, resolved below the volume by descriptor: what is in a volume is a container's
+ * (CVE-2017-1002101).
+ */
+function mountSubpath(volume: string, subpath: string, target: string): string {
+  mkdirSync(target, { recursive: true, mode: 0o700 })
+  using root = openRoot(volume)
+  try {
+    using directory = openBeneath(root.fd, subpath, O_PATH)
+    using place = openRoot(target)
+    const tree = openTree(directory.fd, '', OPEN_TREE_CLONE | AT_EMPTY_PATH)
+    try {
+      moveMount(tree, place.fd)
+    } finally {
+      closeSync(tree)
+    }
+  } catch (error) {
+    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR)) {
+      throw new EngineError('not-found', `cannot access path ${volume}/${subpath}: lstat ${volume}/${subpath}: no such file or directory`, { cause: error })
+    }
+    if (failedWith(error, Errno.EXDEV, Errno.ELOOP)) throw new EngineError('invalid-argument', `path ${subpath} leads out of the volume`, { cause: error })
+    throw error
+  }
+  return target
+}
+
+/** Mounts the /dev/shm of a container whose IPC namespace others may join. */
+export function mountSharedMemory(paths: ContainerPaths, bytes: number): void {
+  mkdirSync(paths.shm, { recursive: true, mode: 0o700 })
+  using place = openRoot(paths.shm)
+  const context = fsopen('tmpfs')
+  try {
+    fsconfig(context, 'source', 'shm')
+    fsconfig(context, 'size', String(bytes))
+    fsconfig(context, 'mode', '1777')
+    const mount = fsmount(context, MountAttribute.NOSUID | MountAttribute.NODEV | MountAttribute.NOEXEC)
+    try {
+      moveMount(mount, place.fd)
+    } finally {
+      closeSync(mount)
+    }
+  } finally {
+    closeSync(context)
+  }
+}
+
+/** Takes away what the two above mounted, and the container's directory below the exec root. Nothing happens when it is gone. */
+export function removeRunDirectory(paths: ContainerPaths): void {
+  for (const path of [paths.shm, ...children(paths.subpaths)]) {
+    while (unmount(path, MNT_DETACH | UMOUNT_NOFOLLOW));
+  }
+  rmSync(paths.run, { recursive: true, force: true })
+}
+
+function children(directory: string): string[] {
+  try {
+    return readdirSync(directory).map((name) => join(directory, name))
+  } catch {
+    return []
+  }
+}

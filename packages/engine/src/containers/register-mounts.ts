@@ -1,0 +1,79 @@
+import { statSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
+import type { ContainerConfigView, HostConfigView } from '../types/container-config.ts'
+import { cleanPath } from './config.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { parseBind, parseMount, tmpfsOptions, type ContainerMount } from './mount-parse.ts'
+
+/**
+ * Every mount that a container asks for, in Docker's order: those of other containers, binds, mounts, and volumes of the image
+ * where nothing else is. Volumes are named or to be named, not yet made.
+ * @throws EngineError invalid-argument in Docker's words: `Duplicate mount point`, a source that is missing, …
+ */
+export function registerMounts(containers: ContainerRegistry, host: HostConfigView, config: Pick<ContainerConfigView, 'Volumes'>, dataRoot: string): ContainerMount[] {
+  const inherited = (host.VolumesFrom ?? []).flatMap((from) => mountsFrom(containers, from))
+  const registered = new Map<string, ContainerMount>(inherited.map((mount) => [mount.point.Destination, mount]))
+  const asked = new Set(Object.keys(host.Tmpfs ?? {}).map(tmpfsPath))
+  for (const options of Object.values(host.Tmpfs ?? {})) tmpfsOptions(options)
+  const add = (mount: ContainerMount): void => {
+    const path = mount.point.Destination
+    if (asked.has(path)) throw new EngineError('invalid-argument', `Duplicate mount point: ${path}`)
+    asked.add(path)
+    registered.set(path, mount)
+  }
+  for (const bind of host.Binds ?? []) add(spreading(parseBind(bind, host.VolumeDriver), dataRoot))
+  for (const given of host.Mounts ?? []) {
+    const mount = parseMount(given)
+    refuseMissingSource(mount)
+    add(mount)
+  }
+  for (const path of Object.keys(config.Volumes ?? {})) {
+    if (!path.startsWith('/')) throw new EngineError('invalid-argument', `invalid volume specification: '${path}': invalid mount path: '${path}' mount path must be absolute`)
+    const destination = cleanPath(path)
+    if (destination === '/') throw new EngineError('invalid-argument', "invalid specification: destination can't be '/'")
+    if (registered.has(destination) || asked.has(destination)) continue
+    registered.set(destination, { point: { Type: 'volume', Name: '', Source: '', Destination: destination, Driver: host.VolumeDriver || 'local', Mode: '', RW: true, Propagation: '' } })
+  }
+  return [...registered.values()]
+}
+
+function tmpfsPath(path: string): string {
+  if (!path.startsWith('/')) throw new EngineError('invalid-argument', `invalid mount path: '${path}' mount path must be absolute`)
+  const destination = cleanPath(path)
+  if (destination === '/') throw new EngineError('invalid-argument', "invalid specification: destination can't be '/'")
+  return destination
+}
+
+/**
+ * A bind of a directory that holds our own data root would carry mounts of ours into the container and keep them busy there:
+ * like Docker, let unmounting on the host reach it.
+ */
+function spreading(mount: ContainerMount, dataRoot: string): ContainerMount {
+  const { point } = mount
+  const above = point.Source === '/' || dataRoot === point.Source || dataRoot.startsWith(`${point.Source}/`)
+  const unsaid = !/\b(r?private|r?slave|r?shared)\b/.test(point.Mode)
+  return point.Type === 'bind' && above && unsaid ? { ...mount, point: { ...point, Propagation: 'rslave' } } : mount
+}
+
+function refuseMissingSource({ point, createSource }: ContainerMount): void {
+  if (point.Type !== 'bind' || createSource === true || statSync(point.Source, { throwIfNoEntry: false }) !== undefined) return
+  throw new EngineError('invalid-argument', `invalid mount config for type "bind": bind source path does not exist: ${point.Source}`)
+}
+
+/** `name`, `name:ro` or `name:rw`. */
+function mountsFrom(containers: ContainerRegistry, from: string): ContainerMount[] {
+  const colon = from.indexOf(':')
+  const ref = colon < 0 ? from : from.slice(0, colon)
+  const mode = colon < 0 ? '' : from.slice(colon + 1)
+  if (ref === '') throw new EngineError('invalid-argument', `invalid volumes-from specification: ${from}`)
+  if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw new EngineError('invalid-argument', `invalid mode: ${mode}`)
+  let source
+  try {
+    source = containers.find(ref)
+  } catch (cause) {
+    throw new EngineError('invalid-argument', cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+  return source.record.mounts
+    .filter(({ point }) => point.Type !== 'tmpfs')
+    .map((mount) => ({ ...mount, point: { ...mount.point, RW: mount.point.RW && mode !== 'ro', ...(mode === '' ? {} : { Mode: mode }) } }))
+}

@@ -1,0 +1,114 @@
+import { renameSync, rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { EngineError } from '@engine/linux'
+import type { EngineContext } from '../context.ts'
+import { withContainer } from '../ledger/cause.ts'
+import { transaction } from '../state/database.ts'
+import type { Container } from './container.ts'
+import { cancelRestart } from './restart-timer.ts'
+import { killContainer } from './signal.ts'
+import { isRunning, transition } from './state.ts'
+
+export interface RemoveOptions {
+  /** Kill it first when it runs. */
+  readonly force: boolean
+  /** Its volumes without a name go with it. */
+  readonly volumes: boolean
+}
+
+/**
+ * Removes a container for a client.
+ * @throws EngineError conflict when it runs (and `force` is not set), or is being removed already
+ */
+export async function removeContainerByRef(engine: EngineContext, ref: string, options: RemoveOptions & { readonly link: boolean }): Promise<void> {
+  if (options.link) throw new EngineError('not-implemented', 'links between containers are not supported yet: there is none to remove')
+  const container = engine.containers.find(ref)
+  if (container.removing) throw new EngineError('conflict', `removal of container ${ref} is already in progress`)
+  if (!options.force && isRunning(container.state)) {
+    const { status } = container.state
+    const reason = status === 'paused' ? 'container is paused and must be unpaused first' : `container is ${status}: stop the container before removing or force remove`
+    throw new EngineError('conflict', `cannot remove container ${JSON.stringify(ref)}: ${reason}`)
+  }
+  await removeContainer(engine, container, options)
+}
+
+/** Removes a container, whatever its state; returns as soon as another removal of it is under way. */
+export async function removeContainer(engine: EngineContext, container: Container, options: RemoveOptions): Promise<void> {
+  if (container.removing) return
+  container.removing = true
+  try {
+    if (isRunning(container.state)) {
+      try {
+        await killContainer(engine, container)
+      } catch (cause) {
+        throw new EngineError('internal', `cannot remove container ${JSON.stringify(container.name)}: could not kill: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+      }
+    }
+    await container.lock.run(() => withContainer(container.id, () => removeStopped(engine, container, options)))
+  } catch (error) {
+    container.removing = false
+    container.wake('removed', error instanceof Error ? error.message : String(error))
+    throw error
+  }
+}
+
+async function removeStopped(engine: EngineContext, container: Container, options: RemoveOptions): Promise<void> {
+  const { id } = container
+  cancelRestart(engine, container)
+  await container.teardown
+  transition(id, container.state, 'removing')
+  const intent = engine.intents.begin('container remove', id, { volumes: options.volumes })
+  engine.containers.saveState(container)
+  try {
+    await finishRemoval(engine, container, options.volumes, intent)
+  } catch (error) {
+    transition(id, container.state, 'dead')
+    container.state.error = error instanceof Error ? error.message : String(error)
+    transaction(engine.db, () => {
+      engine.containers.saveState(container)
+      engine.intents.end(intent)
+    })
+    throw error
+  }
+}
+
+/** The steps of a removal; each may be repeated, so that a crash between them is made good at the next start. */
+export async function finishRemoval(engine: EngineContext, container: Container, volumes: boolean, intent: number): Promise<void> {
+  const { id } = container
+  await engine.overlay.remove(id)
+  discardDirectory(engine, id)
+  if (volumes) await removeAnonymousVolumes(engine, container)
+  transaction(engine.db, () => {
+    engine.containers.delete(container)
+    engine.intents.end(intent)
+  })
+  engine.execs.forgetContainer(id)
+  engine.events.publish('container', 'destroy', id, container.attributes())
+  container.wake('stopped')
+  container.wake('removed')
+}
+
+/** Moves the container's directory out of sight; a long log takes its time to be deleted. */
+function discardDirectory(engine: EngineContext, id: string): void {
+  const { directory, run } = engine.paths.container(id)
+  rmSync(run, { recursive: true, force: true })
+  const trash = `${directory}.removed`
+  try {
+    renameSync(directory, trash)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+  rm(trash, { recursive: true, force: true }).catch((error: unknown) => engine.options.log('warn', { path: trash, error: String(error) }, 'a directory could not be deleted'))
+}
+
+async function removeAnonymousVolumes(engine: EngineContext, container: Container): Promise<void> {
+  for (const { point } of container.record.mounts) {
+    if (point.Type !== 'volume' || point.Name === undefined || !engine.volumes.isAnonymous(point.Name)) continue
+    if (engine.containers.usersOfVolume(point.Name).some((user) => user !== container.id)) continue
+    try {
+      await engine.volumes.remove(point.Name)
+    } catch (error) {
+      if (!(error instanceof EngineError && error.code === 'not-found')) throw error
+    }
+  }
+}

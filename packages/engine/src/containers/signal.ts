@@ -1,0 +1,112 @@
+import { closeSync } from 'node:fs'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
+import { processStat } from '@engine/linux/process-stat'
+import { thaw } from '@engine/runtime'
+import type { EngineContext } from '../context.ts'
+import { withContainer } from '../ledger/cause.ts'
+import { cgroupPath } from './cgroup-path.ts'
+import type { Container } from './container.ts'
+import { notRunning } from './errors.ts'
+import { cancelRestart } from './restart-timer.ts'
+import { signalNumber } from './signals.ts'
+import { hasProcess, isRunning, transition } from './state.ts'
+
+const SIGKILL = 9
+
+/**
+ * Sends a signal to a container's first process, by Docker's rules: a signal that is not another than the container's own stop
+ * signal ends the restart policy's work, and a paused container goes on, so that the signal arrives.
+ * @throws EngineError conflict when it is not running
+ */
+export async function signalContainer(engine: EngineContext, container: Container, signal: number): Promise<void> {
+  await container.lock.run(() =>
+    withContainer(container.id, () => {
+      const { state } = container
+      if (!isRunning(state)) throw notRunning(container.id)
+      const own = container.record.config.StopSignal
+      const ends = own === undefined || signal === SIGKILL || signalNumber(own) === signal
+      if (ends) container.policyCancelled = true
+      state.manuallyStopped = true
+      if (state.status === 'restarting') {
+        if (ends) cancelRestart(engine, container)
+        return
+      }
+      send(container, signal)
+      if (ends && state.status === 'paused') resume(engine, container)
+      engine.containers.saveState(container)
+      engine.events.publish('container', 'kill', container.id, container.attributes({ signal: String(signal) }))
+    }),
+  )
+}
+
+/** By pidfd, and only to the very process: its number may be another's by now. */
+function send(container: Container, signal: number): void {
+  const { pid, startTime } = container.state
+  let pidfd: number
+  try {
+    pidfd = pidfdOpen(pid)
+  } catch (error) {
+    if (failedWith(error, Errno.ESRCH)) throw notRunning(container.id)
+    throw error
+  }
+  try {
+    if (processStat(pid)?.startTime !== startTime) throw notRunning(container.id)
+    pidfdSendSignal(pidfd, signal)
+  } catch (error) {
+    if (failedWith(error, Errno.ESRCH)) throw notRunning(container.id)
+    throw error
+  } finally {
+    closeSync(pidfd)
+  }
+}
+
+/** Lets a paused container go on. */
+export function resume(engine: EngineContext, container: Container): void {
+  thaw(cgroupPath(engine.options, container))
+  transition(container.id, container.state, 'running')
+  engine.containers.saveState(container)
+  engine.events.publish('container', 'unpause', container.id, container.attributes())
+}
+
+/** How long a killed process may take to be gone; one in an uninterruptible wait takes longer than that. */
+const patience = 10_000
+
+/**
+ * Kills a container and waits until it has ended. Nothing happens when it is not running.
+ * @throws EngineError internal when it does not end in 10 s
+ */
+export async function killContainer(engine: EngineContext, container: Container): Promise<void> {
+  const stopped = whenStopped(container)
+  try {
+    await signalContainer(engine, container, SIGKILL)
+  } catch (error) {
+    // It is ending: its exit is on the way, or told already.
+    if (!(error instanceof EngineError && error.code === 'conflict')) throw error
+    if (!hasProcess(container.state)) return
+  }
+  if (!isRunning(container.state)) return
+  if (!(await within(stopped, patience))) throw new EngineError('internal', 'tried to kill container, but did not receive an exit event')
+}
+
+/** Resolves at the container's next end. */
+export function whenStopped(container: Container): Promise<void> {
+  return new Promise((resolve) => {
+    container.waiters.add({ condition: 'stopped', resolve: () => resolve() })
+  })
+}
+
+/** Whether a promise resolves within so many milliseconds; a negative number waits for ever. */
+export async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  if (milliseconds < 0) {
+    await promise
+    return true
+  }
+  const timeout = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => timeout.resolve(false), Math.min(milliseconds, 2_147_483_647))
+  try {
+    return await Promise.race([promise.then(() => true), timeout.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

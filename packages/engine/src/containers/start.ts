@@ -1,0 +1,218 @@
+import { mkdirSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
+import { openRoot } from '@engine/linux/paths'
+import { BirthError, availableCapabilities, compileToFile, createCgroup, defaultProfile, hardLimits, parseProfile, removeCgroup, resolveRlimits, resolveUser, type OciRlimit, type Started } from '@engine/runtime'
+import { createSandbox, removeSandbox } from '@engine/network'
+import { randomBytes } from 'node:crypto'
+import { hostname as hostHostname } from 'node:os'
+import { now, rfc3339 } from '../clock.ts'
+import type { EngineContext } from '../context.ts'
+import { withContainer } from '../ledger/cause.ts'
+import { transaction } from '../state/database.ts'
+import { cgroupPath } from './cgroup-path.ts'
+import { noSandbox, type Container, type Sandbox } from './container.ts'
+import { beingRemoved } from './errors.ts'
+import { findInit } from './init-program.ts'
+import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
+import { openLog } from './open-log.ts'
+import { writeNetworkFiles } from './network-files.ts'
+import { mountSharedMemory, prepareMounts, removeRunDirectory } from './prepare-mounts.ts'
+import { removeContainer } from './remove.ts'
+import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
+import { parseSecurityOptions, type SecurityOptions } from './spec/security-options.ts'
+import { refusedByRuntime, startFailure } from './start-error.ts'
+import { isRunning, transition } from './state.ts'
+import { makeWorkingDirectory } from './working-directory.ts'
+
+/**
+ * Starts a container.
+ * @throws EngineError not-modified when it is running, conflict when it is paused or going away, and what Docker says of a start that failed:
+ * then everything is undone, the container is as it was, and State has the reason
+ */
+export async function startContainer(engine: EngineContext, ref: string): Promise<void> {
+  const container = engine.containers.find(ref)
+  let failed: unknown
+  await container.lock.run(async () => {
+    const { state } = container
+    if (state.status === 'paused') throw new EngineError('conflict', 'cannot start a paused container, try unpause instead')
+    if (isRunning(state)) throw new EngineError('not-modified', `container ${container.id} is already running`)
+    if (container.removing || state.status === 'removing' || state.status === 'dead') throw beingRemoved(container.id)
+    state.restartCount = 0
+    state.manuallyStopped = false
+    container.restartDelay = 0
+    try {
+      await runContainer(engine, container)
+    } catch (error) {
+      failed = error
+    }
+  })
+  if (failed === undefined) return
+  // A container of `--rm` that could not be started is not kept either.
+  if (container.record.hostConfig.AutoRemove) await removeContainer(engine, container, { force: true, volumes: true })
+  throw failed
+}
+
+/** Runs a container that is not running; its lock is held. What fails is undone, recorded in State, and thrown as Docker says it. */
+export async function runContainer(engine: EngineContext, container: Container): Promise<void> {
+  await container.teardown
+  container.policyCancelled = false
+  container.oomReported = false
+  await withContainer(container.id, async () => {
+    const intent = engine.intents.begin('container start', container.id)
+    try {
+      const { started, sandbox } = await launch(engine, container)
+      commit(engine, container, started, sandbox, intent)
+    } catch (failed) {
+      if (failed instanceof BirthError) engine.ledger.add(container.id, failed.records)
+      const { error, exitCode } = startFailure(failed)
+      container.state.error = error.message
+      container.state.exitCode = exitCode
+      container.sandbox = noSandbox
+      transaction(engine.db, () => {
+        engine.containers.saveState(container)
+        engine.intents.end(intent)
+      })
+      throw error
+    }
+  })
+}
+
+function commit(engine: EngineContext, container: Container, started: Started, sandbox: Sandbox, intent: number): void {
+  const { state } = container
+  transition(container.id, state, 'running')
+  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: rfc3339(now()) })
+  container.sandbox = sandbox
+  transaction(engine.db, () => {
+    engine.containers.saveState(container)
+    engine.intents.end(intent)
+  })
+  engine.ledger.add(container.id, started.records)
+  publishNetwork(engine, container, 'connect', sandbox)
+  engine.events.publish('container', 'start', container.id, container.attributes())
+}
+
+/** Tells of a container's coming to, or going from, its network. */
+export function publishNetwork(engine: EngineContext, container: Container, action: 'connect' | 'disconnect', sandbox: Sandbox): void {
+  const network = engine.networks.records.find(({ id }) => id === sandbox.endpoint?.networkId)
+  if (network === undefined) return
+  engine.events.publish('network', action, network.id, { container: container.id, name: network.name, type: network.driver })
+}
+
+/** Every step of a start up to the running process. In the order of a container's birth; each registers how it is undone. */
+async function launch(engine: EngineContext, container: Container): Promise<{ readonly started: Started; readonly sandbox: Sandbox }> {
+  const { hostConfig: host, config } = container.record
+  const paths = engine.paths.container(container.id)
+  const security = parseSecurityOptions(host.SecurityOpt ?? [])
+  const capabilities = containerCapabilities(container)
+  const joined = joinedNamespaces(engine, container)
+  await using undo = new AsyncDisposableStack()
+
+  const root = await engine.overlay.mount(container.id, { volatile: host.AutoRemove })
+  undo.defer(() => engine.overlay.unmount(container.id))
+  undo.defer(() => removeRunDirectory(paths))
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 })
+  const sandbox = await connect(engine, container, undo)
+  const hostname = ownHostname(container, joined)
+  const files = joined.network === undefined ? paths : engine.paths.container(joined.network.donor.id)
+  if (joined.network === undefined) writeNetworkFiles(engine, container, paths, hostname, sandbox)
+  makeWorkingDirectory(root, config.WorkingDir)
+  const sources = prepareMounts(engine, container, paths)
+  if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
+
+  const spec = refusedByRuntime(() =>
+    containerSpec({
+      container,
+      root,
+      user: user(root, config.User, host.GroupAdd ?? []),
+      security,
+      capabilities,
+      rlimits: rlimits(engine, container),
+      cgroupsPath: cgroupPath(engine.options, container),
+      hostname,
+      namespaces: {
+        ...(joined.network !== undefined ? { network: joined.network.path } : sandbox.id !== '' && host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
+        ...(joined.pid === undefined ? {} : { pid: joined.pid }),
+        ...(joined.ipc === undefined ? {} : { ipc: joined.ipc }),
+      },
+      mounts: {
+        sources,
+        files: { hosts: files.hosts, hostname: files.hostname, resolvConf: files.resolvConf },
+        ...(host.IpcMode === 'shareable' ? { shmPath: paths.shm } : joined.shmPath === undefined ? {} : { shmPath: joined.shmPath }),
+        ...(host.Init === true ? { init: findInit() } : {}),
+      },
+    }),
+  )
+  const filter = await seccompFilter(engine, security, capabilities, host.Privileged)
+  undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
+  createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
+
+  engine.pump.open(container.id, openLog(container, paths))
+  undo.defer(() => engine.pump.close(container.id))
+  const started = await engine.shim.start({
+    container: container.id,
+    runDirectory: paths.run,
+    directory: paths.directory,
+    stdin: config.OpenStdin,
+    spec,
+    ...(filter === undefined ? {} : { seccompFilter: filter }),
+  })
+  undo.move()
+  return { started, sandbox }
+}
+
+/** Makes the container's network namespace and its place in it. */
+async function connect(engine: EngineContext, container: Container, undo: AsyncDisposableStack): Promise<Sandbox> {
+  const { hostConfig: host, config } = container.record
+  const mode = config.NetworkDisabled === true ? 'none' : host.NetworkMode
+  if (mode.startsWith('container:')) return noSandbox
+  let network
+  try {
+    network = engine.networks.find(mode)
+  } catch (cause) {
+    throw new EngineError('not-found', `failed to set up container networking: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  const id = randomBytes(32).toString('hex')
+  const endpoint = engine.networks.allocate(container.id, network, container.record.endpoints[mode])
+  undo.defer(() => engine.networks.free(container.id))
+  undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoint }))
+  if (network.driver === 'host') return { id, key: engine.paths.sandbox('default'), endpoint }
+  const key = engine.paths.sandbox(id)
+  undo.defer(() => removeSandbox(key))
+  await createSandbox(key)
+  const { lease } = endpoint
+  if (lease === undefined) return { id, key, endpoint }
+  undo.defer(() => engine.networks.release(container.id, lease))
+  await engine.networks.connect(key, lease)
+  return { id, key, endpoint }
+}
+
+function user(root: string, spec: string, groups: readonly string[]): ReturnType<typeof resolveUser> {
+  using directory = openRoot(root)
+  return resolveUser(directory.fd, spec, groups)
+}
+
+/** The host's name in its namespaces, another container's in that one's network, else the container's own. */
+function ownHostname(container: Container, joined: JoinedNamespaces): string {
+  const { hostConfig: host, config } = container.record
+  if (joined.network !== undefined) return joined.network.donor.record.config.Hostname
+  const unasked = config.Hostname === container.id.slice(0, 12)
+  return (host.NetworkMode === 'host' || host.UTSMode === 'host') && unasked ? hostHostname() : config.Hostname
+}
+
+function rlimits(engine: EngineContext, container: Container): readonly OciRlimit[] {
+  const own = container.record.hostConfig.Ulimits ?? []
+  const named = new Set(own.map(({ Name }) => Name))
+  const all = [...own, ...engine.options.defaultUlimits.filter(({ Name }) => !named.has(Name))]
+  if (all.length === 0) return []
+  const mayRaise = availableCapabilities().includes('CAP_SYS_RESOURCE')
+  const resolved = resolveRlimits(all.map(({ Name, Soft, Hard }) => ({ name: Name ?? '', soft: Soft ?? 0, hard: Hard ?? 0 })), mayRaise, hardLimits())
+  for (const warning of resolved.warnings) engine.options.log('warn', { container: container.id }, warning)
+  return resolved.rlimits
+}
+
+/** The compiled filter's path; undefined for none. */
+async function seccompFilter(engine: EngineContext, security: SecurityOptions, capabilities: readonly string[], privileged: boolean): Promise<string | undefined> {
+  if (security.seccomp === 'unconfined' || (privileged && security.seccomp === 'default')) return undefined
+  const profile = security.seccomp === 'default' ? defaultProfile({ capabilities }) : parseProfile(security.seccomp.profile, { capabilities })
+  return profile === undefined ? undefined : compileToFile(profile, engine.paths.seccomp)
+}
