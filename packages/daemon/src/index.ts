@@ -1,0 +1,1 @@
+export { startDaemon, type RunningDaemon } from './daemon.ts'

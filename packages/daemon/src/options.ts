@@ -1,0 +1,100 @@
+/** How an option is written: text, a number, a switch (`--icc`, `--icc=false`), or a list whose flag is repeated. */
+export type OptionKind = 'text' | 'number' | 'switch' | 'list'
+
+/** One thing that can be configured: a key of engine.json (Docker's daemon.json, with some of ours) and a flag. */
+export interface Option {
+  readonly key: string
+  /** Without the two dashes; the key when left out. */
+  readonly flag?: string
+  readonly short?: string
+  readonly kind: OptionKind
+  readonly help: string
+}
+
+/** Every option, in the order in which `--help` lists them. What values may be is in config.ts. */
+export const options: readonly Option[] = [
+  { key: 'hosts', flag: 'host', short: 'H', kind: 'list', help: 'where to listen: unix:///path, tcp://address:port, fd:// (from systemd)' },
+  { key: 'group', short: 'G', kind: 'text', help: 'group that may use the unix socket' },
+  { key: 'data-root', kind: 'text', help: 'directory of everything that lasts: images, containers, volumes' },
+  { key: 'exec-root', kind: 'text', help: 'directory of what is gone at the next boot: sockets, FIFOs, network namespaces' },
+  { key: 'pidfile', short: 'p', kind: 'text', help: "file for the daemon's pid" },
+  { key: 'bridge', short: 'b', kind: 'text', help: "name of the default network's bridge" },
+  { key: 'bip', kind: 'text', help: "the bridge's address and prefix length, 172.17.0.1/16" },
+  { key: 'fixed-cidr', kind: 'text', help: "part of the bridge's subnet that containers get addresses from" },
+  { key: 'default-address-pools', flag: 'default-address-pool', kind: 'list', help: 'subnets for networks: base=172.30.0.0/16,size=24' },
+  { key: 'mtu', kind: 'number', help: "the containers' network MTU in bytes" },
+  { key: 'icc', kind: 'switch', help: 'let containers on the default network reach each other' },
+  { key: 'ip-masq', kind: 'switch', help: 'let containers reach the outside under the address of the host' },
+  { key: 'nftables-table', kind: 'text', help: "name of the nftables table that is the daemon's alone" },
+  { key: 'cgroup-parent', kind: 'text', help: "parent of the containers' cgroups" },
+  { key: 'dns', kind: 'list', help: 'DNS servers for containers' },
+  { key: 'dns-opts', flag: 'dns-opt', kind: 'list', help: 'DNS options for containers' },
+  { key: 'dns-search', kind: 'list', help: 'DNS search domains for containers' },
+  { key: 'default-shm-size', kind: 'text', help: 'size of /dev/shm, 64M' },
+  { key: 'default-ulimits', flag: 'default-ulimit', kind: 'list', help: 'limits for containers: nofile=1024:2048' },
+  { key: 'labels', flag: 'label', kind: 'list', help: 'labels of the daemon: key=value' },
+  { key: 'live-restore', kind: 'switch', help: 'leave containers running when the daemon ends' },
+  { key: 'shutdown-timeout', kind: 'number', help: "seconds that containers have to stop at the host's shutdown" },
+  { key: 'debug', short: 'D', kind: 'switch', help: 'log everything' },
+  { key: 'log-level', short: 'l', kind: 'text', help: 'debug, info, warn, error or fatal' },
+  { key: 'log-format', kind: 'text', help: 'text or json' },
+  { key: 'metrics-addr', kind: 'text', help: 'serve metrics for Prometheus on address:port' },
+  { key: 'tls', kind: 'switch', help: 'use TLS on tcp hosts' },
+  { key: 'tlsverify', kind: 'switch', help: 'use TLS and let in only clients with a certificate' },
+  { key: 'tlscacert', kind: 'text', help: 'certificates that may sign those of clients' },
+  { key: 'tlscert', kind: 'text', help: "the daemon's certificate" },
+  { key: 'tlskey', kind: 'text', help: "the daemon's private key" },
+  { key: 'shim-program', kind: 'text', help: 'path of the bundled program engine-shim' },
+  { key: 'node-binary', kind: 'text', help: 'path of the Node binary that runs it' },
+  { key: 'shim-managed', kind: 'switch', help: 'the shim is a service of systemd: connect to it, do not start it' },
+]
+
+/**
+ * Keys of Docker's daemon.json that say what engine does anyway when they have this value, and are refused with any other: to
+ * ignore them would give a user less than was asked for.
+ */
+export const fixedOptions: Readonly<Record<string, unknown>> = {
+  'storage-driver': 'overlay2',
+  'log-driver': 'json-file',
+  'firewall-backend': 'nftables',
+  'default-runtime': 'runc',
+  'default-cgroupns-mode': 'private',
+  'default-ipc-mode': 'private',
+  'default-stop-timeout': 10,
+  'userns-remap': '',
+  iptables: true,
+  ip6tables: true,
+  'ip-forward': true,
+  ipv6: false,
+  init: false,
+  experimental: false,
+  rootless: false,
+  'selinux-enabled': false,
+  'no-new-privileges': false,
+}
+
+/** Keys of Docker's daemon.json that change nothing here that a user could miss; each is mentioned in the log. */
+export const inertOptions: ReadonlySet<string> = new Set([
+  'builder',
+  'containerd',
+  'containerd-namespace',
+  'containerd-plugins-namespace',
+  'features',
+  'insecure-registries',
+  'max-concurrent-downloads',
+  'max-concurrent-uploads',
+  'max-download-attempts',
+  'raw-logs',
+  'registry-mirrors',
+  'storage-opts',
+  'userland-proxy',
+  'userland-proxy-path',
+])
+
+/** Keys of Docker's daemon.json that are not supported. */
+export const unsupportedOptions: ReadonlySet<string> = new Set([
+  'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'cdi-spec-dirs', 'default-gateway', 'default-gateway-v6',
+  'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
+  'init-path', 'ip', 'ip-forward-no-drop', 'log-opts', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
+  'resolv-conf', 'runtimes', 'seccomp-profile',
+])
