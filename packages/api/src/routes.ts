@@ -6,6 +6,7 @@ import { SystemEventsQuery } from './schemas/event.ts'
 import * as exec from './schemas/exec.ts'
 import * as image from './schemas/image.ts'
 import * as network from './schemas/network.ts'
+import { PluginListQuery } from './schemas/plugin.ts'
 import * as volume from './schemas/volume.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
@@ -70,7 +71,7 @@ export const routes = {
   VolumeInspect: { method: 'GET', path: '/volumes/{name}', status: 200 },
   VolumeCreate: { method: 'POST', path: '/volumes/create', body: volume.VolumeCreateBody, status: 201 },
   VolumeDelete: { method: 'DELETE', path: '/volumes/{name}', query: volume.VolumeDeleteQuery, status: 204 },
-  PluginList: { method: 'GET', path: '/plugins', status: 200 },
+  PluginList: { method: 'GET', path: '/plugins', query: PluginListQuery, status: 200 },
   SystemPing: { method: 'GET', path: '/_ping', status: 200 },
   SystemPingHead: { method: 'HEAD', path: '/_ping', status: 200 },
   SystemVersion: { method: 'GET', path: '/version', status: 200 },
