@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { closeOnExecFrom } from '@engine/linux/descriptor-flags'
 import { tryLock } from '@engine/linux/file-lock'
@@ -8,11 +9,12 @@ import { oomKills } from '../cgroup/events.ts'
 import { createProcess } from '../process/create.ts'
 import { execProcess } from '../process/exec.ts'
 import { becomeProgram, takeOver, type Handover } from './handover.ts'
+import { runFromReadOnlyMount } from './read-only-program.ts'
 import { ShimServer } from './server.ts'
 import { Shim, type Births } from './shim.ts'
 
 /**
- * The program engine-shim: `node engine-shim.cjs --socket PATH`. `--resume FD` is for its own re-execution; `--check` loads
+ * The program engine-shim: `node engine-shim.cjs --socket PATH [--node BINARY]`. `--resume FD` is for its own re-execution; `--check` loads
  * everything and exits 0.
  *
  * Signals: SIGTERM ends it only when it has no process left to look after, SIGHUP and SIGINT never. Under systemd its unit needs
@@ -23,6 +25,8 @@ import { Shim, type Births } from './shim.ts'
 
 interface Arguments {
   readonly socket: string
+  /** The Node binary as installed; what runs is a read-only mount of it. */
+  readonly node: string
   readonly resume?: number
 }
 
@@ -35,7 +39,8 @@ function parseArguments(args: readonly string[]): Arguments | 'check' {
   const socket = after('--socket')
   if (socket === undefined || !socket.startsWith('/')) throw new EngineError('invalid-argument', 'usage: engine-shim --socket /absolute/path')
   const resume = after('--resume')
-  return resume === undefined ? { socket } : { socket, resume: Number(resume) }
+  const node = after('--node') ?? process.execPath
+  return resume === undefined ? { socket, node } : { socket, node, resume: Number(resume) }
 }
 
 const log = (message: string): void => {
@@ -67,6 +72,8 @@ const births: Births = {
 async function main(): Promise<void> {
   const args = parseArguments(process.argv.slice(2))
   if (args === 'check') return
+  const directory = dirname(args.socket)
+  runFromReadOnlyMount(args.node, join(directory, 'engine-shim'))
   const program = process.argv[1] as string
   const before = args.resume === undefined ? undefined : takeOver(args.resume)
   closeOnExecFrom(3)
@@ -78,6 +85,7 @@ async function main(): Promise<void> {
     process.exitCode = 3
     return
   }
+  writeFileSync(join(directory, 'shim.pid'), `${process.pid}\n`)
   const generation = (before?.generation ?? -1) + 1
   const shim = new Shim({
     births,
@@ -90,7 +98,7 @@ async function main(): Promise<void> {
   const upgrade = (path: string): void => {
     const handover: Handover = { generation, lock, state: shim.state() }
     try {
-      becomeProgram(path, ['--socket', args.socket], handover)
+      becomeProgram(path, ['--socket', args.socket, '--node', args.node], handover)
     } catch (error) {
       log(`not upgraded: ${error instanceof Error ? error.message : String(error)}`)
     }

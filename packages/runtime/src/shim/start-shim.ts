@@ -29,7 +29,7 @@ export interface ShimProgram {
 export function startShim(options: ShimProgram): { readonly pid: number; readonly ended: Promise<number | null> } {
   const log = openSync(options.logPath ?? `${options.socketPath}.log`, 'a', 0o600)
   try {
-    const child = spawn(options.nodeBinary, [...SHIM_NODE_OPTIONS, options.program, '--socket', options.socketPath], {
+    const child = spawn(options.nodeBinary, [...SHIM_NODE_OPTIONS, options.program, '--socket', options.socketPath, '--node', options.nodeBinary], {
       detached: true,
       cwd: '/',
       stdio: ['ignore', log, log],
