@@ -1,9 +1,8 @@
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { Errno, failedWith } from '@engine/linux'
-import { detachMount } from '@engine/linux/bind-mount'
 import { execve } from '@engine/linux/execve'
 import { AT_FDCWD, MountAttribute, OPEN_TREE_CLONE, Propagation, mountSetattr, moveMount, openTree } from '@engine/linux/mount-api'
 import { O_PATH, openat2 } from '@engine/linux/openat2'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 
 /**
  * Makes sure that this process runs a Node binary that lies on a read-only mount, by executing itself again from one if not.
@@ -27,11 +26,7 @@ function sameFile(a: { readonly dev: number; readonly ino: number }, b: { readon
 
 /** Binds the file over `place`, in this process's mount namespace; what was mounted there is let go. */
 function mountReadOnly(binary: string, place: string): void {
-  try {
-    detachMount(place)
-  } catch (error) {
-    if (!failedWith(error, Errno.EINVAL, Errno.ENOENT)) throw error
-  }
+  unmount(place, MNT_DETACH | UMOUNT_NOFOLLOW)
   writeFileSync(place, '', { mode: 0o700 })
   const tree = openTree(AT_FDCWD, binary, OPEN_TREE_CLONE)
   try {
