@@ -1,0 +1,60 @@
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { processStat } from '@engine/linux/process-stat'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
+import { BridgeNetwork, Firewall, listSandboxes, removeSandbox } from '@engine/network'
+import { removeCgroup } from '@engine/runtime'
+import type { EngineOptions } from './interface.ts'
+import { EnginePaths } from './paths.ts'
+
+/**
+ * Takes away what a daemon with these options has on the host, whether it ended well or not: containers' processes, the shim,
+ * mounts, sandboxes, bridge, rules, cgroups, the exec root. What lasts (the data root) stays. May be repeated.
+ * No daemon with these options may be running.
+ * @throws EngineError when processes do not go
+ */
+export async function teardown(options: EngineOptions): Promise<void> {
+  const paths = new EnginePaths(options)
+  await removeCgroup(options.cgroupParent)
+  await endShim(paths)
+  if (existsSync(paths.sandboxes)) for (const name of listSandboxes(paths.sandboxes)) removeSandbox(join(paths.sandboxes, name))
+  await removeNetwork(options)
+  for (const target of mountsBelow([options.dataRoot, options.execRoot])) unmount(target, MNT_DETACH | UMOUNT_NOFOLLOW)
+  // Its own lock file is released by whoever holds it.
+  if (existsSync(options.execRoot)) for (const name of readdirSync(options.execRoot)) if (name !== 'engined.lock') rmSync(join(options.execRoot, name), { recursive: true, force: true })
+}
+
+/** Asks the shim to end, which it does when it has no process left; and makes it end if it does not. */
+async function endShim(paths: EnginePaths): Promise<void> {
+  const file = join(paths.execRoot, 'shim.pid')
+  if (!existsSync(file)) return
+  const pid = Number(readFileSync(file, 'utf8'))
+  const isShim = (): boolean => {
+    const stat = processStat(pid)
+    return stat !== undefined && stat.state !== 'Z' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(paths.shimSocket)
+  }
+  for (let attempt = 0; isShim(); attempt++) {
+    if (attempt % 20 === 0) process.kill(pid, attempt < 60 ? 'SIGTERM' : 'SIGKILL')
+    await sleep(50)
+  }
+}
+
+async function removeNetwork(options: EngineOptions): Promise<void> {
+  using firewall = new Firewall(options.nftablesTable)
+  using bridge = new BridgeNetwork(
+    { bridge: options.bridge, subnetPools: [], mtu: options.mtu, masquerade: options.masquerade, interContainer: options.interContainer },
+    firewall,
+  )
+  firewall.ensure()
+  await bridge.remove()
+  firewall.remove()
+}
+
+/** Mount points at or below directories, the last mounted first. */
+function mountsBelow(directories: readonly string[]): string[] {
+  const targets = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
+  return targets.filter((target) => directories.some((directory) => target === directory || target.startsWith(`${directory}/`))).toReversed()
+}
