@@ -1,1 +1,7 @@
 export type * from './types.ts'
+export { LogPump, type LogPumpOptions } from './log-pump.ts'
+export { readLogs } from './read-logs.ts'
+export { DEFAULT_LIMITS, logLimits, type LogLimits } from './limits.ts'
+export { attach, type AttachOptions } from './attach.ts'
+export { parseDetachKeys } from './detach-keys.ts'
+export type { InputEnd } from './process-input.ts'

@@ -1,0 +1,82 @@
+/** Docker cuts lines into entries of this many bytes (moby daemon/logger/copier.go, defaultBufSize). */
+export const LINE_BYTES = 16 * 1024
+
+const LINE_FEED = 10
+
+/** What may be written to a log. */
+export interface LineSink {
+  /** Whole lines, each with its line feed, none longer than LINE_BYTES. */
+  lines(bytes: Buffer, time: bigint): void
+  /** A piece of a line that goes on. */
+  partial(bytes: Buffer, time: bigint): void
+}
+
+/** A splitter between two pieces of output; plain data. */
+export interface SplitterState {
+  /** The beginning of a line that has not ended, base64. */
+  readonly pending: string
+  /** When the line began of which pieces are written already; decimal nanoseconds. */
+  readonly partialSince?: string
+}
+
+/**
+ * Makes log entries of one stream's output as Docker does: a line is an entry, with the time at which its end came; one that is
+ * longer than LINE_BYTES is several, all with the time of the first, and only the last has the line feed; what is left at the end
+ * of the output is an entry without one.
+ */
+export class LineSplitter {
+  #pending: Buffer
+  #partialSince: bigint | undefined
+
+  constructor(state?: SplitterState) {
+    this.#pending = state === undefined ? Buffer.alloc(0) : Buffer.from(state.pending, 'base64')
+    this.#partialSince = state?.partialSince === undefined ? undefined : BigInt(state.partialSince)
+  }
+
+  get state(): SplitterState {
+    const pending = this.#pending.toString('base64')
+    return this.#partialSince === undefined ? { pending } : { pending, partialSince: `${this.#partialSince}` }
+  }
+
+  /** @param time nanoseconds since the epoch at which `piece` came */
+  push(piece: Buffer, time: bigint, sink: LineSink): void {
+    let bytes = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece])
+    for (;;) {
+      const whole = wholeLines(bytes, this.#partialSince === undefined)
+      if (whole > 0) {
+        sink.lines(bytes.subarray(0, whole), this.#partialSince ?? time)
+        this.#partialSince = undefined
+        bytes = bytes.subarray(whole)
+        continue
+      }
+      if (bytes.length < LINE_BYTES) break
+      this.#partialSince ??= time
+      sink.partial(bytes.subarray(0, LINE_BYTES), this.#partialSince)
+      bytes = bytes.subarray(LINE_BYTES)
+    }
+    // A copy: what is left of a big piece must not keep all of it.
+    this.#pending = Buffer.from(bytes)
+  }
+
+  /** The output has ended. */
+  end(time: bigint, sink: LineSink): void {
+    if (this.#pending.length > 0) sink.partial(this.#pending, this.#partialSince ?? time)
+    this.#pending = Buffer.alloc(0)
+    this.#partialSince = undefined
+  }
+}
+
+/** Bytes of the whole lines that `bytes` begins with, up to the first that is too long; only the first one unless `many`. */
+function wholeLines(bytes: Buffer, many: boolean): number {
+  if (!many) {
+    const end = bytes.subarray(0, LINE_BYTES).indexOf(LINE_FEED)
+    return end + 1
+  }
+  let at = 0
+  for (;;) {
+    // The last line feed within reach: every line before it is short enough.
+    const end = bytes.subarray(at, at + LINE_BYTES).lastIndexOf(LINE_FEED)
+    if (end < 0) return at
+    at += end + 1
+  }
+}

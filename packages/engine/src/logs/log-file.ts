@@ -1,0 +1,114 @@
+import { closeSync, createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import type { LogLimits } from './limits.ts'
+
+/** A place in a log; plain data. */
+export interface LogPlace {
+  readonly inode: number
+  readonly size: number
+}
+
+/**
+ * A json-file log that is written and rotated: `x-json.log`, then `.1` (newest) to `.n`, or `.1.gz` when compressed.
+ * Runs in the log worker; writing is synchronous.
+ */
+export class LogFile {
+  readonly #path: string
+  readonly #limits: LogLimits
+  #fd: number
+  #size: number
+  /** What a full disk did not take of an entry that was begun. */
+  #rest: Buffer | undefined
+  #compression: Promise<void> = Promise.resolve()
+  #compressing = false
+
+  /** @param place where the log ended when it was last accounted for: what was written after that is written again, so it is cut off here */
+  constructor(path: string, limits: LogLimits, place?: LogPlace) {
+    this.#path = path
+    this.#limits = limits
+    if (place !== undefined) undoRotation(path, place)
+    this.#fd = open(path)
+    const { ino, size } = fstatSync(this.#fd)
+    this.#size = size
+    if (place !== undefined && place.inode === ino && place.size < size) {
+      ftruncateSync(this.#fd, place.size)
+      this.#size = place.size
+    }
+  }
+
+  get place(): LogPlace {
+    return { inode: fstatSync(this.#fd).ino, size: this.#size }
+  }
+
+  /** Whether the next write would begin with a rotation; not while the last file is still being compressed. */
+  get full(): boolean {
+    return this.#size >= this.#limits.maximumSize && !this.#compressing
+  }
+
+  /** Appends whole entries. @throws with ENOSPC; call it again with nothing to finish what was begun */
+  write(entries: string): void {
+    const bytes = Buffer.from(entries)
+    this.#rest = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes])
+    while (this.#rest.length > 0) {
+      const written = writeSync(this.#fd, this.#rest)
+      this.#size += written
+      this.#rest = this.#rest.subarray(written)
+    }
+    this.#rest = undefined
+  }
+
+  /** Puts a new file in place of the current one. */
+  rotate(): void {
+    const { files, compress } = this.#limits
+    if (files < 2) {
+      ftruncateSync(this.#fd, 0)
+      this.#size = 0
+      return
+    }
+    const suffix = compress ? '.gz' : ''
+    rmSync(`${this.#path}.${files - 1}${suffix}`, { force: true })
+    for (let number = files - 1; number > 1; number--) move(`${this.#path}.${number - 1}${suffix}`, `${this.#path}.${number}${suffix}`)
+    move(this.#path, `${this.#path}.1`)
+    const fd = open(this.#path)
+    closeSync(this.#fd)
+    this.#fd = fd
+    this.#size = 0
+    if (compress) {
+      this.#compressing = true
+      this.#compression = compressFile(`${this.#path}.1`).catch(() => undefined).finally(() => (this.#compressing = false))
+    }
+  }
+
+  /** Resolves when nothing is being compressed. */
+  async close(): Promise<void> {
+    closeSync(this.#fd)
+    await this.#compression
+  }
+}
+
+function open(path: string): number {
+  // Appended to, so that a log that somebody empties by hand starts at 0 again.
+  return openSync(path, 'a', 0o640)
+}
+
+function move(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+}
+
+/** A writer was killed between a rotation and its accounting: the new file has nothing that was accounted for. */
+function undoRotation(path: string, place: LogPlace): void {
+  const current = statSync(path, { throwIfNoEntry: false })
+  if (current?.ino === place.inode) return
+  if (statSync(`${path}.1`, { throwIfNoEntry: false })?.ino === place.inode) renameSync(`${path}.1`, path)
+}
+
+async function compressFile(path: string): Promise<void> {
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(`${path}.gz.new`, { mode: 0o640 }))
+  renameSync(`${path}.gz.new`, `${path}.gz`)
+  rmSync(path)
+}

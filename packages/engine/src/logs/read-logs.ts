@@ -1,0 +1,179 @@
+import { watch } from 'node:fs'
+import { dirname } from 'node:path'
+import { parseRfc3339 } from '../clock.ts'
+import type { LogOptions, OutputChunk } from '../interface.ts'
+import { parseEntry, type LogEntry } from './json-line.ts'
+import { logLimits } from './limits.ts'
+import { lastLines, openLogFile, openRotated, rotatedCount, type OpenLogFile } from './rotated-files.ts'
+import type { ReadLog } from './types.ts'
+
+const BLOCK_BYTES = 64 * 1024
+
+/**
+ * Reads a json-file log back as `docker logs` shows it: one chunk for each entry.
+ *
+ * With `follow` it goes on until the container has stopped, `until` is over, or the signal; rotations meanwhile are followed.
+ * @throws what reading throws; a log that was never written is empty
+ */
+export async function* readLogs(log: ReadLog, options: LogOptions, signal: AbortSignal): AsyncGenerator<OutputChunk, void, undefined> {
+  for await (const line of logLines(log, options, signal)) {
+    const entry = parseEntry(line)
+    if (entry === undefined) continue
+    if (options.since !== undefined || options.until !== undefined) {
+      const time = parseRfc3339(entry.time)
+      if (options.since !== undefined && time < options.since) continue
+      if (options.until !== undefined && time > options.until) return
+    }
+    if (!(entry.stream === 'stdout' ? options.stdout : options.stderr)) continue
+    yield { stream: entry.stream, data: Buffer.from(`${options.timestamps ? `${fixedTime(entry.time)} ` : ''}${options.details ? `${details(entry)} ` : ''}${entry.text}`) }
+  }
+}
+
+/** Docker shows times with nine digits always. */
+function fixedTime(time: string): string {
+  return time.replace(/(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/, (_, fraction: string | undefined, zone: string) => `.${(fraction ?? '').padEnd(9, '0')}${zone}`)
+}
+
+/** `key=value,…`, sorted, as in a URL's query. */
+function details({ attributes }: LogEntry): string {
+  const quote = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
+  return Object.entries(attributes)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${quote(name)}=${quote(value)}`)
+    .join(',')
+}
+
+/** The lines of a log's files, oldest first, then (with `follow`) those that come. */
+async function* logLines(log: ReadLog, { follow, tail, until }: LogOptions, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  const rotated = await rotatedCount(log.logPath, logLimits(log.options).files - 1)
+  // The files' first lines that are wanted, from the newest file backwards.
+  const from: { readonly number: number; readonly offset: number }[] = []
+  let wanted = tail ?? Number.POSITIVE_INFINITY
+  for (let number = 0; number <= rotated && (wanted > 0 || number === 0); number++) {
+    if (wanted === Number.POSITIVE_INFINITY) {
+      from.unshift({ number, offset: 0 })
+      continue
+    }
+    await using file = await openNumber(log.logPath, number)
+    if (file === undefined) continue
+    const { offset, found } = await lastLines(file, wanted)
+    from.unshift({ number, offset })
+    wanted -= found
+  }
+  for (const { number, offset } of from.filter((file) => file.number > 0)) {
+    await using file = await openNumber(log.logPath, number)
+    if (file !== undefined) yield* fileLines(file, offset, signal)
+  }
+  const offset = from.find((file) => file.number === 0)?.offset ?? 0
+  if (follow) {
+    yield* followedLines(log, offset, until, signal)
+  } else {
+    await using file = await openLogFile(log.logPath)
+    if (file !== undefined) yield* fileLines(file, offset, signal)
+  }
+}
+
+function openNumber(path: string, number: number): Promise<OpenLogFile | undefined> {
+  return number === 0 ? openLogFile(path) : openRotated(path, number)
+}
+
+/** A file's whole lines from `offset` on, as far as it goes now. @returns where the rest begins */
+async function* fileLines(file: OpenLogFile, offset: number, signal: AbortSignal): AsyncGenerator<string, number, undefined> {
+  const block = Buffer.alloc(BLOCK_BYTES)
+  let rest: Buffer[] = []
+  let begun = offset
+  for (let position = offset; !signal.aborted; ) {
+    const length = await file.read(block, position)
+    if (length === 0) break
+    position += length
+    let at = 0
+    for (let end = block.indexOf(10); end >= 0 && end < length; end = block.indexOf(10, at)) {
+      rest.push(block.subarray(at, end))
+      yield Buffer.concat(rest).toString('utf8')
+      rest = []
+      at = end + 1
+    }
+    if (at > 0) begun = position - length + at
+    if (at < length) rest.push(Buffer.from(block.subarray(at, length)))
+  }
+  return begun
+}
+
+/** The current file's lines from `offset` on, and of those that take its place, until the container has stopped. */
+async function* followedLines(log: ReadLog, from: number, until: bigint | undefined, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  let over = false
+  let wake: (() => void) | undefined
+  let changed = false
+  const notice = (): void => {
+    changed = true
+    wake?.()
+  }
+  const finish = (): void => {
+    over = true
+    wake?.()
+  }
+  using stack = new DisposableStack()
+  // The directory, since the file's name comes to mean another file.
+  const watcher = watch(dirname(log.logPath), notice)
+  watcher.on('error', finish)
+  stack.defer(() => watcher.close())
+  signal.addEventListener('abort', finish)
+  stack.defer(() => signal.removeEventListener('abort', finish))
+  log.ended.then(finish, finish)
+  if (until !== undefined) {
+    const timer = setTimeout(finish, Math.max(0, Math.min(Number(until / 1_000_000n) - Date.now(), 0x7fff_ffff)))
+    stack.defer(() => clearTimeout(timer))
+  }
+  let file = await openLogFile(log.logPath)
+  let offset = from
+  try {
+    for (;;) {
+      const last = over
+      changed = false
+      file ??= await openLogFile(log.logPath)
+      if (file !== undefined) {
+        // Somebody emptied it.
+        if ((await file.now()).size < offset) offset = 0
+        offset = yield* fileLines(file, offset, signal)
+        const next = await successor(log, file)
+        if (next !== undefined) {
+          offset = yield* fileLines(file, offset, signal)
+          await file[Symbol.asyncDispose]()
+          file = next
+          offset = 0
+          continue
+        }
+      }
+      if (last || signal.aborted) return
+      if (!changed && !over) await new Promise<void>((resolve) => (wake = resolve))
+      wake = undefined
+    }
+  } finally {
+    await file?.[Symbol.asyncDispose]()
+  }
+}
+
+/** The file that came after one that may have been rotated away. @returns undefined while it is the current one */
+async function successor(log: ReadLog, file: OpenLogFile): Promise<OpenLogFile | undefined> {
+  const current = await openLogFile(log.logPath)
+  if (current === undefined) return undefined
+  if (current.inode === file.inode) {
+    await current[Symbol.asyncDispose]()
+    return undefined
+  }
+  // Usually it is `.1` now and the current one follows; after more rotations there are files in between.
+  const most = logLimits(log.options).files - 1
+  for (let number = 1; number <= most; number++) {
+    const rotated = await openRotated(log.logPath, number)
+    if (rotated === undefined) break
+    const found = rotated.inode === file.inode
+    await rotated[Symbol.asyncDispose]()
+    if (!found || number === 1) {
+      if (found) break
+      continue
+    }
+    await current[Symbol.asyncDispose]()
+    return openRotated(log.logPath, number - 1)
+  }
+  return current
+}
