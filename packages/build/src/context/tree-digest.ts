@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
-import { constants, fstatSync, type Stats } from 'node:fs'
-import { read } from 'node:fs'
+import { createHash, type Hash } from 'node:crypto'
+import { constants, fstatSync, read, readSync, type Stats } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readlinkat } from '@engine/linux/file-at'
 import { listDirectory, openChild, openInRoot, O_PATH, procPath, reopen } from '@engine/linux/paths'
@@ -10,16 +10,27 @@ import type { Source } from './source.ts'
 
 const readAsync = promisify(read)
 
+/** Files up to this size are read at once: a thread's help costs more than the read. */
+const smallFile = 256 << 10
+/** Milliseconds after which other work gets its turn. */
+const turn = 5
+
 /**
  * Describes a source by its content, for the cache: each file's type, mode, owner, and content or target; no times.
  * @param owned whether owners count; they do not when every copy gets the same one
  */
 export async function digestSource(source: Source, owned: boolean, signal: AbortSignal): Promise<KeyFile[]> {
   const files: KeyFile[] = []
+  let began = performance.now()
   const visit = async (fd: number, path: string): Promise<void> => {
     signal.throwIfAborted()
+    if (performance.now() - began > turn) {
+      await setImmediate()
+      began = performance.now()
+    }
     const stat = fstatSync(fd)
-    files.push({ path, digest: await digestEntry(fd, stat, owned) })
+    const digest = digestEntry(fd, stat, owned)
+    files.push({ path, digest: typeof digest === 'string' ? digest : await digest })
     if (!stat.isDirectory()) return
     for (const name of listDirectory(fd)) {
       using child = openChild(fd, name, O_PATH)
@@ -32,22 +43,34 @@ export async function digestSource(source: Source, owned: boolean, signal: Abort
   return files
 }
 
-async function digestEntry(fd: number, stat: Stats, owned: boolean): Promise<string> {
+function digestEntry(fd: number, stat: Stats, owned: boolean): string | Promise<string> {
   const hash = createHash('sha256')
   hash.update(JSON.stringify([stat.mode, owned ? [stat.uid, stat.gid] : [], stat.isFile() ? stat.size : 0]))
   if (stat.isFile()) {
     hash.update(getXattr(procPath(fd), 'security.capability') ?? '')
-    using file = reopen(fd, constants.O_RDONLY | constants.O_NOCTTY)
-    const buffer = Buffer.alloc(Math.max(1, Math.min(stat.size, 1 << 20)))
-    for (;;) {
-      const { bytesRead } = await readAsync(file.fd, buffer, 0, buffer.length, null)
-      if (bytesRead === 0) break
-      hash.update(buffer.subarray(0, bytesRead))
-    }
+    if (stat.size > smallFile) return digestLarge(fd, hash)
+    digestSmall(fd, stat.size, hash)
   } else if (stat.isSymbolicLink()) {
     hash.update(readlinkat(fd, ''))
   } else if (stat.isCharacterDevice() || stat.isBlockDevice()) {
     hash.update(String(stat.rdev))
   }
   return hash.digest('hex')
+}
+
+function digestSmall(fd: number, size: number, hash: Hash): void {
+  if (size === 0) return
+  using file = reopen(fd, constants.O_RDONLY | constants.O_NOCTTY)
+  const buffer = Buffer.allocUnsafe(size)
+  for (let count = readSync(file.fd, buffer); count > 0; count = readSync(file.fd, buffer)) hash.update(buffer.subarray(0, count))
+}
+
+async function digestLarge(fd: number, hash: Hash): Promise<string> {
+  using file = reopen(fd, constants.O_RDONLY | constants.O_NOCTTY)
+  const buffer = Buffer.allocUnsafe(1 << 20)
+  for (;;) {
+    const { bytesRead } = await readAsync(file.fd, buffer, 0, buffer.length, null)
+    if (bytesRead === 0) return hash.digest('hex')
+    hash.update(buffer.subarray(0, bytesRead))
+  }
 }
