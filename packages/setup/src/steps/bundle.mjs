@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync,
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { dist, pinnedNode, root } from './places.mjs'
+import { SetupError } from './report.mjs'
 
 /** The shipped programs: entry points by the name of their bundle. */
 const programs = {
@@ -52,11 +53,14 @@ export async function bundle() {
     external: native,
     absWorkingDir: root,
   }
-  await Promise.all([
+  const bundles = [
     ...Object.entries(programs)
       .map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(dist, `${name}.cjs`) })),
     build({ ...common, entryPoints: ['packages/cli/src/main.ts'], outfile: join(dist, 'engine.cjs'), ...commandLine }),
-  ])
+  ]
+  await Promise.all(bundles).catch((/** @type {Error} */ error) => {
+    throw new SetupError(error.message)
+  })
   copyNative()
   linkNode()
   writeFileSync(stamp, digest)
