@@ -15,6 +15,10 @@ import type { Intents } from './state/intents.ts'
 export interface ImageSource {
   /** @throws EngineError not-found `No such image: x:latest` */
   forContainer(ref: string, platform: string | undefined): ContainerImage
+  /** undefined when the image is gone. */
+  get(id: string): object | undefined
+  /** Takes away layers that nothing has any more: after a container was removed whose image had gone before it. */
+  collect(): Promise<void>
   /** What `ps` shows for a container's image: the name it was created with as long as that is this image, else the id. */
   shownName(given: string, imageId: string): string
   /** Ids of the images that a reference means, for the filter `ancestor`; none when there is no such image. */
@@ -46,6 +50,8 @@ export interface VolumeSource {
 export interface EngineContext {
   readonly options: EngineOptions
   readonly paths: EnginePaths
+  /** A random name of this data root, `ID` of GET /info. */
+  readonly id: string
   /** /proc/sys/kernel/random/boot_id */
   readonly bootId: string
   readonly db: Database

@@ -57,7 +57,7 @@ export interface ContainerRecord {
 
 /** Who waits for what of a container. */
 export interface Waiter {
-  readonly condition: 'stopped' | 'removed'
+  readonly condition: 'started' | 'stopped' | 'removed'
   readonly resolve: (error?: string) => void
 }
 
@@ -75,6 +75,8 @@ export class Container {
   /** `--rm` does not remove it at the end that is coming: it is being restarted. */
   keepOnExit = false
   readonly waiters = new Set<Waiter>()
+  /** Set while clients still read the output of a run that has ended; its spool must stay until then. */
+  reading: Promise<void> | undefined
   /** The next restart by the policy. */
   restart: { readonly timer: NodeJS.Timeout } | undefined
   /** Milliseconds waited before the last restart by the policy. */

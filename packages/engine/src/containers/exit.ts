@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeSandbox } from '@engine/network'
 import { removeCgroup, type ExitStatus } from '@engine/runtime'
-import { parseRfc3339 } from '../clock.ts'
+import { parseRfc3339, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { causedByEngine, withContainer } from '../ledger/cause.ts'
 import { cgroupPath } from './cgroup-path.ts'
@@ -43,7 +43,7 @@ function record(engine: EngineContext, container: Container, status: ExitStatus)
     startTime: '',
     exitCode: status.code,
     oomKilled: status.oomKilled,
-    finishedAt: status.finishedAt,
+    finishedAt: rfc3339(parseRfc3339(status.finishedAt)),
     error: status.lost === true ? 'the exit status is lost: nobody was there to see the process end' : '',
   })
   if (delay !== undefined) {
@@ -82,13 +82,21 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   if (lease !== undefined) engine.networks.release(id, lease)
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)
-  const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), releaseOutput(engine, id)])
+  letOutputGo(engine, container)
+  const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), engine.shim.release({ container: id })])
   removeRunDirectory(paths)
-  for (const name of ['spool', 'exit.json']) rmSync(join(paths.directory, name), { recursive: true, force: true })
+  // The spool is the pump's to remove: a slow client may still be reading it.
+  rmSync(join(paths.directory, 'exit.json'), { force: true })
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
-async function releaseOutput(engine: EngineContext, id: string): Promise<void> {
-  await engine.pump.close(id)
-  await engine.shim.release({ container: id })
+/** Closes the log. What clients have not read yet stays in the spool until they have. */
+function letOutputGo(engine: EngineContext, container: Container): void {
+  const reading = engine.pump
+    .close(container.id)
+    .catch((error: unknown) => engine.options.log('warn', { container: container.id, error: String(error) }, 'a log could not be closed'))
+    .finally(() => {
+      if (container.reading === reading) container.reading = undefined
+    })
+  container.reading = reading
 }

@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
@@ -76,7 +76,7 @@ async function removeStopped(engine: EngineContext, container: Container, option
 export async function finishRemoval(engine: EngineContext, container: Container, volumes: boolean, intent: number): Promise<void> {
   const { id } = container
   await engine.overlay.remove(id)
-  discardDirectory(engine, id)
+  discardDirectory(engine, container)
   if (volumes) await removeAnonymousVolumes(engine, container)
   transaction(engine.db, () => {
     engine.containers.delete(container)
@@ -84,21 +84,19 @@ export async function finishRemoval(engine: EngineContext, container: Container,
   })
   engine.execs.forgetContainer(id)
   engine.events.publish('container', 'destroy', id, container.attributes())
-  container.wake('stopped')
-  container.wake('removed')
+  for (const condition of ['started', 'stopped', 'removed'] as const) container.wake(condition)
+  if (engine.images.get(container.record.imageId) === undefined) await engine.images.collect()
 }
 
-/** Moves the container's directory out of sight; a long log takes its time to be deleted. */
-function discardDirectory(engine: EngineContext, id: string): void {
-  const { directory, run } = engine.paths.container(id)
+/** Deletes the container's directory in the background: a long log takes its time, and a slow client may still read its output. */
+function discardDirectory(engine: EngineContext, container: Container): void {
+  const { directory, run } = engine.paths.container(container.id)
   rmSync(run, { recursive: true, force: true })
-  const trash = `${directory}.removed`
-  try {
-    renameSync(directory, trash)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  const discard = async (): Promise<void> => {
+    await container.reading
+    await rm(directory, { recursive: true, force: true })
   }
-  rm(trash, { recursive: true, force: true }).catch((error: unknown) => engine.options.log('warn', { path: trash, error: String(error) }, 'a directory could not be deleted'))
+  discard().catch((error: unknown) => engine.options.log('warn', { path: directory, error: String(error) }, 'a directory could not be deleted'))
 }
 
 async function removeAnonymousVolumes(engine: EngineContext, container: Container): Promise<void> {

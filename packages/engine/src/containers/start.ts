@@ -89,6 +89,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   engine.ledger.add(container.id, started.records)
   publishNetwork(engine, container, 'connect', sandbox)
   engine.events.publish('container', 'start', container.id, container.attributes())
+  container.wake('started')
 }
 
 /** Tells of a container's coming to, or going from, its network. */

@@ -11,14 +11,12 @@ export class DefaultNetworks implements Disposable {
   readonly records: readonly NetworkRecord[]
   readonly #firewall: Firewall
   readonly #bridge: BridgeNetwork
-  readonly #interContainer: boolean
   /** Addresses of the bridge that containers have, by whose. */
   readonly #leases = new Map<string, EndpointLease>()
   #view: BridgeNetworkView | undefined
 
   constructor(db: Database, options: EngineOptions) {
     this.records = loadNetworks(db)
-    this.#interContainer = options.interContainer
     this.#firewall = new Firewall(options.nftablesTable)
     this.#bridge = new BridgeNetwork(
       {
@@ -49,9 +47,6 @@ export class DefaultNetworks implements Disposable {
     return this.#view
   }
 
-  get interContainer(): boolean {
-    return this.#interContainer
-  }
 
   /** @throws EngineError not-found `network x not found` */
   find(ref: string): NetworkRecord {

@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import { EngineError } from '@engine/linux'
+import { openWriteEnd } from '@engine/runtime'
+import { now } from '../clock.ts'
+import type { EngineContext } from '../context.ts'
+import type { Attachment, LogOptions } from '../interface.ts'
+import { attach, parseDetachKeys, readLogs, type InputEnd } from '../logs/index.ts'
+import type { OutputChunk } from '../interface.ts'
+import type { Container } from './container.ts'
+import { whenStopped } from './signal.ts'
+import { hasProcess, isRunning } from './state.ts'
+
+export interface AttachContainer {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly stream: boolean
+  readonly logs: boolean
+  readonly detachKeys?: string | undefined
+}
+
+/**
+ * Attaches to a container's standard streams, also before it is started: then nothing of its output is missed.
+ * @throws EngineError conflict when it is paused or about to be started again
+ */
+export async function attachContainer(engine: EngineContext, ref: string, options: AttachContainer): Promise<Attachment> {
+  const container = engine.containers.find(ref)
+  const { config } = container.record
+  if (container.state.status === 'paused') throw new EngineError('conflict', `container ${container.id} is paused, unpause the container before attach`)
+  if (container.state.status === 'restarting') throw new EngineError('conflict', `container ${container.id} is restarting, wait until the container is running`)
+  const detachKeys = parseDetachKeys(options.detachKeys)
+  const subscription = options.stream ? engine.pump.subscribe(container.id) : undefined
+  const before = options.logs ? pastOutput(engine, container) : undefined
+  if (options.stream) engine.events.publish('container', 'attach', container.id, container.attributes())
+  return attach({
+    tty: config.Tty,
+    stdout: options.stdout,
+    stderr: options.stderr,
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(before === undefined ? {} : { before }),
+    ...(options.stdin && options.stream && config.OpenStdin
+      ? {
+          stdin: {
+            open: () => inputOf(engine, container),
+            close: async () => {
+              if (await whenRunning(container)) await engine.shim.closeStdin({ container: container.id })
+            },
+            once: config.StdinOnce,
+          },
+        }
+      : {}),
+    detachKeys,
+    onDetach: () => engine.events.publish('container', 'detach', container.id, container.attributes()),
+  })
+}
+
+/** What the container has written so far. Later output is the subscription's, so that nothing comes twice. */
+function pastOutput(engine: EngineContext, container: Container): AsyncIterable<OutputChunk> {
+  const options: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false, until: now() }
+  return readLogs({ ...readable(engine, container), ended: Promise.resolve() }, options, new AbortController().signal)
+}
+
+/** Waits until there is a process. @returns false when the container was removed instead */
+async function whenRunning(container: Container): Promise<boolean> {
+  if (!hasProcess(container.state) && !container.removing) {
+    await new Promise<void>((resolve) => {
+      container.waiters.add({ condition: 'started', resolve: () => resolve() })
+    })
+  }
+  return hasProcess(container.state)
+}
+
+async function inputOf(engine: EngineContext, container: Container): Promise<InputEnd> {
+  if (!(await whenRunning(container))) return { fifo: undefined }
+  if (container.record.config.Tty) return { terminal: await engine.shim.terminal({ container: container.id }) }
+  return { fifo: openWriteEnd(join(engine.paths.container(container.id).run, 'stdin')) }
+}
+
+/** Where a container's log is. @throws EngineError not-implemented when it keeps none */
+function readable(engine: EngineContext, container: Container): { readonly logPath: string; readonly options: Readonly<Record<string, string>> } {
+  const { Type, Config } = container.record.hostConfig.LogConfig
+  if (Type !== 'json-file') throw new EngineError('not-implemented', 'configured logging driver does not support reading')
+  return { logPath: engine.paths.container(container.id).log, options: Config }
+}
+
+/** Reads a container's log. @throws EngineError invalid-argument when neither stream is wanted */
+export async function containerLogs(engine: EngineContext, ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }> {
+  const container = engine.containers.find(ref)
+  if (!options.stdout && !options.stderr) throw new EngineError('invalid-argument', 'Bad parameters: you must choose at least one stream')
+  const ended = isRunning(container.state) ? whenStopped(container) : Promise.resolve()
+  return { tty: container.record.config.Tty, chunks: readLogs({ ...readable(engine, container), ended }, options, signal) }
+}
