@@ -13,7 +13,7 @@ export class BuildCacheTable {
   readonly #use: Statement<[string, string]>
   readonly #insert: Statement
   readonly #delete: Statement<[string]>
-  readonly #deleteImage: Statement<[string, string]>
+  readonly #prune: Statement<[]>
   readonly #siblings: Statement<[string]>
 
   constructor(db: Database) {
@@ -23,7 +23,7 @@ export class BuildCacheTable {
       INSERT INTO build_cache (key, image_id, parent_id, instruction, parts, created_at, used_at) VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (key) DO UPDATE SET image_id = excluded.image_id, used_at = excluded.used_at`)
     this.#delete = db.prepare('DELETE FROM build_cache WHERE key = ?')
-    this.#deleteImage = db.prepare('DELETE FROM build_cache WHERE image_id = ? OR parent_id = ?')
+    this.#prune = db.prepare("DELETE FROM build_cache WHERE image_id NOT IN (SELECT id FROM images) OR (parent_id <> '' AND parent_id NOT IN (SELECT id FROM images))")
     this.#siblings = db.prepare('SELECT image_id, parts, used_at FROM build_cache WHERE parent_id = ? ORDER BY used_at DESC LIMIT 20')
   }
 
@@ -48,9 +48,9 @@ export class BuildCacheTable {
     this.#delete.run(key.digest)
   }
 
-  /** An image is gone: nothing leads to it or begins from it any more. */
-  forgetImage(image: string): void {
-    this.#deleteImage.run(image, image)
+  /** Takes away entries that lead to an image that is gone, or begin from one. */
+  prune(): void {
+    this.#prune.run()
   }
 
   /** Keys of steps that began from the same image, the last used first: what a missed step can be compared with. */

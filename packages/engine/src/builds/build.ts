@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { build, type Unpack } from '@engine/build'
-import type { BuildOptions, Progress } from '../interface.ts'
+import type { BuildOptions, Images, Progress } from '../interface.ts'
 import type { BuildEngine } from './build-engine.ts'
 import { EngineExecutor } from './executor.ts'
 
@@ -24,8 +24,17 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
   }
 }
 
-/** Removes what builds that a crash ended have left of their contexts. At the start, before anything is built. */
-export async function cleanBuilds(dataRoot: string): Promise<void> {
+/** The verb `build` of images. */
+export function buildVerb(engine: BuildEngine): Images['build'] {
+  return (context, options, signal) => buildImage(engine, context, options, signal)
+}
+
+/**
+ * Removes what builds that a crash ended have left of their contexts, and what the cache knows of images that are gone. At the start,
+ * before anything is built. Directories under overlay2/ that they left have no row in the database and go with such.
+ */
+export async function cleanBuilds({ dataRoot, cache }: Pick<BuildEngine, 'dataRoot' | 'cache'>): Promise<void> {
+  cache.prune()
   const parent = buildsDirectory(dataRoot)
   const names = await readdir(parent).catch(() => [])
   await Promise.all(names.map((name) => rm(join(parent, name), { recursive: true, force: true })))

@@ -20,6 +20,8 @@ export class EngineExecutor implements Executor, Disposable {
     this.#engine = engine
     this.#options = options
     this.#directory = directory
+    // Layers that are made for `scratch` have no image yet that is held.
+    this.#hold(directory)
   }
 
   async resolve(reference: string, platform: string): Promise<BuildImage> {

@@ -30,6 +30,13 @@ export async function createStepContainer(
     hostConfig: hostConfig(options, binds),
     endpoints: {},
   })
+  try {
+    // Mounted before the start does it, and volatile: its unmounting then waits for no disk, which the layer's making does.
+    await engine.overlay.mount(id, { volatile: true })
+  } catch (error) {
+    await engine.containers.remove(id, { force: true, volumes: true, link: false })
+    throw error
+  }
   return {
     id,
     warnings,
