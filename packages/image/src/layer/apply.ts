@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { EngineError } from '@engine/linux'
-import { openRoot } from '@engine/linux/paths'
+import { constants } from 'node:fs'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { openInRoot, openRoot, O_PATH, type Descriptor } from '@engine/linux/paths'
 import type { Digest } from '../digest.ts'
 import { readUncompressed } from './compression.ts'
 import { diffTree } from './diff.ts'
@@ -11,8 +12,8 @@ import { TreeWriter } from './tree-writer.ts'
 import { treeUsage } from './usage.ts'
 
 export interface ExtractOptions {
-  /** `layer`: whiteouts and devices; `archive`: neither (a build context). */
-  readonly kind: 'layer' | 'archive'
+  /** `layer`: whiteouts and devices; `tree`: devices, but no whiteouts (a copy); `archive`: neither (a build context). */
+  readonly kind: 'layer' | 'tree' | 'archive'
   readonly limits?: TarLimits
   /** Whether all is on the disk when it returns. */
   readonly sync: boolean
@@ -44,6 +45,23 @@ export async function copyLayer(from: string, directory: string, options: Extrac
   return await extractPieces(diffTree(root.fd, { kind: 'layer' }), directory, options, signal)
 }
 
+/**
+ * Copies what a container's root has at a path into a directory: for volumes that begin with what the image has in their place.
+ * The directory gets the source's owner and mode. Nothing happens when there is no directory at that path.
+ */
+export async function copyTree(root: string, path: string, directory: string, options: ExtractOptions, signal?: AbortSignal): Promise<Extracted | undefined> {
+  using rootDirectory = openRoot(root)
+  let source: Descriptor
+  try {
+    source = openInRoot(rootDirectory.fd, path, O_PATH | constants.O_DIRECTORY)
+  } catch (error) {
+    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR)) return undefined
+    throw error
+  }
+  using from = source
+  return await extractPieces(diffTree(from.fd, { kind: 'archive', exactTimes: true }), directory, options, signal)
+}
+
 async function extractPieces(
   pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
   directory: string,
@@ -51,9 +69,8 @@ async function extractPieces(
   signal: AbortSignal | undefined,
 ): Promise<Extracted> {
   const limits = options.limits ?? defaultLimits
-  const isLayer = options.kind === 'layer'
   using root = openRoot(directory)
-  using writer = new TreeWriter(root.fd, { whiteouts: isLayer, devices: isLayer, limits })
+  using writer = new TreeWriter(root.fd, { whiteouts: options.kind === 'layer', devices: options.kind !== 'archive', limits })
   const reader = new TarReader(writer, limits)
   const hash = createHash('sha256')
   let tarSize = 0

@@ -12,6 +12,8 @@ import { opaqueName, opaqueXattr, whiteoutPrefix } from './whiteout.ts'
 export interface DiffOptions {
   /** `layer`: an overlay's upper directory, whiteouts become `.wh.` files. `archive`: a plain tree. */
   readonly kind: 'layer' | 'archive'
+  /** Whether times keep their fractions of a second; layers have whole seconds, as everybody's do. Default false. */
+  readonly exactTimes?: boolean
 }
 
 const readSize = 1 << 20
@@ -24,13 +26,14 @@ const readSize = 1 << 20
  */
 export function* diffTree(rootFd: number, options: DiffOptions): Generator<Buffer, void, undefined> {
   const isLayer = options.kind === 'layer'
+  const time = options.exactTimes === true ? (exact: bigint) => exact : wholeSeconds
   yield* describeRoot(rootFd, isLayer)
   const links = new Map<bigint, Buffer>()
   for (const walked of walkTree(rootFd)) {
     const { stats, name, path, parentFd } = walked
     if (stats.isSocket()) continue
     if (isLayer && isWhiteout(stats)) {
-      yield writeEntry(newEntry('file', joinComponents([...path.slice(0, -1), Buffer.concat([whiteoutPrefix, name])]), { mode: 0, mtime: wholeSeconds(stats.mtimeNs) }))
+      yield writeEntry(newEntry('file', joinComponents([...path.slice(0, -1), Buffer.concat([whiteoutPrefix, name])]), { mode: 0, mtime: time(stats.mtimeNs) }))
       continue
     }
     const entryPath = joinComponents(path)
@@ -42,7 +45,7 @@ export function* diffTree(rootFd: number, options: DiffOptions): Generator<Buffe
       }
       links.set(stats.ino, entryPath)
     }
-    const entry = describe(walked, entryPath)
+    const entry = { ...describe(walked, entryPath), mtime: time(stats.mtimeNs) }
     if (entry.type === 'file') {
       yield* writeFile(parentFd, name, entry)
       continue

@@ -12,6 +12,8 @@ export interface Archived {
 /** Work on whole trees of files, which never runs on the daemon's main thread. Paths are engine's own. */
 export type Job =
   | { readonly kind: 'extract'; readonly file: string; readonly directory: string; readonly options: ExtractOptions }
+  /** Copies a directory of a root, which may be hostile, into a directory of engine's own. */
+  | { readonly kind: 'copy-tree'; readonly root: string; readonly path: string; readonly directory: string }
   /** Makes the tar of an upper directory and extracts it elsewhere. */
   | { readonly kind: 'copy-layer'; readonly from: string; readonly directory: string; readonly options: ExtractOptions }
   /** Makes the tar of an upper directory for its digest, and writes it to `file` if there is one. */
@@ -24,6 +26,7 @@ export type Job =
 export interface JobResults {
   extract: Extracted
   'copy-layer': Extracted
+  'copy-tree': Extracted | undefined
   archive: Archived
   sync: undefined
   usage: number

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { openRoot, removeTree } from '@engine/linux/paths'
-import { copyLayer, extract } from '../layer/apply.ts'
+import { copyLayer, copyTree, extract } from '../layer/apply.ts'
 import { layerChanges } from '../layer/changes.ts'
 import { diffTree } from '../layer/diff.ts'
 import { syncTree } from '../layer/sync.ts'
@@ -15,6 +15,8 @@ export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
       return extract(job.file, job.directory, job.options, signal)
     case 'copy-layer':
       return copyLayer(job.from, job.directory, job.options, signal)
+    case 'copy-tree':
+      return copyTree(job.root, job.path, job.directory, { kind: 'tree', sync: false }, signal)
     case 'archive':
       return archive(job.directory, job.archive, job.file)
     case 'changes':

@@ -1,0 +1,248 @@
+import {
+  chainIds, digestHex, familiarName, fullName, isDigest, parsePlatform, parseReference, withDefaultTag,
+  type ContentStore, type Digest, type Image, type Layer, type OverlayStore, type Platform,
+} from '@engine/image'
+import { EngineError } from '@engine/linux'
+import { now, rfc3339 } from '../clock.ts'
+import type { ContainerImage, ImageSource } from '../context.ts'
+import type { Events } from '../events/events.ts'
+import type { EngineOptions } from '../interface.ts'
+import { transaction, type Database } from '../state/database.ts'
+import { ImagesTable, type ImageRow } from '../state/images-table.ts'
+import { LayersTable, type LayerRow } from '../state/layers-table.ts'
+import { noSuchImage } from './errors.ts'
+
+/** What uses images besides other images. */
+export interface ImageUsers {
+  all(): readonly { readonly record: { readonly layers: readonly string[] } }[]
+}
+
+export interface ImageStoreParts {
+  readonly db: Database
+  readonly content: ContentStore
+  readonly overlay: OverlayStore
+  readonly containers: ImageUsers
+  readonly events: Pick<Events, 'publish'>
+  readonly log: EngineOptions['log']
+}
+
+/** An image that is here. */
+export interface StoredImage {
+  readonly id: Digest
+  readonly config: ImageRow['config']
+  /** Ids of its layers under overlay2/, topmost first. */
+  readonly layers: readonly string[]
+}
+
+/**
+ * Images, their names and their layers. The database decides what there is; files without a row are left of a crash and go at the next
+ * start. An image's layers are shared by chain ID, and go when no image and no container has them.
+ */
+export class ImageStore implements ImageSource {
+  readonly images: ImagesTable
+  readonly layers: LayersTable
+  readonly content: ContentStore
+  readonly overlay: OverlayStore
+  readonly #parts: ImageStoreParts
+  readonly #held = new Map<string, number>()
+  /** Layers whose rows are gone and whose files wait until nothing is being made that may turn out to have them. */
+  readonly #orphans = new Map<string, LayerRow>()
+
+  constructor(parts: ImageStoreParts) {
+    this.#parts = parts
+    this.images = new ImagesTable(parts.db)
+    this.layers = new LayersTable(parts.db)
+    this.content = parts.content
+    this.overlay = parts.overlay
+  }
+
+  /**
+   * Finds what a client's text means, in Docker's order: a whole ID, a name (`:latest` where it has no tag), the beginning of an ID.
+   * @throws EngineError not-found `No such image: x:latest`, invalid-argument for what can be neither
+   */
+  resolve(ref: string): ImageRow {
+    const id = isDigest(ref) ? ref : /^[0-9a-f]{64}$/.test(ref) ? (`sha256:${ref}` as const) : undefined
+    if (id !== undefined) {
+      const image = this.images.get(id)
+      if (image === undefined) throw noSuchImage(id)
+      return image
+    }
+    const reference = withDefaultTag(parseReference(ref))
+    const named = this.images.byName(fullName(reference))
+    const digits = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(ref)?.[1]
+    const [found, another] = named !== undefined ? [named] : digits === undefined ? [] : this.images.idsBeginning(digits)
+    const image = found === undefined || another !== undefined ? undefined : this.images.get(found)
+    if (image === undefined) throw noSuchImage(familiarName(reference))
+    return image
+  }
+
+  /** @throws EngineError not-found, also for an image of another platform than the one asked for */
+  find(ref: string, platform: string | undefined): StoredImage {
+    const image = this.resolve(ref)
+    if (platform) checkPlatform(ref, image, parsePlatform(platform))
+    return this.#stored(image)
+  }
+
+  forContainer(ref: string, platform: string | undefined): ContainerImage {
+    const image = this.find(ref, platform)
+    return { id: image.id, config: image.config.config ?? {}, layers: image.layers }
+  }
+
+  shownName(given: string, imageId: string): string {
+    try {
+      return this.resolve(given).id === imageId ? given : imageId
+    } catch (error) {
+      if (error instanceof EngineError) return imageId
+      throw error
+    }
+  }
+
+  idsOf(ref: string): readonly string[] {
+    const found: Digest[] = []
+    try {
+      found.push(this.resolve(ref).id)
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+    }
+    // With all that were made from it.
+    for (const id of found) found.push(...this.images.children(id))
+    return found
+  }
+
+  get(id: string): StoredImage | undefined {
+    const image = this.images.get(id)
+    return image === undefined ? undefined : this.#stored(image)
+  }
+
+  /**
+   * Puts a new image into the database; its layers are under overlay2/ already. An image that is there stays.
+   * @param parent id of the image that it was made from; '' for none
+   * @param layer  the layer that it has on top of its parent's
+   * @param blob   the layer's tar, when it came as one
+   */
+  async add(image: Image, parent: string, layer: Layer | undefined, blob?: LayerRow['blob']): Promise<void> {
+    await this.content.put(image.bytes)
+    const layers = chainIds(image.config.rootfs.diff_ids).map(digestHex)
+    transaction(this.#parts.db, () => {
+      if (layer !== undefined) this.layers.insert({ ...layer, blob })
+      for (const id of layers) {
+        if (this.layers.get(id) === undefined || !this.overlay.hasLayer(id)) throw new EngineError('internal', `layer ${id} of image ${image.id} is not there`)
+      }
+      this.images.insert(image, isDigest(parent) ? parent : '', layers)
+    })
+    for (const id of layers) this.#orphans.delete(id)
+  }
+
+  /** Gives an image a name, and takes it from another. @returns the name as users write it, `busybox:latest` */
+  async tag(id: string, name: string): Promise<string> {
+    const image = this.images.get(id)
+    if (image === undefined) throw noSuchImage(id)
+    const reference = withDefaultTag(parseReference(name))
+    if (reference.digest !== undefined) throw new EngineError('invalid-argument', 'refusing to create a tag with a digest reference')
+    const familiar = familiarName(reference)
+    if (familiar.startsWith('sha256:')) throw new EngineError('invalid-argument', 'refusing to create an ambiguous tag using digest algorithm as name')
+    transaction(this.#parts.db, () => this.images.setName(fullName(reference), image.id, rfc3339(now())))
+    this.publish('tag', image, familiar)
+    return familiar
+  }
+
+  /** Tells the world; image events carry the image's labels. */
+  publish(action: string, image: Pick<ImageRow, 'id' | 'config'>, name: string): void {
+    this.#parts.events.publish('image', action, image.id, { ...image.config.config?.Labels, name })
+  }
+
+  /** Keeps an image from being removed, and all layers' files, until it is disposed: for builds, and while a layer is being made. */
+  hold(id: string): Disposable {
+    this.#held.set(id, (this.#held.get(id) ?? 0) + 1)
+    let released = false
+    return {
+      [Symbol.dispose]: () => {
+        if (released) return
+        released = true
+        const count = (this.#held.get(id) ?? 1) - 1
+        if (count > 0) this.#held.set(id, count)
+        else this.#held.delete(id)
+        this.#sweep().catch((error: unknown) => this.#parts.log('warn', { error: String(error) }, 'a layer could not be removed'))
+      },
+    }
+  }
+
+  isHeld(id: string): boolean {
+    return this.#held.has(id)
+  }
+
+  /**
+   * Takes away an image with its names, its configuration, and the layers that nothing else has.
+   * @returns chain IDs of those layers, topmost first
+   */
+  async delete(id: Digest): Promise<Digest[]> {
+    const gone = transaction(this.#parts.db, () => {
+      const layers = this.layers.ofImage(id).reverse()
+      this.images.delete(id)
+      return this.#forget(layers)
+    })
+    await this.content.remove(id)
+    await this.#sweep()
+    return gone.map((layer) => `sha256:${layer.id}` as const)
+  }
+
+  /** Takes away layers that nothing has any more: after a container was removed whose image had gone before it. */
+  async collect(): Promise<void> {
+    transaction(this.#parts.db, () => this.#forget(this.layers.withoutImage()))
+    await this.#sweep()
+  }
+
+  /** At the start: takes away what a crash left without a row, and reports rows whose files are missing. */
+  async reconcile(): Promise<void> {
+    await this.collect()
+    const known = new Map(this.layers.all().map((layer) => [layer.id, layer]))
+    for (const id of (await this.overlay.list()).layers) {
+      if (!known.has(id)) await this.overlay.remove(id)
+    }
+    for (const id of known.keys()) {
+      if (!this.overlay.hasLayer(id)) this.#parts.log('error', { layer: id }, 'the files of a layer are missing: images that have it cannot be used')
+    }
+    const blobs = this.layers.blobs()
+    for (const digest of await this.content.list()) {
+      if (!blobs.has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
+    }
+  }
+
+  /** Deletes the rows of those layers that nothing has. In a transaction. */
+  #forget(layers: readonly LayerRow[]): LayerRow[] {
+    const unused = new Set(this.layers.withoutImage().map(({ id }) => id))
+    const inUse = new Set(this.#parts.containers.all().flatMap(({ record }) => record.layers))
+    const gone = layers.filter(({ id }) => unused.has(id) && !inUse.has(id))
+    for (const layer of gone) {
+      this.layers.delete(layer.id)
+      this.#orphans.set(layer.id, layer)
+    }
+    return gone
+  }
+
+  /** Removes the files of layers whose rows are gone; not while anything is held, which may be making the same layer again. */
+  async #sweep(): Promise<void> {
+    if (this.#held.size > 0) return
+    const orphans = [...this.#orphans.values()]
+    this.#orphans.clear()
+    const blobs = this.layers.blobs()
+    for (const { id, blob } of orphans) {
+      if (this.layers.get(id) !== undefined) continue
+      await this.overlay.remove(id)
+      if (blob !== undefined && !blobs.has(blob.digest)) await this.content.remove(blob.digest)
+    }
+  }
+
+  #stored(image: ImageRow): StoredImage {
+    return { id: image.id, config: image.config, layers: chainIds(image.config.rootfs.diff_ids).map(digestHex).reverse() }
+  }
+}
+
+/** @throws EngineError not-found in Docker's words */
+function checkPlatform(ref: string, { config }: ImageRow, wanted: Platform): void {
+  const isSame = config.architecture === wanted.architecture && (config.os || 'linux') === wanted.os && (wanted.variant === undefined || wanted.variant === (config.variant ?? wanted.variant))
+  if (isSame) return
+  const shown = (platform: Platform): string => [platform.os, platform.architecture, ...(platform.variant === undefined ? [] : [platform.variant])].join('/')
+  const actual = { os: config.os || 'linux', architecture: config.architecture, ...(config.variant === undefined ? {} : { variant: config.variant }) }
+  throw new EngineError('not-found', `image with reference ${ref} was found but its platform (${shown(actual)}) does not match the specified platform (${shown(wanted)})`)
+}

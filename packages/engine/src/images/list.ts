@@ -1,0 +1,85 @@
+import { matchPath } from '@engine/build'
+import { familiarName, familiarRepository, parseReference, type Digest } from '@engine/image'
+import { parseRfc3339 } from '../clock.ts'
+import { refuseUnknownFilters } from '../containers/list-filter.ts'
+import { booleanFilter, passesLabels } from '../filters.ts'
+import type { Filters, Images } from '../interface.ts'
+import type { ImageRow } from '../state/images-table.ts'
+import type { ImageSummary } from '../types/image-views.ts'
+import { untilFilter } from '../until-filter.ts'
+import type { ImageStore } from './image-store.ts'
+import type { ImageVerbs } from './image-verbs.ts'
+import { nameViews } from './names.ts'
+
+const known = new Set(['dangling', 'label', 'before', 'since', 'reference', 'until'])
+
+/** Images, newest first; those that only others were made from are left out unless `all` is set (moby daemon/images/images.go). */
+export async function listImages({ containers, store }: ImageVerbs, options: Parameters<Images['list']>[0]): Promise<ImageSummary[]> {
+  const { filters } = options
+  refuseUnknownFilters(filters, known)
+  const dangling = booleanFilter(filters, 'dangling')
+  const isWanted = timeFilter(store, filters)
+  const names = store.images.namesByImage()
+  const sizes = store.images.sizes()
+  const rows = store.images.all()
+  const parents = new Set(rows.map(({ parent }) => parent))
+  const users = new Map<string, number>()
+  for (const { record } of containers.all()) users.set(record.imageId, (users.get(record.imageId) ?? 0) + 1)
+  const shared = options.sharedSize ? sharedSizes(store, rows) : undefined
+
+  const summaries: { readonly created: bigint; readonly summary: ImageSummary }[] = []
+  for (const row of rows) {
+    const created = parseRfc3339(row.config.created ?? '')
+    const labels = row.config.config?.Labels ?? null
+    if (!isWanted(created) || !passesLabels(filters, labels ?? {})) continue
+    const { tags, digests } = nameViews((names.get(row.id) ?? []).filter((name) => matchesReference(filters, name)))
+    if (tags.length === 0 && digests.length === 0) {
+      const isIntermediate = parents.has(row.id)
+      if ((isIntermediate && (!options.all || dangling === true)) || dangling === false || filters.has('reference')) continue
+      if (dangling === true && (names.get(row.id) ?? []).length > 0) continue
+    } else if (dangling === true && tags.length > 0) {
+      continue
+    }
+    summaries.push({
+      created,
+      summary: {
+        Id: row.id,
+        ParentId: row.parent,
+        RepoTags: tags,
+        RepoDigests: digests,
+        Created: Number(created / 1_000_000_000n),
+        Size: sizes.get(row.id) ?? 0,
+        SharedSize: shared?.get(row.id) ?? -1,
+        Labels: labels,
+        Containers: users.get(row.id) ?? 0,
+      },
+    })
+  }
+  return summaries.sort((a, b) => (a.created === b.created ? (a.summary.Id < b.summary.Id ? -1 : 1) : a.created > b.created ? -1 : 1)).map(({ summary }) => summary)
+}
+
+/** `before`, `since` and `until`; the first two name images. */
+function timeFilter(store: ImageStore, filters: Filters): (created: bigint) => boolean {
+  const createdOf = (ref: string): bigint => parseRfc3339(store.resolve(ref).config.created ?? '')
+  const befores = (filters.get('before') ?? []).map(createdOf)
+  const sinces = (filters.get('since') ?? []).map(createdOf)
+  const until = untilFilter(filters)
+  return (created) => befores.every((before) => created < before) && sinces.every((since) => created > since) && (until === undefined || created < until)
+}
+
+/** A pattern of Go's path.Match over the name with its tag, or without. */
+function matchesReference(filters: Filters, name: string): boolean {
+  const patterns = filters.get('reference')
+  if (patterns === undefined || patterns.length === 0) return true
+  const reference = parseReference(name)
+  const forms = [familiarName(reference), familiarRepository(reference)]
+  return patterns.some((pattern) => forms.some((form) => matchPath(pattern, form)))
+}
+
+/** Bytes of each image's layers that another image has too. */
+function sharedSizes(store: ImageStore, rows: readonly ImageRow[]): Map<Digest, number> {
+  const layers = new Map(rows.map(({ id }) => [id, store.layers.ofImage(id)]))
+  const users = new Map<string, number>()
+  for (const list of layers.values()) for (const { id } of list) users.set(id, (users.get(id) ?? 0) + 1)
+  return new Map([...layers].map(([image, list]) => [image, list.reduce((total, { id, size }) => total + ((users.get(id) ?? 0) > 1 ? size : 0), 0)]))
+}

@@ -1,0 +1,87 @@
+import { isDigest, type Digest } from '@engine/image'
+import { z } from 'zod'
+import type { Database, Statement } from './database.ts'
+
+const digest = z.string().refine((text): text is Digest => isDigest(text))
+
+const row = z.object({
+  /** Digits of the chain ID; the name of the directory under overlay2/. */
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  diff_id: digest,
+  size: z.number(),
+  tar_size: z.number(),
+  blob: digest.nullable(),
+  blob_size: z.number().nullable(),
+  compression: z.string().nullable(),
+})
+
+/** A layer under overlay2/. */
+export interface LayerRow {
+  /** Digits of its chain ID. */
+  readonly id: string
+  readonly diffId: Digest
+  /** Bytes of its files, and of its uncompressed tar. */
+  readonly size: number
+  readonly tarSize: number
+  /** Its tar as it came, when it came as one. */
+  readonly blob?: { readonly digest: Digest; readonly size: number; readonly compression: string } | undefined
+}
+
+/** Layers in engine.db. */
+export class LayersTable {
+  readonly #insert: Statement
+  readonly #delete: Statement<[string]>
+  readonly #get: Statement<[string]>
+  readonly #all: Statement<[]>
+  readonly #ofImage: Statement<[string]>
+  readonly #unused: Statement<[]>
+  readonly #blobs: Statement<[], { blob: Digest }>
+
+  constructor(db: Database) {
+    this.#insert = db.prepare('INSERT INTO layers (id, diff_id, size, tar_size, blob, blob_size, compression) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING')
+    this.#delete = db.prepare('DELETE FROM layers WHERE id = ?')
+    this.#get = db.prepare('SELECT * FROM layers WHERE id = ?')
+    this.#all = db.prepare('SELECT * FROM layers')
+    this.#ofImage = db.prepare('SELECT layers.* FROM image_layers JOIN layers ON layers.id = layer_id WHERE image_id = ? ORDER BY position')
+    this.#unused = db.prepare('SELECT * FROM layers WHERE id NOT IN (SELECT layer_id FROM image_layers)')
+    this.#blobs = db.prepare('SELECT blob FROM layers WHERE blob IS NOT NULL')
+  }
+
+  /** Notes a layer; one that is noted already stays as it is. */
+  insert({ id, diffId, size, tarSize, blob }: LayerRow): void {
+    this.#insert.run(id, diffId, size, tarSize, blob?.digest ?? null, blob?.size ?? null, blob?.compression ?? null)
+  }
+
+  delete(id: string): void {
+    this.#delete.run(id)
+  }
+
+  get(id: string): LayerRow | undefined {
+    const found = this.#get.get(id)
+    return found === undefined ? undefined : read(found)
+  }
+
+  all(): LayerRow[] {
+    return this.#all.all().map(read)
+  }
+
+  /** An image's layers, lowest first. */
+  ofImage(image: string): LayerRow[] {
+    return this.#ofImage.all(image).map(read)
+  }
+
+  /** Layers that no image has. */
+  withoutImage(): LayerRow[] {
+    return this.#unused.all().map(read)
+  }
+
+  /** The blobs that layers came as. */
+  blobs(): Set<Digest> {
+    return new Set(this.#blobs.all().map(({ blob }) => blob))
+  }
+}
+
+function read(raw: unknown): LayerRow {
+  const { id, diff_id: diffId, size, tar_size: tarSize, blob, blob_size: blobSize, compression } = row.parse(raw)
+  return { id, diffId, size, tarSize, ...(blob === null ? {} : { blob: { digest: blob, size: blobSize ?? 0, compression: compression ?? 'none' } }) }
+}
