@@ -20,6 +20,8 @@ export class LogFile {
   #size: number
   /** What a full disk did not take of an entry that was begun. */
   #rest: Buffer | undefined
+  /** What is written next begins an entry. */
+  #begins = true
   #compression: Promise<void> = Promise.resolve()
   #compressing = false
 
@@ -27,7 +29,7 @@ export class LogFile {
   constructor(path: string, limits: LogLimits, place?: LogPlace) {
     this.#path = path
     this.#limits = limits
-    if (place !== undefined) undoRotation(path, place)
+    if (place !== undefined) undoRotation(path, place, limits.files)
     this.#fd = open(path)
     const { ino, size } = fstatSync(this.#fd)
     this.#size = size
@@ -41,25 +43,29 @@ export class LogFile {
     return { inode: fstatSync(this.#fd).ino, size: this.#size }
   }
 
-  /** Whether the next write would begin with a rotation; not while the last file is still being compressed. */
-  get full(): boolean {
-    return this.#size >= this.#limits.maximumSize && !this.#compressing
-  }
-
-  /** Appends whole entries. @throws with ENOSPC; call it again with nothing to finish what was begun */
+  /**
+   * Appends whole entries; before one that finds the file as long as it may be, the file is rotated (but not while the last one is
+   * still being compressed: then it grows).
+   * @throws with ENOSPC; call it again with nothing to finish what was begun
+   */
   write(entries: string): void {
     const bytes = Buffer.from(entries)
     this.#rest = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes])
     while (this.#rest.length > 0) {
-      const written = writeSync(this.#fd, this.#rest)
+      if (this.#begins && this.#size >= this.#limits.maximumSize && !this.#compressing) this.#rotate()
+      const room = this.#limits.maximumSize - this.#size
+      // Up to the end of the entry that fills the file.
+      const end = room >= this.#rest.length || this.#compressing ? this.#rest.length : this.#rest.indexOf(10, Math.max(0, room - 1)) + 1
+      const written = writeSync(this.#fd, this.#rest, 0, end)
       this.#size += written
+      this.#begins = written === end
       this.#rest = this.#rest.subarray(written)
     }
     this.#rest = undefined
   }
 
   /** Puts a new file in place of the current one. */
-  rotate(): void {
+  #rotate(): void {
     const { files, compress } = this.#limits
     if (files < 2) {
       ftruncateSync(this.#fd, 0)
@@ -100,11 +106,22 @@ function move(from: string, to: string): void {
   }
 }
 
-/** A writer was killed between a rotation and its accounting: the new file has nothing that was accounted for. */
-function undoRotation(path: string, place: LogPlace): void {
-  const current = statSync(path, { throwIfNoEntry: false })
-  if (current?.ino === place.inode) return
-  if (statSync(`${path}.1`, { throwIfNoEntry: false })?.ino === place.inode) renameSync(`${path}.1`, path)
+/**
+ * A writer was killed after rotations that were not accounted for: what is newer than the accounted file will be written again.
+ * (A file that was compressed meanwhile is not found; then some entries come twice.)
+ */
+function undoRotation(path: string, place: LogPlace, files: number): void {
+  if (statSync(path, { throwIfNoEntry: false })?.ino === place.inode) return
+  const numbers = Array.from({ length: files - 1 }, (_, index) => index + 1)
+  const accounted = numbers.find((number) => statSync(`${path}.${number}`, { throwIfNoEntry: false })?.ino === place.inode)
+  if (accounted === undefined) return
+  rmSync(path, { force: true })
+  for (const number of numbers) {
+    for (const suffix of ['', '.gz']) {
+      if (number < accounted) rmSync(`${path}.${number}${suffix}`, { force: true })
+      else move(`${path}.${number}${suffix}`, number === accounted ? path : `${path}.${number - accounted}${suffix}`)
+    }
+  }
 }
 
 async function compressFile(path: string): Promise<void> {

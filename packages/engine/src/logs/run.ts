@@ -68,7 +68,6 @@ export class Run {
     const sinks = { 1: sink('stdout'), 2: sink('stderr') }
     // What a full disk has not taken comes first.
     this.#log?.write('')
-    if (this.#log?.full === true) this.#log.rotate()
     while (bytes < TURN_BYTES) {
       const piece = this.#reader.next()
       if (piece === undefined) break

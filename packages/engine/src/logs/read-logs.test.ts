@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+import type { LogOptions } from '../interface.ts'
+import { writeLines } from './json-line.ts'
+import { readLogs } from './read-logs.ts'
+
+const all: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false }
+const second = 1_000_000_000n
+const base = 1_795_458_176n * second
+
+let root = ''
+let path = ''
+let count = 0
+
+function entry(number: number, stream: 'stdout' | 'stderr' = 'stdout'): string {
+  return writeLines(Buffer.from(`line ${number}\n`), stream, base + BigInt(number) * second, '{"b":"x y","a":"1"}')
+}
+
+function numbered(from: number, to: number): string {
+  return Array.from({ length: to - from }, (_, i) => entry(from + i)).join('')
+}
+
+async function read(options: Partial<LogOptions> = {}, ended: Promise<void> = Promise.resolve(), signal = new AbortController().signal): Promise<string> {
+  let text = ''
+  for await (const chunk of readLogs({ logPath: path, options: {}, ended }, { ...all, ...options }, signal)) text += chunk.data.toString()
+  return text
+}
+
+function lines(from: number, to: number): string {
+  return Array.from({ length: to - from }, (_, i) => `line ${from + i}\n`).join('')
+}
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'engine-logs-'))
+})
+
+after(() => {
+  rmSync(root, { recursive: true, force: true })
+})
+
+beforeEach(() => {
+  count += 1
+  const directory = join(root, String(count))
+  mkdirSync(directory)
+  path = join(directory, 'x-json.log')
+})
+
+describe('a log', () => {
+  it('that was never written is empty', async () => {
+    assert.equal(await read(), '')
+    assert.equal(await read({ tail: 5 }), '')
+    assert.equal(await read({ follow: true }), '')
+  })
+
+  it('is read over its rotated files, oldest first', async () => {
+    writeFileSync(`${path}.2.gz`, gzipSync(numbered(0, 10)))
+    writeFileSync(`${path}.1`, numbered(10, 20))
+    writeFileSync(path, numbered(20, 30))
+    assert.equal(await read(), lines(0, 30))
+    for (const tail of [0, 1, 10, 11, 19, 20, 25, 30, 99]) assert.equal(await read({ tail }), lines(Math.max(0, 30 - tail), 30))
+    assert.equal(await read({ tail: 15, follow: true }), lines(15, 30))
+  })
+
+  it('has its last lines found in files of many blocks', async () => {
+    writeFileSync(path, numbered(0, 5000))
+    for (const tail of [1, 700, 4999, 5000, 5001]) assert.equal(await read({ tail }), lines(Math.max(0, 5000 - tail), 5000))
+  })
+
+  it('is limited by time and stream', async () => {
+    writeFileSync(path, entry(0) + entry(1, 'stderr') + entry(2) + entry(3, 'stderr'))
+    assert.equal(await read({ since: base + second }), lines(1, 4))
+    assert.equal(await read({ until: base + 2n * second }), lines(0, 3))
+    assert.equal(await read({ stderr: false }), 'line 0\nline 2\n')
+    // As with Docker, the last lines are counted before the streams are told apart.
+    assert.equal(await read({ stdout: false, tail: 2 }), 'line 3\n')
+  })
+
+  it('shows times with nine digits, and details as Docker does', async () => {
+    writeFileSync(path, entry(0))
+    assert.equal(await read({ timestamps: true }), '2026-11-23T18:22:56.000000000Z line 0\n')
+    assert.equal(await read({ timestamps: true, details: true }), '2026-11-23T18:22:56.000000000Z a=1,b=x+y line 0\n')
+  })
+
+  it('leaves out a torn line, and what is not whole yet', async () => {
+    writeFileSync(path, `${entry(0)}{"log":"to\n${entry(1)}{"log":"not yet`)
+    assert.equal(await read(), lines(0, 2))
+  })
+
+  it('is followed, through rotations, until its container has stopped', async () => {
+    writeFileSync(path, numbered(0, 3))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const reading = read({ follow: true, tail: 1 }, promise)
+    await sleep(20)
+    appendFileSync(path, numbered(3, 6))
+    await sleep(20)
+    appendFileSync(path, numbered(6, 8))
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, numbered(8, 10))
+    await sleep(20)
+    // Two at once: the reader has to find its place among them.
+    appendFileSync(path, numbered(10, 12))
+    renameSync(`${path}.1`, `${path}.3`)
+    renameSync(path, `${path}.2`)
+    writeFileSync(`${path}.1`, numbered(12, 14))
+    writeFileSync(path, numbered(14, 16))
+    await sleep(20)
+    appendFileSync(path, numbered(16, 17))
+    resolve()
+    assert.equal(await reading, lines(2, 17))
+  })
+
+  it('is followed no longer than until, or the signal', async () => {
+    writeFileSync(path, '')
+    const never = new Promise<void>(() => undefined)
+    const now = BigInt(Date.now()) * 1_000_000n
+    const begun = performance.now()
+    assert.equal(await read({ follow: true, until: now + 50_000_000n }, never), '')
+    assert.ok(performance.now() - begun < 2000)
+    const controller = new AbortController()
+    const reading = read({ follow: true }, never, controller.signal)
+    await sleep(10)
+    controller.abort()
+    assert.equal(await reading, '')
+  })
+
+  it('that is emptied by hand while it is followed goes on from its beginning', async () => {
+    writeFileSync(path, numbered(0, 3))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const reading = read({ follow: true }, promise)
+    await sleep(20)
+    writeFileSync(path, '')
+    await sleep(20)
+    appendFileSync(path, numbered(3, 4))
+    await sleep(20)
+    resolve()
+    assert.equal(await reading, lines(0, 4))
+  })
+})
