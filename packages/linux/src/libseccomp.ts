@@ -2,12 +2,10 @@ import { closeSync, fstatSync, readSync } from 'node:fs'
 import koffi from 'koffi'
 import { EngineError } from './error.ts'
 import { errnoText } from './errno.ts'
-import { door } from './door.ts'
-import { libc } from './libc.ts'
+import { memfdCreate } from './memfd.ts'
 
 /** What a name resolves to that the library does not know (__NR_SCMP_ERROR). */
 const NO_SYSCALL = -1
-const MFD_CLOEXEC = 1
 
 /** Attributes of a filter, seccomp_attr_set(3). */
 const SCMP_FLTATR_CTL_NNP = 3
@@ -61,8 +59,6 @@ function seccomp(): Library {
   return library
 }
 
-const memfdCreate: (name: string, flags: number) => number = libc.func('int memfd_create(const char *, unsigned int)')
-
 /** The architecture token of this machine (linux/audit.h AUDIT_ARCH_…). */
 export function nativeArchitecture(): number {
   return seccomp().archNative()
@@ -77,17 +73,28 @@ export function syscallNumber(architecture: number, name: string): number | unde
 
 /**
  * A filter in the making, libseccomp's scmp_filter_ctx. Loads nothing into the kernel: no_new_privs and flags are its loader's business.
- * Every method throws EngineError internal with the library's error.
+ * Every method throws EngineError internal with the library's error, and after disposal.
  */
 export class SeccompFilter implements Disposable {
-  readonly #context: bigint
+  /** 0 once it is released: the library would take a stale pointer without a word. */
+  #handle: bigint
 
   /** @param defaultAction SECCOMP_RET_… value for calls that no rule matches */
   constructor(defaultAction: number) {
     const context = seccomp().init(defaultAction)
     if (context === null) throw new EngineError('internal', 'seccomp_init failed')
-    this.#context = context
-    check('seccomp_attr_set', seccomp().attrSet(context, SCMP_FLTATR_CTL_NNP, 0))
+    this.#handle = context
+    try {
+      check('seccomp_attr_set', seccomp().attrSet(context, SCMP_FLTATR_CTL_NNP, 0))
+    } catch (error) {
+      this[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  get #context(): bigint {
+    if (this.#handle === 0n) throw new EngineError('internal', 'this seccomp filter has been released')
+    return this.#handle
   }
 
   /** Makes the rules hold for exactly these architectures. Call it before any rule. */
@@ -119,7 +126,7 @@ export class SeccompFilter implements Disposable {
 
   /** The program as struct sock_filter[]. */
   exportBpf(): Buffer {
-    const fd = door('memfd_create', () => ({ name: 'seccomp' }), () => memfdCreate('seccomp', MFD_CLOEXEC))
+    const fd = memfdCreate('seccomp', true)
     try {
       check('seccomp_export_bpf', seccomp().exportBpf(this.#context, fd))
       const program = Buffer.alloc(fstatSync(fd).size)
@@ -130,8 +137,11 @@ export class SeccompFilter implements Disposable {
     }
   }
 
+  /** Releases it; nothing happens the second time. */
   [Symbol.dispose](): void {
-    seccomp().release(this.#context)
+    if (this.#handle === 0n) return
+    seccomp().release(this.#handle)
+    this.#handle = 0n
   }
 }
 
