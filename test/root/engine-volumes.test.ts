@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test, type TestContext } from 'node:test'
+import { openDatabase } from '../../packages/engine/src/state/database.ts'
+import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
+import { VolumeStore } from '../../packages/engine/src/volumes/volume-store.ts'
+import { volumeVerbs } from '../../packages/engine/src/volumes/volumes.ts'
+import type { Filters, Volumes } from '../../packages/engine/src/interface.ts'
+import { imageStores } from '../harness/image-stores.ts'
+
+const plain = { Driver: 'local', DriverOpts: {}, Labels: {} }
+type Entry = readonly [string, ...string[]]
+const filters = (...entries: Entry[]): Filters => new Map(entries.map(([key, ...values]) => [key, values]))
+
+async function world(t: TestContext): Promise<{ root: string; directory: string; store: VolumeStore; volumes: Volumes; users: Map<string, string[]>; events: string[]; reopen: () => VolumeStore }> {
+  const { directory, workers } = await imageStores(t)
+  const db = openDatabase(join(directory, 'engine.db'), migrations)
+  t.after(() => db.close())
+  const events: string[] = []
+  const users = new Map<string, string[]>()
+  const root = join(directory, 'volumes')
+  const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
+  const store = reopen()
+  return { root, directory, store, volumes: volumeVerbs(store, (name) => users.get(name) ?? []), users, events, reopen }
+}
+
+describe('volumes', () => {
+  test('are made, found and removed as by Docker', async (t) => {
+    const { root, volumes, users, events, store } = await world(t)
+    const made = await volumes.create({ ...plain, Name: 'data', Labels: { a: 'b' } })
+    assert.deepEqual({ ...made, CreatedAt: '' }, { Name: 'data', Driver: 'local', Mountpoint: join(root, 'data/_data'), CreatedAt: '', Labels: { a: 'b' }, Scope: 'local', Options: null })
+    assert.match(made.CreatedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+    assert.equal(statSync(made.Mountpoint).mode & 0o777, 0o755)
+    assert.deepEqual(await volumes.create({ ...plain, Name: 'data', Labels: { c: 'd' } }), made)
+    assert.deepEqual(await volumes.inspect('data'), made)
+    const anonymous = await volumes.create({ ...plain, Name: '' })
+    assert.match(anonymous.Name, /^[0-9a-f]{64}$/)
+    assert.deepEqual(anonymous.Labels, { 'com.docker.volume.anonymous': '' })
+    assert.deepEqual([store.isAnonymous(anonymous.Name), store.isAnonymous('data'), store.isAnonymous('nope')], [true, false, false])
+    users.set('data', ['c1', 'c2'])
+    await assert.rejects(volumes.remove('data', true), { code: 'conflict', message: 'remove data: volume is in use - [c1, c2]' })
+    const names = async (...entries: Entry[]) => (await volumes.list(filters(...entries))).Volumes.map(({ Name }) => Name).filter((name) => name.length < 64)
+    assert.deepEqual(await names(), ['data'])
+    assert.deepEqual(await names(['dangling', 'true']), [])
+    assert.deepEqual(await names(['name', 'at'], ['label', 'a=b'], ['driver', 'local']), ['data'])
+    await assert.rejects(names(['dangling', 'xx']), { message: "invalid filter 'dangling=[xx]'" })
+    await assert.rejects(names(['foo', 'xx']), { message: "invalid filter 'foo'" })
+    users.clear()
+    writeFileSync(join(made.Mountpoint, 'file'), '')
+    await volumes.remove('data', false)
+    assert.ok(!existsSync(join(root, 'data')))
+    await assert.rejects(volumes.inspect('data'), { code: 'not-found', message: 'get data: no such volume' })
+    await assert.rejects(volumes.remove('data', false), { code: 'not-found', message: 'get data: no such volume' })
+    await volumes.remove('data', true)
+    assert.deepEqual(events, ['volume create data', `volume create ${anonymous.Name}`, 'volume destroy data'])
+  })
+
+  test('with bad names, drivers and options are refused in the words of Docker', async (t) => {
+    const { root, volumes } = await world(t)
+    const characters = (name: string) => `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`
+    const table: readonly (readonly [Partial<Parameters<Volumes['create']>[0]>, string, string])[] = [
+      [{ Name: 'a' }, 'invalid-argument', 'create a: volume name is too short, names should be at least two alphanumeric characters'],
+      [{ Name: 'a b' }, 'invalid-argument', characters('a b')],
+      [{ Name: '../x' }, 'invalid-argument', characters('../x')],
+      [{ Name: '..' }, 'invalid-argument', characters('..')],
+      [{ Name: '.removed' }, 'invalid-argument', characters('.removed')],
+      [{ Name: 'v1', Driver: 'nope' }, 'not-found', 'create v1: error looking up volume plugin nope: plugin "nope" not found'],
+      [{ Name: 'v1', DriverOpts: { foo: 'x' } }, 'invalid-argument', 'create v1: invalid option: "foo"'],
+      [{ Name: 'v1', DriverOpts: { device: '/tmp' } }, 'invalid-argument', 'create v1: missing required option: "type"'],
+      [{ Name: 'v1', DriverOpts: { size: '1g' } }, 'invalid-argument', 'create v1: quota size requested but no quota support'],
+      [{ Name: 'v1', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } }, 'not-implemented', 'create v1: volumes with options (type, device, o) are not supported yet'],
+    ]
+    for (const [options, code, message] of table) await assert.rejects(volumes.create({ ...plain, Name: '', ...options }), { code, message })
+    assert.deepEqual(readdirSync(root), ['.removed'])
+  })
+
+  test('that are empty begin with what the image has, and nothing from outside', async (t) => {
+    const { directory, store } = await world(t)
+    const root = join(directory, 'rootfs')
+    mkdirSync(join(root, 'data/sub'), { recursive: true, mode: 0o700 })
+    writeFileSync(join(root, 'data/sub/file'), 'content', { mode: 0o4755 })
+    chownSync(join(root, 'data'), 5, 6)
+    utimesSync(join(root, 'data/sub/file'), 1_500_000_000.5, 1_500_000_000.5)
+    mkdirSync(join(directory, 'outside'))
+    writeFileSync(join(directory, 'outside/secret'), '')
+    symlinkSync(join(directory, 'outside'), join(root, 'escape'))
+    symlinkSync('/data', join(root, 'inside'))
+    const { name, mountpoint } = await store.ensure({ name: '', driver: '', options: {}, labels: {} })
+    await store.populate(name, root, '/missing')
+    await store.populate(name, root, '/escape')
+    assert.deepEqual(readdirSync(mountpoint), [])
+    await store.populate(name, root, '/inside')
+    assert.equal(readFileSync(join(mountpoint, 'sub/file'), 'utf8'), 'content')
+    assert.deepEqual([statSync(mountpoint).uid, statSync(mountpoint).gid, statSync(mountpoint).mode & 0o7777], [5, 6, 0o700])
+    assert.deepEqual([statSync(join(mountpoint, 'sub/file')).mode & 0o7777, statSync(join(mountpoint, 'sub/file')).mtimeMs], [0o755 | 0o4000, 1_500_000_000_500])
+    writeFileSync(join(root, 'data/later'), '')
+    await store.populate(name, root, '/data')
+    assert.ok(!existsSync(join(mountpoint, 'later')), 'a volume that has something is left alone')
+  })
+
+  test('whose removal was interrupted are gone after the next start', async (t) => {
+    const { root, volumes, reopen } = await world(t)
+    await volumes.create({ ...plain, Name: 'kept' })
+    await volumes.create({ ...plain, Name: 'half' })
+    renameSync(join(root, 'half'), join(root, '.removed/123.half'))
+    const again = reopen()
+    again.reconcile()
+    assert.deepEqual(again.all().map(({ Name }) => Name), ['kept'])
+  })
+})
