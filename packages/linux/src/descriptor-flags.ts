@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { libc } from './libc.ts'
 import { door } from './door.ts'
 
@@ -6,10 +7,11 @@ const F_SETFD = 2
 const F_GETFL = 3
 const F_SETFL = 4
 const FD_CLOEXEC = 1
-const O_NONBLOCK = 0o4000
+const { O_NONBLOCK } = constants
 const CLOSE_RANGE_CLOEXEC = 4
 
-const fcntl = libc.func('int fcntl(int, int, int)') as (fd: number, command: number, value: number) => number
+/** fcntl(2) with a number, or none, as its argument. Called through the door. */
+export const fcntl = libc.func('int fcntl(int, int, int)') as (fd: number, command: number, value: number) => number
 const range = libc.func('int close_range(uint, uint, int)') as (first: number, last: number, flags: number) => number
 
 /** Whether execve closes `fd`. */

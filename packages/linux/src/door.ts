@@ -1,7 +1,7 @@
 import koffi from 'koffi'
 import { Errno, errnoName } from './errno.ts'
 import { SyscallError } from './syscall-error.ts'
-import { tracer, type TracedValue } from './tracer.ts'
+import { tracer, type TracedValue, type Tracer } from './tracer.ts'
 
 type Args = Readonly<Record<string, TracedValue>>
 
@@ -22,6 +22,35 @@ export function door(name: string, args: () => Args, invoke: () => number | bigi
     result = Number(invoke())
     errno = result < 0 ? koffi.errno() : 0
   }
+  return judge(name, args, result, errno, report, start)
+}
+
+/** What koffi calls when a call on another thread has come back. */
+export type Done = (error: Error | null, result: number | bigint) => void
+
+/**
+ * The same for a call that another thread makes (koffi's `.async`, a thread of libuv's pool), so that this one goes on meanwhile.
+ * @param invoke begins the call
+ * @returns what the call returned
+ * @throws SyscallError as a rejection
+ */
+export async function asynchronousDoor(name: string, args: () => Args, invoke: (done: Done) => void): Promise<number> {
+  const report = tracer()
+  const start = report === undefined ? 0n : process.hrtime.bigint()
+  for (;;) {
+    const { result, errno } = await new Promise<{ result: number; errno: number }>((resolve, reject) =>
+      invoke((error, value) => {
+        const result = Number(value)
+        // koffi hands the other thread's errno over for as long as this callback runs.
+        if (error === null) resolve({ result, errno: result < 0 ? koffi.errno() : 0 })
+        else reject(error)
+      }),
+    )
+    if (errno !== Errno.EINTR) return judge(name, args, result, errno, report, start)
+  }
+}
+
+function judge(name: string, args: () => Args, result: number, errno: number, report: Tracer | undefined, start: bigint): number {
   if (report !== undefined) {
     const nanoseconds = Number(process.hrtime.bigint() - start)
     report(errno === 0 ? { call: name, args: args(), result, nanoseconds } : { call: name, args: args(), result: -1, errno: errnoName(errno), nanoseconds })

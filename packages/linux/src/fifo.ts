@@ -1,12 +1,12 @@
 import { libc } from './libc.ts'
 import { door } from './door.ts'
 import { cString } from './c-string.ts'
+import { fcntl } from './descriptor-flags.ts'
 
 const F_SETPIPE_SZ = 1031
 const F_GETPIPE_SZ = 1032
 
 const make = libc.func('int mkfifo(const char *, uint32)') as (path: Buffer, mode: number) => number
-const fcntl = libc.func('int fcntl(int, int, int)') as (fd: number, command: number, value: number) => number
 
 /** mkfifo(3). `mode` is subject to the umask. @throws SyscallError EEXIST when something has that name */
 export function mkfifo(path: string, mode: number): void {

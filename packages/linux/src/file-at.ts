@@ -1,5 +1,7 @@
+import { AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from './at-flags.ts'
 import { cString, shownPath, type PathBytes } from './c-string.ts'
 import { door } from './door.ts'
+import { EngineError } from './error.ts'
 import { libc } from './libc.ts'
 
 /*
@@ -7,10 +9,6 @@ import { libc } from './libc.ts'
  * would follow symbolic links in between. Resolve with paths/ first, then act here.
  */
 
-export const AT_FDCWD = -100
-const AT_SYMLINK_NOFOLLOW = 0x100
-const AT_REMOVEDIR = 0x200
-const AT_EMPTY_PATH = 0x1000
 const RENAME_NOREPLACE = 1
 const RENAME_EXCHANGE = 2
 
@@ -169,12 +167,17 @@ export function syncfs(fd: number): void {
   door('syncfs', () => ({ fd }), () => syncfsCall(fd) as number)
 }
 
-/** Two struct timespec; seconds are rounded towards the past, so that the nanoseconds are never negative. */
+/**
+ * Two struct timespec; seconds are rounded towards the past, so that the nanoseconds are never negative.
+ * @throws EngineError invalid-argument for seconds that do not fit 64 bits
+ */
 function timespecs(accessed: bigint, modified: bigint): Buffer {
   const times = Buffer.alloc(32)
   for (const [index, time] of [accessed, modified].entries()) {
     const nanoseconds = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
-    times.writeBigInt64LE((time - nanoseconds) / 1_000_000_000n, index * 16)
+    const seconds = (time - nanoseconds) / 1_000_000_000n
+    if (BigInt.asIntN(64, seconds) !== seconds) throw new EngineError('invalid-argument', `invalid file time: ${seconds} s since 1970`)
+    times.writeBigInt64LE(seconds, index * 16)
     times.writeBigInt64LE(nanoseconds, index * 16 + 8)
   }
   return times

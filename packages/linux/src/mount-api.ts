@@ -1,3 +1,5 @@
+import { AT_EMPTY_PATH, AT_RECURSIVE } from './at-flags.ts'
+import { cString } from './c-string.ts'
 import { addressOf, syscall } from './libc.ts'
 import { door } from './door.ts'
 import { syscallNumber } from './syscall-numbers.ts'
@@ -19,9 +21,7 @@ export const MountAttribute = {
 /** mount(2): propagation types, as mount_setattr(2) takes them. */
 export const Propagation = { UNBINDABLE: 1 << 17, PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20 } as const
 
-export const AT_FDCWD = -100
-export const AT_EMPTY_PATH = 0x1000
-export const AT_RECURSIVE = 0x8000
+export { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from './at-flags.ts'
 export const OPEN_TREE_CLONE = 1
 export const OPEN_TREE_CLOEXEC = 0o2000000
 export const FSOPEN_CLOEXEC = 1
@@ -42,11 +42,9 @@ export function mountAttr(set: number, clear: number, propagation: number): Buff
   return attr
 }
 
-const text = (path: string): Buffer => Buffer.from(`${path}\0`)
-
 /** open_tree(2). @returns a close-on-exec descriptor @throws SyscallError */
 export function openTree(directory: number, path: string, flags: number): number {
-  const name = text(path)
+  const name = cString(path)
   return door('open_tree', () => ({ path, flags }), () =>
     syscall(syscallNumber('open_tree'), directory, addressOf(name), flags | OPEN_TREE_CLOEXEC, 0, 0, 0))
 }
@@ -54,21 +52,21 @@ export function openTree(directory: number, path: string, flags: number): number
 /** mount_setattr(2) on the mount of a descriptor (AT_EMPTY_PATH), with AT_RECURSIVE when asked. @throws SyscallError */
 export function mountSetattr(mount: number, options: { readonly set?: number; readonly clear?: number; readonly propagation?: number; readonly recursive?: boolean }): void {
   const attr = mountAttr(options.set ?? 0, options.clear ?? 0, options.propagation ?? 0)
-  const name = text('')
+  const name = cString('')
   door('mount_setattr', () => ({ set: options.set ?? 0, clear: options.clear ?? 0, propagation: options.propagation ?? 0, recursive: options.recursive === true }), () =>
     syscall(syscallNumber('mount_setattr'), mount, addressOf(name), AT_EMPTY_PATH | (options.recursive === true ? AT_RECURSIVE : 0), addressOf(attr), attr.length, 0))
 }
 
 /** fsopen(2): begins a new file system instance. @returns a close-on-exec descriptor @throws SyscallError */
 export function fsopen(type: string): number {
-  const name = text(type)
+  const name = cString(type)
   return door('fsopen', () => ({ type }), () => syscall(syscallNumber('fsopen'), addressOf(name), FSOPEN_CLOEXEC, 0, 0, 0, 0))
 }
 
 /** fsconfig(2) FSCONFIG_SET_STRING, or FSCONFIG_SET_FLAG without a value. @throws SyscallError */
 export function fsconfig(fs: number, key: string, value?: string): void {
-  const name = text(key)
-  const content = value === undefined ? undefined : text(value)
+  const name = cString(key)
+  const content = value === undefined ? undefined : cString(value)
   door('fsconfig', () => (value === undefined ? { key } : { key, value }), () =>
     syscall(syscallNumber('fsconfig'), fs, content === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, addressOf(name), content === undefined ? 0 : addressOf(content), 0, 0))
 }
@@ -81,7 +79,7 @@ export function fsmount(fs: number, attributes: number): number {
 
 /** move_mount(2) of a detached mount onto what a descriptor is open on. @throws SyscallError */
 export function moveMount(mount: number, target: number): void {
-  const name = text('')
+  const name = cString('')
   door('move_mount', () => ({ mount, target }), () =>
     syscall(syscallNumber('move_mount'), mount, addressOf(name), target, addressOf(name), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH, 0))
 }

@@ -1,10 +1,12 @@
 import { constants } from 'node:fs'
+import { AT_FDCWD } from './at-flags.ts'
 import { cString, shownPath, type PathBytes } from './c-string.ts'
 import { Descriptor } from './descriptor.ts'
 import { door } from './door.ts'
 import { Errno } from './errno.ts'
-import { libc } from './libc.ts'
+import { addressOf, syscall } from './libc.ts'
 import { failedWith } from './syscall-error.ts'
+import { syscallNumber } from './syscall-numbers.ts'
 
 /** `resolve` bits of openat2(2). */
 export const Resolve = {
@@ -24,8 +26,6 @@ export const Resolve = {
 export const O_PATH = 0x200000
 export const O_CLOEXEC = 0x80000
 
-const openat2Call = libc.func('long syscall(long nr, int dirfd, const void *path, const void *how, size_t size)')
-const openat2Number = 437
 
 /**
  * openat2(2): opens `path` relative to `dirFd` under the rules of `resolve`. The descriptor is always close-on-exec.
@@ -45,7 +45,7 @@ export function openat2(dirFd: number, path: PathBytes, flags: number, resolve: 
         door(
           'openat2',
           () => ({ dirfd: dirFd, path: shownPath(path), flags, resolve }),
-          () => openat2Call(openat2Number, dirFd, name, how, how.length) as number,
+          () => syscall(syscallNumber('openat2'), dirFd, addressOf(name), addressOf(how), how.length, 0, 0),
         ),
       )
     } catch (error) {
@@ -59,7 +59,7 @@ export function openat2(dirFd: number, path: PathBytes, flags: number, resolve: 
 /** Whether this kernel has openat2 (Linux 5.6): asked once at start by the daemon. */
 export function openat2Works(): boolean {
   try {
-    openat2(-100, '/', O_PATH, 0).close()
+    openat2(AT_FDCWD, '/', O_PATH, 0).close()
     return true
   } catch (error) {
     if (failedWith(error, Errno.ENOSYS, Errno.EPERM)) return false

@@ -1,10 +1,9 @@
 import { constants, readSync } from 'node:fs'
-import { cString } from './c-string.ts'
+import { AT_FDCWD } from './at-flags.ts'
 import { Descriptor } from './descriptor.ts'
-import { door } from './door.ts'
 import { Errno } from './errno.ts'
 import { EngineError } from './error.ts'
-import { libc } from './libc.ts'
+import { mount, privateOrGone } from './mount.ts'
 import { fsconfig, fsmount, fsopen, moveMount, mountSetattr, Propagation } from './mount-api.ts'
 import { O_PATH, openat2 } from './openat2.ts'
 import { failedWith, SyscallError } from './syscall-error.ts'
@@ -22,7 +21,6 @@ export interface OverlayOptions {
   readonly volatile: boolean
 }
 
-const mountCall = libc.func('int mount(const void *source, const void *target, const void *type, unsigned long flags, const void *data)')
 /** fsconfig(2) copies values of at most so many bytes, with their NUL. */
 const maxValue = 256
 /** mount(2) takes one page of options. */
@@ -84,7 +82,7 @@ function mountLayerByLayer(directories: OverlayDirectories, target: string, opti
     throw explained(fs.fd, error)
   }
   using detached = mount
-  using directory = openat2(-100, target, O_PATH | constants.O_DIRECTORY, 0)
+  using directory = openat2(AT_FDCWD, target, O_PATH | constants.O_DIRECTORY, 0)
   mountSetattr(detached.fd, { propagation: Propagation.PRIVATE })
   moveMount(detached.fd, directory.fd)
 }
@@ -92,7 +90,7 @@ function mountLayerByLayer(directories: OverlayDirectories, target: string, opti
 /** With every directory as /proc/self/fd/N, so that some two hundred layers fit into the page. */
 function mountAtOnce(directories: OverlayDirectories, target: string, options: OverlayOptions): void {
   using stack = new DisposableStack()
-  const short = (path: string): string => `/proc/self/fd/${stack.use(openat2(-100, path, O_PATH | constants.O_DIRECTORY, 0)).fd}`
+  const short = (path: string): string => `/proc/self/fd/${stack.use(openat2(AT_FDCWD, path, O_PATH | constants.O_DIRECTORY, 0)).fd}`
   const data = [
     `lowerdir=${directories.lower.map(short).join(':')}`,
     `upperdir=${short(directories.upper)}`,
@@ -102,26 +100,7 @@ function mountAtOnce(directories: OverlayDirectories, target: string, options: O
   ].join(',')
   if (Buffer.byteLength(data) >= pageSize) throw new EngineError('invalid-argument', `${directories.lower.length} layers are more than this kernel can mount`)
   mount('overlay', target, 'overlay', 0, data)
-  mount('none', target, '', MS_PRIVATE, '')
-}
-
-const MS_BIND = 0x1000
-const MS_PRIVATE = 0x40000
-
-/** Makes a directory a mount of itself with private propagation, so that mounts made in it reach no other namespace. */
-export function mountPrivately(directory: string): void {
-  mount(directory, directory, '', MS_BIND, '')
-  makePrivate(directory)
-}
-
-/** Sets a mount's propagation to private. @throws SyscallError EINVAL when the path is no mount point */
-export function makePrivate(mountPoint: string): void {
-  mount('none', mountPoint, '', MS_PRIVATE, '')
-}
-
-function mount(source: string, target: string, type: string, flags: number, data: string): void {
-  const [a, b, c, d] = [source, target, type, data].map((text) => cString(text))
-  door('mount', () => ({ source, target, type, flags, data }), () => mountCall(a, b, c, flags, d) as number)
+  privateOrGone(target)
 }
 
 /** The failure with what the kernel wrote about it into the file system's descriptor (`e overlay: …`). */

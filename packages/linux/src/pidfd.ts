@@ -1,27 +1,22 @@
-import { libc, syscall } from './libc.ts'
+import { syscall } from './libc.ts'
 import { door } from './door.ts'
+import { ioctl } from './ioctl.ts'
 import { failedWith } from './syscall-error.ts'
 import { Errno } from './errno.ts'
+import { syscallNumber } from './syscall-numbers.ts'
 import { decodeWaitStatus, type ProcessEnd } from './wait.ts'
-
-// The same numbers on every architecture (asm-generic/unistd.h); pidfd_* came after the tables were unified.
-const NR_PIDFD_SEND_SIGNAL = 424
-const NR_PIDFD_OPEN = 434
-const NR_PIDFD_GETFD = 438
 
 /** _IOWR(0xFF, 11, struct pidfd_info) for the structure's first 64 bytes (linux/pidfd.h, 6.13; PIDFD_INFO_EXIT since 6.15). */
 const PIDFD_GET_INFO = 0xc040ff0b
 const PIDFD_INFO_SIZE = 64
 const PIDFD_INFO_EXIT = 8n
 
-const ioctl = libc.func('int ioctl(int, unsigned long, void *)') as (fd: number, request: number, argument: Buffer) => number
-
 /**
  * pidfd_open(2): a descriptor of a process, close-on-exec. It is readable once the process has ended.
  * @throws SyscallError ESRCH when there is no such process
  */
 export function pidfdOpen(pid: number): number {
-  return door('pidfd_open', () => ({ pid }), () => syscall(NR_PIDFD_OPEN, pid, 0, 0, 0, 0, 0))
+  return door('pidfd_open', () => ({ pid }), () => syscall(syscallNumber('pidfd_open'), pid, 0, 0, 0, 0, 0))
 }
 
 /**
@@ -29,7 +24,7 @@ export function pidfdOpen(pid: number): number {
  * @throws SyscallError ESRCH when it has ended
  */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
-  door('pidfd_send_signal', () => ({ pidfd, signal }), () => syscall(NR_PIDFD_SEND_SIGNAL, pidfd, signal, 0, 0, 0, 0))
+  door('pidfd_send_signal', () => ({ pidfd, signal }), () => syscall(syscallNumber('pidfd_send_signal'), pidfd, signal, 0, 0, 0, 0))
 }
 
 /**
@@ -37,7 +32,7 @@ export function pidfdSendSignal(pidfd: number, signal: number): void {
  * @throws SyscallError EBADF when it has no such descriptor
  */
 export function pidfdGetfd(pidfd: number, targetFd: number): number {
-  return door('pidfd_getfd', () => ({ pidfd, targetFd }), () => syscall(NR_PIDFD_GETFD, pidfd, targetFd, 0, 0, 0, 0))
+  return door('pidfd_getfd', () => ({ pidfd, targetFd }), () => syscall(syscallNumber('pidfd_getfd'), pidfd, targetFd, 0, 0, 0, 0))
 }
 
 /**
@@ -49,10 +44,10 @@ export function pidfdExitStatus(pidfd: number): ProcessEnd | undefined {
   const info = Buffer.alloc(PIDFD_INFO_SIZE)
   info.writeBigUInt64LE(PIDFD_INFO_EXIT, 0)
   try {
-    door('ioctl', () => ({ fd: pidfd, request: 'PIDFD_GET_INFO' }), () => ioctl(pidfd, PIDFD_GET_INFO, info))
+    ioctl(pidfd, 'PIDFD_GET_INFO', PIDFD_GET_INFO, info)
   } catch (error) {
     // ENOTTY before 6.13, EINVAL for a mask that is not known; ESRCH while it is gone but nothing was recorded.
-    if (failedWith(error, 25, Errno.EINVAL, Errno.ESRCH)) return undefined
+    if (failedWith(error, Errno.ENOTTY, Errno.EINVAL, Errno.ESRCH)) return undefined
     throw error
   }
   return (info.readBigUInt64LE(0) & PIDFD_INFO_EXIT) === 0n ? undefined : decodeWaitStatus(info.readInt32LE(60))

@@ -1,8 +1,9 @@
+import { constants } from 'node:fs'
 import { door } from './door.ts'
 import { libc } from './libc.ts'
+import { O_CLOEXEC } from './openat2.ts'
 
-const O_CLOEXEC = 0o2000000
-const O_NONBLOCK = 0o4000
+const O_NONBLOCK = constants.O_NONBLOCK
 
 const pipe2 = libc.func('int pipe2(void *fds, int flags)') as (fds: Buffer, flags: number) => number
 

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { Errno } from './errno.ts'
+import { SyscallError } from './syscall-error.ts'
 import { decodeWaitStatus, type ProcessEnd } from './wait.ts'
 
 /** What proc_pid_stat(5) says of a process. */
@@ -21,11 +23,17 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   return state === 'Z' && exitCode !== undefined ? { state, startTime, end: decodeWaitStatus(Number(exitCode)) } : { state, startTime }
 }
 
-/** @returns undefined when there is no such process */
+/**
+ * @returns undefined when there is no such process
+ * @throws SyscallError when this cannot be told: no descriptor left (EMFILE), no memory
+ */
 export function processStat(pid: number): ProcessStat | undefined {
   try {
     return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch {
-    return undefined
+  } catch (error) {
+    const errno = error instanceof Error && 'errno' in error ? -Number(error.errno) : 0
+    // ESRCH: it has gone between open and read.
+    if (errno === Errno.ENOENT || errno === Errno.ESRCH) return undefined
+    throw errno > 0 ? new SyscallError('read', { path: `/proc/${pid}/stat` }, errno) : error
   }
 }

@@ -17,17 +17,30 @@ export interface SyscallRecord {
 export type Tracer = (record: SyscallRecord) => void
 
 let current: Tracer | undefined
+let guarded: Tracer | undefined
 
 /** Sets the tracer of this thread (each worker has its own); `undefined` turns tracing off. Returns the one before. */
 export function setTracer(tracer: Tracer | undefined): Tracer | undefined {
   const before = current
   current = tracer
+  guarded = tracer === undefined ? undefined : harmless(tracer)
   return before
 }
 
-/** The tracer of this thread, if one is set. */
+/** The tracer of this thread, if one is set; it never throws. */
 export function tracer(): Tracer | undefined {
-  return current
+  return guarded
+}
+
+/** The call has been made by now: were its result lost to a fault of the tracer's, a descriptor would leak with it. */
+function harmless(tracer: Tracer): Tracer {
+  return (record) => {
+    try {
+      tracer(record)
+    } catch (error) {
+      process.emitWarning(`the tracer failed at ${record.call}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
 }
 
 /** Runs `work` with `tracer` set, and puts the one before back; for synchronous work only. */

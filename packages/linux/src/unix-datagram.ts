@@ -6,6 +6,7 @@ import { libc } from './libc.ts'
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
 const SOCK_CLOEXEC = 0o2000000
+const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 /** Bytes of `sun_path` in `struct sockaddr_un` (unix(7)). */
 const PATH_BYTES = 108
@@ -18,7 +19,7 @@ const sendto = libc.func('int64 sendto(int fd, const void *buf, size_t len, int 
 /**
  * Sends one datagram to a unix socket (Node has none for unix sockets). Does not wait: a full receiver is an error.
  * @param path where the receiver is bound; a first `@` stands for the NUL byte of an abstract address
- * @throws EngineError invalid-argument when the path does not fit, SyscallError otherwise
+ * @throws EngineError invalid-argument when the path does not fit; SyscallError otherwise, EAGAIN when the receiver's queue is full
  */
 export function sendUnixDatagram(path: string, data: Buffer): void {
   const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : path)
@@ -30,6 +31,6 @@ export function sendUnixDatagram(path: string, data: Buffer): void {
   door(
     'sendto',
     () => ({ fd: fd.fd, length: data.length, address: path }),
-    () => sendto(fd.fd, data, data.length, MSG_NOSIGNAL, address, address.length),
+    () => sendto(fd.fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, address, address.length),
   )
 }

@@ -1,13 +1,19 @@
-import { libc } from './libc.ts'
-import { door } from './door.ts'
+import { EngineError } from './error.ts'
+import { ioctl } from './ioctl.ts'
 
 const TIOCSWINSZ = 0x5414
-const ioctl = libc.func('int ioctl(int, unsigned long, void *)') as (fd: number, request: number, argument: Buffer) => number
+const largest = 0xffff
 
-/** ioctl_tty(2) TIOCSWINSZ: a terminal's size in characters; its foreground process group gets SIGWINCH. */
+/**
+ * ioctl_tty(2) TIOCSWINSZ: a terminal's size in characters; its foreground process group gets SIGWINCH.
+ * @throws EngineError invalid-argument for what is no number from 0 to 65535; SyscallError
+ */
 export function setWindowSize(terminal: number, rows: number, columns: number): void {
+  for (const value of [rows, columns]) {
+    if (!Number.isInteger(value) || value < 0 || value > largest) throw new EngineError('invalid-argument', `invalid terminal size: ${rows} rows, ${columns} columns`)
+  }
   const size = Buffer.alloc(8)
   size.writeUInt16LE(rows, 0)
   size.writeUInt16LE(columns, 2)
-  door('ioctl', () => ({ fd: terminal, request: 'TIOCSWINSZ', rows, columns }), () => ioctl(terminal, TIOCSWINSZ, size))
+  ioctl(terminal, 'TIOCSWINSZ', TIOCSWINSZ, size, { rows, columns })
 }

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
-import { bindMount } from '@engine/linux/bind-mount'
+import { bindMount } from '@engine/linux/mount'
 import { Routing } from '@engine/linux/netlink'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { inNewNetworkNamespace, primeThreads } from '@engine/linux/unshare'

@@ -1,4 +1,5 @@
 import { constants } from 'node:fs'
+import { AT_FDCWD } from '../at-flags.ts'
 import { EngineError } from '../error.ts'
 import type { Descriptor } from '../descriptor.ts'
 import { O_PATH, openat2, Resolve } from '../openat2.ts'
@@ -13,7 +14,7 @@ const beneath = Resolve.BENEATH | Resolve.NO_MAGICLINKS
  * @throws SyscallError ENOENT, ENOTDIR
  */
 export function openRoot(path: PathBytes): Descriptor {
-  return openat2(-100, path, O_PATH | constants.O_DIRECTORY, 0)
+  return openat2(AT_FDCWD, path, O_PATH | constants.O_DIRECTORY, 0)
 }
 
 /**
@@ -64,7 +65,7 @@ export function openParent(rootFd: number, path: PathBytes): Parent {
  * Goes through this process's own /proc, so the process must be in the host's mount namespace.
  */
 export function reopen(fd: number, flags: number): Descriptor {
-  return openat2(-100, procPath(fd), flags, 0)
+  return openat2(AT_FDCWD, procPath(fd), flags, 0)
 }
 
 /** A path to what a descriptor refers to, for calls that only take paths: `/proc/self/fd/7`. Valid as long as the descriptor is open. */

@@ -33,7 +33,9 @@ function remove(parentFd: number, name: PathBytes, depth: number, moveUp: (paren
     return
   } catch (error) {
     if (failedWith(error, Errno.ENOENT)) return
-    if (!failedWith(error, Errno.EISDIR, Errno.EPERM)) throw error
+    // EPERM: an immutable file, or a directory as some file systems (and POSIX) have it.
+    const directory = failedWith(error, Errno.EISDIR) || (failedWith(error, Errno.EPERM) && isDirectory(parentFd, name))
+    if (!directory) throw error
   }
   {
     using directory = openChild(parentFd, name, O_PATH | constants.O_DIRECTORY)
@@ -45,7 +47,7 @@ function remove(parentFd: number, name: PathBytes, depth: number, moveUp: (paren
   rmdirat(parentFd, name)
 }
 
-function isDirectory(dirFd: number, name: Buffer): boolean {
+function isDirectory(dirFd: number, name: PathBytes): boolean {
   using entry = openChild(dirFd, name, O_PATH)
   return fstatSync(entry.fd).isDirectory()
 }

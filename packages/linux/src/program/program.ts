@@ -123,6 +123,8 @@ export class Program {
     const index = this.#instructions.length
     const at = index * STRIDE
     const { memory } = this.#region
+    if (args.length > 6) throw new EngineError('internal', `${name} with ${args.length} arguments: a system call takes six`)
+    if ((options.allow?.length ?? 0) > 4) throw new EngineError('internal', `${name} with ${options.allow?.length} allowed errors: an instruction has room for four`)
     if (at + 2 * STRIDE > this.#end) throw new EngineError('invalid-argument', 'argument list too long')
     memory.fill(0, at, at + STRIDE)
     memory.writeBigInt64LE(BigInt(syscallNumber(name)), at)

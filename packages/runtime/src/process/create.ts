@@ -9,7 +9,7 @@ import { joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctl
 import { makePathsReadonly, maskPaths } from './masks.ts'
 import { mountAll, prepareMounts } from './mounts.ts'
 import { parseMountOptions } from './mount-options.ts'
-import { CloneFlag, enterNamespaces, hasOwn, openJoined } from './namespaces.ts'
+import { enterNamespaces, hasOwn, namespaceFlags, openJoined } from './namespaces.ts'
 import { statInRoot } from './stat-in-root.ts'
 import { bindRoot, pivot } from './root.ts'
 import { secondStage } from './second-stage.ts'
@@ -68,7 +68,7 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, filter: Buffer |
   stage?.end()
 
   return {
-    flags: hasOwn(spec, 'pid') ? CloneFlag.pid : 0,
+    flags: hasOwn(spec, 'pid') ? namespaceFlags.pid : 0,
     cgroup: cgroup.birthplace,
     calls,
     ...(stage === undefined ? {} : { pidAt: stage.pidAt }),

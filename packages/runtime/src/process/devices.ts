@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { Errno } from '@engine/linux'
 import { AT_EMPTY_PATH, OPEN_TREE_CLONE } from '@engine/linux/mount-api'
+import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import { defaultDeviceLinks } from '../default-devices.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
@@ -11,7 +12,6 @@ import { openTarget } from './path-in-root.ts'
 const S_IFCHR = 0o020000
 const S_IFBLK = 0o060000
 const S_IFIFO = 0o010000
-const O_CLOEXEC = 0o2000000
 const O_CREAT = 0o100
 const O_EXCL = 0o200
 const O_NOFOLLOW = 0o400000

@@ -1,5 +1,6 @@
 import { constants, openSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
+import { CloneFlag, shownFlags } from '@engine/linux/clone-flags'
 import { pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import type { OciProcess } from '../spec.ts'
@@ -8,7 +9,6 @@ import type { Birth, Stdio } from './birth.ts'
 import { enterDirectory, execute, notExecuted } from './execute.ts'
 import { becomeUser, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
 import { joinCgroup, joinKeyring, openCgroup, setOomScore } from './kernel-files.ts'
-import { CloneFlag } from './namespaces.ts'
 import { secondStage } from './second-stage.ts'
 import { statInRoot } from './stat-in-root.ts'
 import { connectStreams, openStreams, terminalStreams, type Streams } from './streams.ts'
@@ -46,8 +46,8 @@ function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdi
   program.call('prctl', [PR_SET_NAME, program.string('engine-init'), 0, 0, 0], { args: { option: 'PR_SET_NAME', name: 'engine-init' } })
   joinCgroup(program, cgroup)
   setOomScore(program, process.oomScoreAdj ?? 0)
-  const flags = CloneFlag.mount | CloneFlag.uts | CloneFlag.ipc | CloneFlag.network | CloneFlag.pid | CloneFlag.cgroup
-  program.call('setns', [container, flags], { args: { pid: target.pid, flags: 'mount|uts|ipc|network|pid|cgroup' }, failure: 'error joining the container\'s namespaces' })
+  const flags = CloneFlag.NEWNS | CloneFlag.NEWUTS | CloneFlag.NEWIPC | CloneFlag.NEWNET | CloneFlag.NEWPID | CloneFlag.NEWCGROUP
+  program.call('setns', [container, flags], { args: { pid: target.pid, flags: shownFlags(flags) }, failure: 'error joining the container\'s namespaces' })
   // Whatever can be done before the container sees the process is.
   joinKeyring(program, '_ses.exec')
   program.call('umask', [process.user.umask ?? 0o022], { args: { mask: process.user.umask ?? 0o022 } })

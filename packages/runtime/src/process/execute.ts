@@ -1,10 +1,10 @@
 import { Errno, errnoText } from '@engine/linux'
+import { AT_FDCWD } from '@engine/linux/at-flags'
+import { O_PATH } from '@engine/linux/openat2'
 import type { Program, Result } from '@engine/linux/program'
 import type { OciProcess } from '../spec.ts'
 import { openHow } from './path-in-root.ts'
 
-const AT_FDCWD = -100
-const O_PATH = 0o10000000
 const O_DIRECTORY = 0o200000
 const CLOSE_RANGE_CLOEXEC = 4
 const SECCOMP_SET_MODE_FILTER = 1

@@ -2,12 +2,12 @@ import {
   AT_EMPTY_PATH, AT_RECURSIVE, FSCONFIG_CMD_CREATE, FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC,
   MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLONE,
 } from '@engine/linux/mount-api'
+import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import type { OciMount } from '../spec.ts'
 import { slots } from './descriptors.ts'
 import type { MountOptions } from './mount-options.ts'
 
-const O_CLOEXEC = 0o2000000
 
 /** Appends: move the mount of a descriptor onto the open target. */
 export function attach(program: Program, fd: number, mount: { readonly source: string; readonly destination: string }): void {

@@ -1,5 +1,7 @@
 import { openSync } from 'node:fs'
 import { Errno } from '@engine/linux'
+import { AT_FDCWD } from '@engine/linux/at-flags'
+import { O_CLOEXEC, Resolve } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import { joinTargets } from '../cgroup/join.ts'
 import { cgroupLayout } from '../cgroup/hierarchy.ts'
@@ -7,11 +9,6 @@ import type { OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
 
 const O_WRONLY = 1
-const O_CLOEXEC = 0o2000000
-const AT_FDCWD = -100
-const RESOLVE_NO_XDEV = 1
-const RESOLVE_NO_SYMLINKS = 4
-const RESOLVE_BENEATH = 8
 const KEYCTL_JOIN_SESSION_KEYRING = 1
 
 /** How a child comes into its cgroup: born in it (v2), or by writing into these files first of all (v1). */
@@ -66,7 +63,7 @@ export function setNames(program: Program, spec: OciSpec): void {
  * another container can bend (CVE-2025-52881), before /proc/sys becomes read-only.
  */
 export function writeSysctls(program: Program, spec: OciSpec): void {
-  const how = program.words(O_WRONLY | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+  const how = program.words(O_WRONLY | O_CLOEXEC, 0, Resolve.BENEATH | Resolve.NO_SYMLINKS | Resolve.NO_XDEV)
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {})) {
     const path = `sys/${name.replaceAll('.', '/')}`
     const failure = `open sysctl ${name} file`

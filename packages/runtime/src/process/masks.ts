@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
-import { AT_EMPTY_PATH, AT_RECURSIVE, MountAttribute, OPEN_TREE_CLONE, mountAttr } from '@engine/linux/mount-api'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MountAttribute, OPEN_TREE_CLONE, mountAttr } from '@engine/linux/mount-api'
+import { O_CLOEXEC, O_PATH } from '@engine/linux/openat2'
 import { Label, type Program } from '@engine/linux/program'
 import type { OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
@@ -7,9 +8,6 @@ import type { MountOptions } from './mount-options.ts'
 import { attach, cloneTarget, newFilesystem } from './filesystem.ts'
 import { openPath } from './path-in-root.ts'
 
-const O_PATH = 0o10000000
-const O_CLOEXEC = 0o2000000
-const AT_FDCWD = -100
 
 /** Appends: make paths read-only by a mount of themselves upon themselves. Paths that are not there are passed over. */
 export function makePathsReadonly(program: Program, spec: OciSpec): void {

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import { EngineError, SyscallError, errnoText } from '@engine/linux'
 import { AT_FDCWD, AT_RECURSIVE, OPEN_TREE_CLONE, Propagation, mountSetattr, openTree } from '@engine/linux/mount-api'
+import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import type { OciMount, OciSpec } from '../spec.ts'
 import { mountCgroups } from './cgroup-mount.ts'
@@ -9,7 +10,6 @@ import { attach, newFilesystem } from './filesystem.ts'
 import { parseMountOptions, type MountOptions } from './mount-options.ts'
 import { openTarget, refuseWhenEqual } from './path-in-root.ts'
 
-const O_CLOEXEC = 0o2000000
 const PROC_SUPER_MAGIC = 0x9fa0
 
 /** Files of procfs that a mount may cover, as runc allows it (lxcfs covers them). */

@@ -1,17 +1,18 @@
 import { openSync } from 'node:fs'
 import { EngineError, errnoText } from '@engine/linux'
+import { CloneFlag } from '@engine/linux/clone-flags'
 import type { Program } from '@engine/linux/program'
 import type { NamespaceType, OciSpec } from '../spec.ts'
 
-/** clone(2) flags of namespaces. */
-export const CloneFlag: Readonly<Record<NamespaceType, number>> = {
-  mount: 0x00020000,
-  cgroup: 0x02000000,
-  uts: 0x04000000,
-  ipc: 0x08000000,
-  user: 0x10000000,
-  pid: 0x20000000,
-  network: 0x40000000,
+/** clone(2) flags by the runtime spec's names of namespaces. */
+export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
+  mount: CloneFlag.NEWNS,
+  cgroup: CloneFlag.NEWCGROUP,
+  uts: CloneFlag.NEWUTS,
+  ipc: CloneFlag.NEWIPC,
+  user: CloneFlag.NEWUSER,
+  pid: CloneFlag.NEWPID,
+  network: CloneFlag.NEWNET,
 }
 
 /** Whether the spec gives the container a namespace of its own of this type. */
@@ -40,9 +41,9 @@ export function openJoined(spec: OciSpec, held: (fd: number) => void): ReadonlyM
 export function enterNamespaces(program: Program, spec: OciSpec, joined: ReadonlyMap<NamespaceType, { readonly fd: number; readonly path: string }>): void {
   for (const [type, { fd, path }] of joined) {
     if (type === 'pid') continue
-    program.call('setns', [fd, CloneFlag[type]], { args: { path, type }, failure: `error joining ${type} namespace ${path}` })
+    program.call('setns', [fd, namespaceFlags[type]], { args: { path, type }, failure: `error joining ${type} namespace ${path}` })
   }
   const own = (['mount', 'cgroup', 'uts', 'ipc', 'network'] as const).filter((type) => hasOwn(spec, type))
-  const flags = own.reduce((bits, type) => bits | CloneFlag[type], 0)
+  const flags = own.reduce((bits, type) => bits | namespaceFlags[type], 0)
   program.call('unshare', [flags], { args: { flags: own.join('|') }, failure: 'unable to unshare namespaces' })
 }

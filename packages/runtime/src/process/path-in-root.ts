@@ -1,18 +1,14 @@
 import { Errno } from '@engine/linux'
+import { O_CLOEXEC, O_PATH, Resolve } from '@engine/linux/openat2'
 import { Label, type Program } from '@engine/linux/program'
 import { slots } from './descriptors.ts'
 
-const O_PATH = 0o10000000
-const O_CLOEXEC = 0o2000000
 const O_CREAT = 0o100
 const O_NOFOLLOW = 0o400000
-const RESOLVE_NO_MAGICLINKS = 2
-const RESOLVE_NO_SYMLINKS = 4
-const RESOLVE_IN_ROOT = 16
 
 /** Lays out struct open_how (openat2(2)): flags, mode, resolve; paths stay in the container's root and pass no magic link. */
 export function openHow(program: Program, flags: number, noSymlinks = false): bigint {
-  return program.words(flags | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (noSymlinks ? RESOLVE_NO_SYMLINKS : 0))
+  return program.words(flags | O_CLOEXEC, 0, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS | (noSymlinks ? Resolve.NO_SYMLINKS : 0))
 }
 
 interface OpenPath {

@@ -1,18 +1,17 @@
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, OPEN_TREE_CLONE, mountAttr } from '@engine/linux/mount-api'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, OPEN_TREE_CLONE, Propagation, mountAttr } from '@engine/linux/mount-api'
+import { MS_REC } from '@engine/linux/mount'
+import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
+import { MNT_DETACH } from '@engine/linux/unmount'
 import type { OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
 
-const O_CLOEXEC = 0o2000000
-const MS_REC = 0x4000
-const MS_PRIVATE = 1 << 18
-const MNT_DETACH = 2
 
 /** Appends: a private copy of the host's mounts, and the container's root as a mount of its own, on slot `root`. */
 export function bindRoot(program: Program, spec: OciSpec): void {
   const { path } = spec.root
   const failure = `error preparing rootfs "${path}"`
-  program.call('mount', [0, program.string('/'), 0, MS_REC | MS_PRIVATE, 0], { args: { target: '/', flags: 'MS_REC|MS_PRIVATE' }, failure })
+  program.call('mount', [0, program.string('/'), 0, MS_REC | Propagation.PRIVATE, 0], { args: { target: '/', flags: 'MS_REC|MS_PRIVATE' }, failure })
   const tree = program.call('open_tree', [AT_FDCWD, program.string(path), OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE], { args: { path, flags: 'OPEN_TREE_CLONE|AT_RECURSIVE' }, failure })
   program.call('dup3', [tree, slots().root, O_CLOEXEC], { args: {}, quiet: true })
   program.call('move_mount', [slots().root, program.string(''), AT_FDCWD, program.string(path), MOVE_MOUNT_F_EMPTY_PATH], { args: { source: path, target: path }, failure })
@@ -36,7 +35,7 @@ export function pivot(program: Program, spec: OciSpec): void {
   program.call('chdir', [program.string('/')], { args: { path: '/' }, failure })
   const propagation = spec.linux.rootfsPropagation
   if (propagation !== undefined && !propagation.endsWith('private')) {
-    const flags = (propagation.endsWith('shared') ? 1 << 20 : 1 << 19) | (propagation.startsWith('r') ? MS_REC : 0)
+    const flags = (propagation.endsWith('shared') ? Propagation.SHARED : Propagation.SLAVE) | (propagation.startsWith('r') ? MS_REC : 0)
     program.call('mount', [0, program.string('/'), 0, flags, 0], { args: { target: '/', flags: propagation }, failure: 'error setting rootfs propagation' })
   }
 }

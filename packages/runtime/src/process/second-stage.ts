@@ -1,3 +1,4 @@
+import { CloneFlag } from '@engine/linux/clone-flags'
 import { Label, type Program } from '@engine/linux/program'
 
 const CLONE_PARENT = 0x8000
@@ -12,9 +13,8 @@ const SIGCHLD = 17
  * @returns where the kernel stores the new process's pid (in the shim's PID namespace), and `end`, to call when everything else is laid out
  */
 export function secondStage(program: Program, namespace?: { readonly fd: number; readonly path: string }): { readonly pidAt: bigint; end(): void } {
-  const CLONE_NEWPID = 0x20000000
   if (namespace !== undefined) {
-    program.call('setns', [namespace.fd, CLONE_NEWPID], { args: { path: namespace.path, type: 'pid' }, failure: `error joining pid namespace ${namespace.path}` })
+    program.call('setns', [namespace.fd, CloneFlag.NEWPID], { args: { path: namespace.path, type: 'pid' }, failure: `error joining pid namespace ${namespace.path}` })
   }
   const pidAt = program.words(0)
   const first = new Label()

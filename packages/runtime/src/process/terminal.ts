@@ -1,14 +1,12 @@
 import { closeSync, fstatSync } from 'node:fs'
-import { EngineError, door } from '@engine/linux'
-import { addressOf, syscall } from '@engine/linux/libc'
+import { EngineError } from '@engine/linux'
+import { ioctl } from '@engine/linux/ioctl'
 import { fsconfig, fsmount, fsopen, MountAttribute } from '@engine/linux/mount-api'
-import { openat2, Resolve } from '@engine/linux/openat2'
-import { syscallNumber } from '@engine/linux/syscall-numbers'
+import { O_CLOEXEC, Resolve, openat2 } from '@engine/linux/openat2'
 
 const O_RDWR = 2
 const O_NOCTTY = 0o400
 const O_NONBLOCK = 0o4000
-const O_CLOEXEC = 0o2000000
 const TIOCSPTLCK = 0x40045431
 const TIOCGPTPEER = 0x5441
 
@@ -16,10 +14,6 @@ const TIOCGPTPEER = 0x5441
 export interface Terminal {
   readonly master: number
   readonly slave: number
-}
-
-function ioctl(fd: number, name: string, request: number, argument: bigint | number): number {
-  return door('ioctl', () => ({ fd, request: name }), () => syscall(syscallNumber('ioctl'), fd, request, argument, 0, 0, 0))
 }
 
 /**
@@ -60,7 +54,7 @@ function openTerminal(directory: number, path: string, resolve: number): Termina
   const isPtmx = status.isCharacterDevice() && status.rdev === ((5 << 8) | 2)
   if (!isPtmx) throw new EngineError('invalid-argument', `cannot open a terminal: /${path} of the container is not a pseudoterminal master`)
   const unlock = Buffer.alloc(4)
-  ioctl(opened.fd, 'TIOCSPTLCK', TIOCSPTLCK, addressOf(unlock))
+  ioctl(opened.fd, 'TIOCSPTLCK', TIOCSPTLCK, unlock)
   const slave = ioctl(opened.fd, 'TIOCGPTPEER', TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)
   return { master: opened.release(), slave }
 }
