@@ -34,3 +34,11 @@ test('bad patterns are refused', () => {
   assert.throws(() => new IgnoreMatcher(['!']), { message: 'illegal exclusion pattern: "!"' })
   assert.throws(() => new IgnoreMatcher(['a[']), { message: 'syntax error in pattern' })
 })
+
+test('a hostile pattern takes no longer than a friendly one', () => {
+  const started = performance.now()
+  const path = `${'a'.repeat(250)}/${'a'.repeat(250)}`
+  assert.equal(new IgnoreMatcher([`${'*a'.repeat(60)}*b/**/${'*a'.repeat(60)}b`]).ignores(path), false)
+  assert.equal(new IgnoreMatcher([`${'**/a'.repeat(60)}b`]).ignores(path), false)
+  assert.ok(performance.now() - started < 2000)
+})

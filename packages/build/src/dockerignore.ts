@@ -1,5 +1,6 @@
 import { EngineError } from '@engine/linux'
-import { cleanPath, compilePath } from './filepath.ts'
+import { cleanPath } from './filepath.ts'
+import { matchGlob, parseGlob } from './glob.ts'
 
 /**
  * The patterns of a .dockerignore file: one a line, `#` begins a comment, `!` takes paths back in.
@@ -63,22 +64,9 @@ function compile(written: string): Pattern {
     pattern = pattern.slice(1)
     if (pattern === '') throw new EngineError('invalid-argument', 'illegal exclusion pattern: "!"')
   }
-  // Refuses what filepath.Match would refuse.
-  compilePath(pattern)
+  const glob = parseGlob(pattern, true)
   const plainEnd = /^\*\*([^*?[\]\\]*)$/.exec(pattern)?.[1]
   // `**` and plain text after it matches at the end of any path, in the middle of a name as well (`**.go`).
   if (plainEnd !== undefined) return { inverted, matches: (path) => path.endsWith(plainEnd) || path === plainEnd.slice(1) }
-  const expression = new RegExp(`^${toSource(pattern)}$`, 'su')
-  return { inverted, matches: (path) => expression.test(path) }
-}
-
-/** filepath.Match with `**` for any number of directories, none included. */
-function toSource(pattern: string): string {
-  let text = ''
-  for (const match of pattern.matchAll(/\*\*\/?|\[\^?(?:\\.|[^\]\\])+\]|\\.|./gsu)) {
-    const [token] = match
-    if (!token.startsWith('**')) text += compilePath(token).source.slice(1, -1)
-    else text += match.index + token.length === pattern.length ? '.*' : '(?:.*/)?'
-  }
-  return text
+  return { inverted, matches: (path) => matchGlob(glob, path) }
 }

@@ -1,7 +1,8 @@
 import { constants, fstatSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { listDirectory, openChild, openInRoot, O_PATH } from '@engine/linux/paths'
-import { compilePath, hasWildcards } from '../filepath.ts'
+import { hasWildcards } from '../filepath.ts'
+import { matchGlob, parseGlob, type Glob } from '../glob.ts'
 import { contextPath } from './build-context.ts'
 
 /** One thing that COPY or ADD copies: a file, or the content of a directory. */
@@ -41,9 +42,9 @@ function findSource(rootFd: number, word: string, { extract, inContext }: { read
 
 /** Paths below a root that a pattern matches, in their order. Links to directories are not entered. */
 function matchingPaths(rootFd: number, pattern: string): string[] {
-  let expression: RegExp
+  let glob: Glob
   try {
-    expression = compilePath(pattern)
+    glob = parseGlob(pattern)
   } catch {
     // What is no pattern matches nothing.
     return []
@@ -53,7 +54,7 @@ function matchingPaths(rootFd: number, pattern: string): string[] {
   const walk = (dirFd: number, above: string, level: number): void => {
     for (const name of listDirectory(dirFd)) {
       const path = above + name.toString()
-      if (expression.test(path)) matches.push(path)
+      if (matchGlob(glob, path)) matches.push(path)
       if (level >= depth) continue
       using entry = openChild(dirFd, name, O_PATH)
       if (fstatSync(entry.fd).isDirectory()) walk(entry.fd, `${path}/`, level + 1)

@@ -1,8 +1,8 @@
 import { EngineError } from '@engine/linux'
-import { trimLeft } from './go-text.ts'
+import { trimLeft, trimSpace } from './go-text.ts'
 
 const known: ReadonlySet<string> = new Set(['syntax', 'escape', 'check'])
-const form = /^([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/
+const form = /^([a-zA-Z][a-zA-Z0-9]*)[ \t]*=(.*)$/
 
 /** Reads parser directives (`# escape=\``): comments before everything else, each kind once. */
 export class Directives {
@@ -17,12 +17,12 @@ export class Directives {
     if (this.#done) return
     const match = line.startsWith('#') ? form.exec(trimLeft(line.slice(1))) : null
     const name = match?.[1]?.toLowerCase() ?? ''
-    if (match === null || !known.has(name)) {
+    const value = trimSpace(match?.[2] ?? '')
+    if (value === '' || !known.has(name)) {
       this.#done = true
       return
     }
     if (this.values.has(name)) throw new EngineError('invalid-argument', `only one ${name} parser directive can be used`)
-    const value = match[2] as string
     if (name === 'escape' && value !== '\\' && value !== '`') {
       throw new EngineError('invalid-argument', `invalid escape token '${value}' does not match \` or \\`)
     }

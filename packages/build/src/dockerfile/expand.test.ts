@@ -60,6 +60,12 @@ const table: readonly (readonly [string, string])[] = [
   ['${stars%\\**}', 'a*b'],
   ['${stars%%\\**}', 'a'],
   ['${none//a/b}', ''],
+  ['${stars//\\*/-}', 'a-b-c'],
+  ['${path//*/x}', 'x'],
+  ['${path/l*l/x}', '/usr/xib.so.1'],
+  ['${path//l?/x}', '/usr/xcaxxb.so.1'],
+  ['${a//""/-}', '-1-'],
+  ['${path##*[l]}', '/usr/local/lib.so.1'],
   ["'$a'", '$a'],
   ['"$a \\"q\\" \\x"', '1 "q" \\x'],
   ['\\$a', '$a'],
@@ -97,4 +103,13 @@ test('options keep what they name', () => {
   assert.equal(expandWord(`"$none" 'q'`, variables, { rawQuotes: true, skipUnset: true }), `"$none" 'q'`)
   assert.equal(expandWord('C:\\x `$a', variables, { escape: '`' }), 'C:\\x $a')
   assert.deepEqual(expandWords('x\\ y "" z', variables, { rawEscapes: true }), ['x\\ y', 'z'])
+})
+
+test('a hostile pattern takes no longer than a friendly one', () => {
+  const long = toVariables([`x=${'a'.repeat(20_000)}`])
+  const started = performance.now()
+  for (const operator of ['#', '##', '%', '%%', '/', '//']) {
+    assert.equal(expandWord(`\${x${operator}${'*a'.repeat(40)}*b${operator.startsWith('/') ? '/' : ''}}`, long).length, 20_000)
+  }
+  assert.ok(performance.now() - started < 5000)
 })

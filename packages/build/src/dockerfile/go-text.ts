@@ -8,17 +8,24 @@ export function isSpace(character: string): boolean {
 }
 
 const spaces = /^[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/
-const leading = /^[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/
-const trailing = /[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/
 
 /** strings.TrimLeftFunc(text, unicode.IsSpace) */
 export function trimLeft(text: string): string {
-  return text.replace(leading, '')
+  let start = 0
+  while (start < text.length && isSpace(text[start] as string)) start++
+  return text.slice(start)
 }
 
 /** strings.TrimSpace */
 export function trimSpace(text: string): string {
-  return text.replace(leading, '').replace(trailing, '')
+  return trimRight(trimLeft(text), isSpace)
+}
+
+/** Takes characters off the end; a regular expression would look at every run of them in the text, and each from every beginning. */
+export function trimRight(text: string, test: (character: string) => boolean): string {
+  let end = text.length
+  while (end > 0 && test(text[end - 1] as string)) end--
+  return text.slice(0, end)
 }
 
 const escapes: Readonly<Record<string, string>> = {

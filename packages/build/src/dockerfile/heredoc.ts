@@ -1,4 +1,5 @@
 import { expandWords } from './expand.ts'
+import { trimLeft } from './go-text.ts'
 
 /** A here-document of RUN, COPY or ADD. */
 export interface Heredoc {
@@ -13,12 +14,12 @@ export interface Heredoc {
   readonly content: string
 }
 
-const form = /^(\d*)<<(-?)\s*([^<]*)$/
+const form = /^(\d*)<<(-?)([^<]*)$/
 
 /** The here-document that a word announces, without content; undefined when it is no such word. @throws EngineError invalid-argument */
 export function parseHeredoc(word: string): Heredoc | undefined {
   const match = form.exec(word)
-  const rest = match?.[3] ?? ''
+  const rest = trimLeft(match?.[3] ?? '')
   if (match === null || rest === '') return undefined
   const [name, ...others] = expandWords(rest, none, { skipUnset: true })
   if (name === undefined || others.length > 0) return undefined

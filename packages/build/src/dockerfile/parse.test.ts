@@ -61,6 +61,19 @@ describe('lines', () => {
     assert.equal(parseDockerfile(`FROM a\nRUN ${'x'.repeat(65531)}\n`).nodes.length, 2)
   })
 
+  test('are read in time that grows with their length only', () => {
+    const blanks = ' '.repeat(65_000)
+    const started = performance.now()
+    for (const text of [`# a=${blanks}x`, `# escape=${blanks}x`, `RUN a${blanks}b\\`, `RUN a${'\r'.repeat(65_000)}b`, `RUN <<${blanks}<`, `ENV a${blanks}=`, `RUN ${'${a:-'.repeat(10_000)}`, `ENV ${blanks}"`]) {
+      try {
+        parseDockerfile(`${text}\nFROM a`)
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'invalid-argument')
+      }
+    }
+    assert.ok(performance.now() - started < 2000)
+  })
+
   test('are nothing but comments', () => {
     for (const text of ['', '\n\n', '# a\n# b']) assert.throws(() => parseDockerfile(text), { message: 'file with no instructions' })
   })

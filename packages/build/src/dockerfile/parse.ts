@@ -1,6 +1,6 @@
 import { EngineError } from '@engine/linux'
 import { Directives } from './directives.ts'
-import { isSpace, quote, trimLeft } from './go-text.ts'
+import { isSpace, quote, trimLeft, trimRight } from './go-text.ts'
 import { heredocsOfLine, type Heredoc } from './heredoc.ts'
 import { splitLine, splitWords } from './words.ts'
 
@@ -97,13 +97,13 @@ function takesHeredocs(node: Node): boolean {
 
 /** The escape character at a line's end continues it, unless it is escaped itself. */
 function trimContinuation(line: string, escape: string): { text: string; ended: boolean } {
-  const bare = line.replace(/[ \t]*$/, '')
+  const bare = trimRight(line, (character) => character === ' ' || character === '\t')
   if (!bare.endsWith(escape) || (bare.length > 1 && bare.at(-2) === escape)) return { text: line, ended: true }
   return { text: bare.slice(0, -1), ended: false }
 }
 
 function trimLineEnd(line: string): string {
-  return line.replace(/[\r\n]+$/, '')
+  return trimRight(line, (character) => character === '\r' || character === '\n')
 }
 
 function isComment(line: string): boolean {
