@@ -1,3 +1,4 @@
+export { openEngine } from './engine.ts'
 export type * from './interface.ts'
 export type * from './types/container-config.ts'
 export type * from './types/container-views.ts'

@@ -4,7 +4,7 @@ import { openWriteEnd } from '@engine/runtime'
 import { now } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import type { Attachment, LogOptions } from '../interface.ts'
-import { attach, parseDetachKeys, readLogs, type InputEnd } from '../logs/index.ts'
+import { attach, parseDetachKeys, readLogs, type InputEnd, type Subscription } from '../logs/index.ts'
 import type { OutputChunk } from '../interface.ts'
 import type { Container } from './container.ts'
 import { whenStopped } from './signal.ts'
@@ -30,6 +30,7 @@ export async function attachContainer(engine: EngineContext, ref: string, option
   if (container.state.status === 'restarting') throw new EngineError('conflict', `container ${container.id} is restarting, wait until the container is running`)
   const detachKeys = parseDetachKeys(options.detachKeys)
   const subscription = options.stream ? engine.pump.subscribe(container.id) : undefined
+  if (subscription !== undefined) endWhenNeverStarted(container, subscription)
   const before = options.logs ? pastOutput(engine, container) : undefined
   if (options.stream) engine.events.publish('container', 'attach', container.id, container.attributes())
   return attach({
@@ -51,6 +52,19 @@ export async function attachContainer(engine: EngineContext, ref: string, option
       : {}),
     detachKeys,
     onDetach: () => engine.events.publish('container', 'detach', container.id, container.attributes()),
+  })
+}
+
+/** A container that is removed without having run gives no output: whoever waits for it is let go. */
+function endWhenNeverStarted(container: Container, subscription: Subscription): void {
+  let ran = hasProcess(container.state)
+  if (ran) return
+  container.waiters.add({ condition: 'started', resolve: () => (ran = hasProcess(container.state)) })
+  container.waiters.add({
+    condition: 'removed',
+    resolve: () => {
+      if (!ran) subscription.end()
+    },
   })
 }
 

@@ -11,7 +11,7 @@ import { removeRunDirectory } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { autoRemove, scheduleRestart } from './restart-timer.ts'
 import { within } from './signal.ts'
-import { publishNetwork } from './start.ts'
+import { publishNetwork, publishVolumes } from './start.ts'
 import { hasProcess, transition } from './state.ts'
 
 /** Milliseconds that the log may take to be complete before the end of a container is told. */
@@ -56,6 +56,7 @@ function record(engine: EngineContext, container: Container, status: ExitStatus)
 
   if (status.oomKilled && !container.oomReported) engine.events.publish('container', 'oom', container.id, container.attributes())
   publishNetwork(engine, container, 'disconnect', sandbox)
+  publishVolumes(engine, container, 'unmount')
   const seconds = Math.max(0, Math.floor(milliseconds / 1000))
   engine.events.publish('container', 'die', container.id, container.attributes({ execDuration: String(seconds), exitCode: String(status.code) }))
   container.wake('stopped')

@@ -27,7 +27,8 @@ export async function signalContainer(engine: EngineContext, container: Containe
       const own = container.record.config.StopSignal
       const ends = own === undefined || signal === SIGKILL || signalNumber(own) === signal
       if (ends) container.policyCancelled = true
-      state.manuallyStopped = true
+      // A container that the host's shutdown stops is started again by its policy.
+      if (!engine.closing.aborted) state.manuallyStopped = true
       if (state.status === 'restarting') {
         if (ends) cancelRestart(engine, container)
         return

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
-import { BirthError, availableCapabilities, compileToFile, createCgroup, defaultProfile, hardLimits, parseProfile, removeCgroup, resolveRlimits, resolveUser, type OciRlimit, type Started } from '@engine/runtime'
+import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
 import { createSandbox, removeSandbox } from '@engine/network'
 import { randomBytes } from 'node:crypto'
 import { hostname as hostHostname } from 'node:os'
@@ -19,7 +19,9 @@ import { writeNetworkFiles } from './network-files.ts'
 import { mountSharedMemory, prepareMounts, removeRunDirectory } from './prepare-mounts.ts'
 import { removeContainer } from './remove.ts'
 import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
-import { parseSecurityOptions, type SecurityOptions } from './spec/security-options.ts'
+import { containerRlimits } from './spec/rlimits.ts'
+import { seccompFilter } from './spec/seccomp-filter.ts'
+import { parseSecurityOptions } from './spec/security-options.ts'
 import { refusedByRuntime, startFailure } from './start-error.ts'
 import { isRunning, transition } from './state.ts'
 import { makeWorkingDirectory } from './working-directory.ts'
@@ -87,6 +89,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
     engine.intents.end(intent)
   })
   engine.ledger.add(container.id, started.records)
+  publishVolumes(engine, container, 'mount')
   publishNetwork(engine, container, 'connect', sandbox)
   engine.events.publish('container', 'start', container.id, container.attributes())
   container.wake('started')
@@ -97,6 +100,16 @@ export function publishNetwork(engine: EngineContext, container: Container, acti
   const network = engine.networks.records.find(({ id }) => id === sandbox.endpoint?.networkId)
   if (network === undefined) return
   engine.events.publish('network', action, network.id, { container: container.id, name: network.name, type: network.driver })
+}
+
+/** Tells of the volumes that a container begins to use, or lets go. */
+export function publishVolumes(engine: EngineContext, container: Container, action: 'mount' | 'unmount'): void {
+  for (const { point } of container.record.mounts) {
+    if (point.Type !== 'volume' || point.Name === undefined) continue
+    const used = { container: container.id, driver: point.Driver ?? 'local' }
+    const how = { destination: point.Destination, propagation: point.Propagation, 'read/write': String(point.RW) }
+    engine.events.publish('volume', action, point.Name, action === 'mount' ? { ...used, ...how } : used)
+  }
 }
 
 /** Every step of a start up to the running process. In the order of a container's birth; each registers how it is undone. */
@@ -127,7 +140,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
       user: user(root, config.User, host.GroupAdd ?? []),
       security,
       capabilities,
-      rlimits: rlimits(engine, container),
+      rlimits: containerRlimits(engine.options, container),
       cgroupsPath: cgroupPath(engine.options, container),
       hostname,
       namespaces: {
@@ -143,7 +156,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
       },
     }),
   )
-  const filter = await seccompFilter(engine, security, capabilities, host.Privileged)
+  const filter = await seccompFilter(security, capabilities, host.Privileged, engine.paths.seccomp)
   undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
   createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
 
@@ -198,22 +211,4 @@ function ownHostname(container: Container, joined: JoinedNamespaces): string {
   if (joined.network !== undefined) return joined.network.donor.record.config.Hostname
   const unasked = config.Hostname === container.id.slice(0, 12)
   return (host.NetworkMode === 'host' || host.UTSMode === 'host') && unasked ? hostHostname() : config.Hostname
-}
-
-function rlimits(engine: EngineContext, container: Container): readonly OciRlimit[] {
-  const own = container.record.hostConfig.Ulimits ?? []
-  const named = new Set(own.map(({ Name }) => Name))
-  const all = [...own, ...engine.options.defaultUlimits.filter(({ Name }) => !named.has(Name))]
-  if (all.length === 0) return []
-  const mayRaise = availableCapabilities().includes('CAP_SYS_RESOURCE')
-  const resolved = resolveRlimits(all.map(({ Name, Soft, Hard }) => ({ name: Name ?? '', soft: Soft ?? 0, hard: Hard ?? 0 })), mayRaise, hardLimits())
-  for (const warning of resolved.warnings) engine.options.log('warn', { container: container.id }, warning)
-  return resolved.rlimits
-}
-
-/** The compiled filter's path; undefined for none. */
-async function seccompFilter(engine: EngineContext, security: SecurityOptions, capabilities: readonly string[], privileged: boolean): Promise<string | undefined> {
-  if (security.seccomp === 'unconfined' || (privileged && security.seccomp === 'default')) return undefined
-  const profile = security.seccomp === 'default' ? defaultProfile({ capabilities }) : parseProfile(security.seccomp.profile, { capabilities })
-  return profile === undefined ? undefined : compileToFile(profile, engine.paths.seccomp)
 }

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { ContentStore, FileWorkers, OverlayStore } from '@engine/image'
+import { connectShim } from '@engine/runtime'
+import { BuildCacheTable } from './builds/build-cache-table.ts'
+import { buildVerb, cleanBuilds } from './builds/build.ts'
+import type { EngineContext } from './context.ts'
+import { containerVerbs } from './containers/containers.ts'
+import { ContainerRegistry } from './containers/registry.ts'
+import { openDataRoot } from './data-root.ts'
+import { Events } from './events/events.ts'
+import { execVerbs } from './execs/execs.ts'
+import { ExecRegistry } from './execs/registry.ts'
+import { ImageStore } from './images/image-store.ts'
+import { imageVerbs } from './images/images.ts'
+import type { Engine, EngineOptions } from './interface.ts'
+import { causedBy } from './ledger/cause.ts'
+import { Ledger } from './ledger/ledger.ts'
+import { LogPump } from './logs/index.ts'
+import { DefaultNetworks } from './networks/default-networks.ts'
+import { createNetworks } from './networks/views.ts'
+import { reconcile, startByPolicy } from './reconcile/reconcile.ts'
+import { followShim } from './shim-events.ts'
+import { shutDown } from './shutdown.ts'
+import { ContainersTable } from './state/containers-table.ts'
+import { openDatabase } from './state/database.ts'
+import { Intents } from './state/intents.ts'
+import { migrations } from './state/migrations/index.ts'
+import { setting } from './state/settings.ts'
+import { systemVerbs } from './system/system.ts'
+import { VolumeStore } from './volumes/volume-store.ts'
+import { volumeVerbs } from './volumes/volumes.ts'
+
+/** Threads for work on trees of files, and milliseconds that an idle one is kept. */
+const workerThreads = 2
+const workerKeep = 10_000
+
+/**
+ * Opens an engine on its data: locks the data root, connects to the shim (or starts it), takes up what runs, settles what a crash
+ * interrupted. What was begun is undone when a step fails.
+ * @throws EngineError unavailable when another engine has the data root
+ */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  await using undo = new AsyncDisposableStack()
+  const { paths, bootId } = undo.use(openDataRoot(options))
+  const db = openDatabase(paths.database, migrations)
+  undo.defer(() => void db.close())
+  const ledger = new Ledger(paths.ledger, (error) => options.log('warn', { error: String(error) }, 'the ledger could not be written'))
+  undo.defer(() => ledger.close())
+  const workers = new FileWorkers({ program: options.fileWorkerProgram ?? fileWorkerSource(), threads: workerThreads, keep: workerKeep })
+  undo.defer(() => workers.close())
+  const overlay = await OverlayStore.open({ root: paths.overlay, workers, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
+  const content = new ContentStore(paths.content)
+  await content.clean()
+  const events = new Events()
+  const containers = new ContainerRegistry(new ContainersTable(db))
+  const images = new ImageStore({ db, content, overlay, containers, events, log: options.log })
+  const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, log: options.log })
+  const networks = undo.use(new DefaultNetworks(db, options))
+  for (const warning of networks.ensure()) options.log('warn', {}, warning)
+  const pump = new LogPump({ workerPath: options.logWorkerProgram ?? new URL('logs/worker.ts', import.meta.url), log: options.log })
+  undo.defer(() => pump.shutdown())
+  const shim = await connectShim({
+    nodeBinary: options.nodeBinary,
+    program: options.shimProgram,
+    socketPath: paths.shimSocket,
+    managed: options.shimManaged,
+    log: (message) => options.log('warn', {}, `shim: ${message}`),
+  })
+  undo.defer(() => shim.close())
+
+  const closing = new AbortController()
+  const context: EngineContext = {
+    options, paths, bootId, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay,
+    id: setting(db, 'id', randomUUID),
+    intents: new Intents(db),
+    execs: new ExecRegistry(db),
+    closing: closing.signal,
+  }
+  followShim(context)
+  const verbs = containerVerbs(context)
+  const builder = { dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db) }
+  await cleanBuilds(builder)
+  await reconcile(context)
+  volumes.reconcile()
+  await images.reconcile()
+  startByPolicy(context)
+
+  const parts = undo.move()
+  return {
+    containers: verbs,
+    execs: execVerbs(context),
+    images: imageVerbs(
+      { store: images, containers, events, pause: (id) => verbs.pause(id), unpause: (id) => verbs.unpause(id) },
+      buildVerb(builder),
+    ),
+    networks: createNetworks(context),
+    volumes: volumeVerbs(volumes, (name) => containers.usersOfVolume(name)),
+    system: systemVerbs(context, () => images.images.all().length),
+    causedBy,
+    async close({ stopContainers }) {
+      closing.abort()
+      await using _parts = parts
+      await shutDown(context, stopContainers)
+    },
+  }
+}
+
+/** The worker's program as TypeScript beside its package, for an engine that runs from its sources. */
+function fileWorkerSource(): URL {
+  return new URL('worker/main.ts', import.meta.resolve('@engine/image'))
+}

@@ -1,0 +1,68 @@
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { listSandboxes, removeSandbox } from '@engine/network'
+import { cgroupLayout, removeCgroup } from '@engine/runtime'
+import { cgroupPath } from '../containers/cgroup-path.ts'
+import { removeRunDirectory } from '../containers/prepare-mounts.ts'
+import { hasProcess } from '../containers/state.ts'
+import type { EngineContext } from '../context.ts'
+
+const isId = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
+
+/**
+ * Takes away what is on the host and in no row: mounts, network namespaces, cgroups and directories that a crash left. Only in the
+ * engine's own directories, below its own cgroup parent, on its own bridge. Containers have been reconciled before.
+ */
+export async function removeLeftovers(engine: EngineContext): Promise<void> {
+  const { paths } = engine
+  const containers = engine.containers.all()
+  const ids = new Set(containers.map(({ id }) => id))
+  const running = new Set(containers.filter(({ state }) => hasProcess(state)).map(({ id }) => id))
+  const step = async (what: string, path: string, work: () => Promise<void> | void): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      engine.options.log('warn', { path, error: String(error) }, `${what} that was left over could not be removed`)
+    }
+  }
+
+  for (const id of namesIn(paths.runContainers).filter((name) => !running.has(name))) {
+    await step('a directory', id, () => removeRunDirectory(paths.container(id)))
+  }
+  const keys = new Set(containers.filter(({ id }) => running.has(id)).map(({ sandbox }) => sandbox.key))
+  for (const name of listSandboxes(paths.sandboxes)) {
+    const key = join(paths.sandboxes, name)
+    if (!keys.has(key)) await step('a network namespace', key, () => removeSandbox(key))
+  }
+  const groups = new Set([...groupsBelow(engine.options.cgroupParent), ...containers.filter(({ id }) => !running.has(id)).map((container) => cgroupPath(engine.options, container))])
+  for (const container of containers) if (running.has(container.id)) groups.delete(cgroupPath(engine.options, container))
+  for (const group of groups) await step('a cgroup', group, () => removeCgroup(group))
+
+  for (const id of (await engine.overlay.list()).others) {
+    if (!ids.has(id)) await step('a root file system', id, () => engine.overlay.remove(id))
+    else if (!running.has(id)) await step('a mount', id, () => engine.overlay.unmount(id))
+  }
+  for (const name of namesIn(paths.containers)) {
+    if (!ids.has(name)) await step('a directory', name, () => rmSync(join(paths.containers, name), { recursive: true, force: true }))
+  }
+  await step('a link', engine.options.bridge, async () => {
+    const ports = await engine.networks.reconcile()
+    if (ports.length > 0) engine.options.log('info', { ports }, 'links that were left over are gone')
+  })
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+/** Containers' cgroups below a parent, in whatever hierarchy. */
+function groupsBelow(parent: string): string[] {
+  return cgroupLayout()
+    .directories(parent)
+    .flatMap((directory) => namesIn(directory).filter(isId))
+    .map((id) => `${parent}/${id}`)
+}

@@ -1,0 +1,63 @@
+import { startsWithDaemon } from '../containers/restart-policy.ts'
+import { autoRemove } from '../containers/restart-timer.ts'
+import { runContainer } from '../containers/start.ts'
+import { hasProcess } from '../containers/state.ts'
+import type { Container } from '../containers/container.ts'
+import type { EngineContext } from '../context.ts'
+import { causedByEngine } from '../ledger/cause.ts'
+import { settleIntents } from './intents.ts'
+import { removeLeftovers } from './leftovers.ts'
+import { reconcileProcesses } from './processes.ts'
+
+/**
+ * Brings the database and the host together, at the start: containers that run are taken up again, ends that nobody saw are
+ * recorded, interrupted operations are finished or undone, and what belongs to nothing is removed. The API is not served yet.
+ */
+export async function reconcile(engine: EngineContext): Promise<void> {
+  await causedByEngine('reconcile', async () => {
+    for (const container of engine.containers.all()) {
+      const { lease } = container.sandbox.endpoint ?? {}
+      if (lease !== undefined && hasProcess(container.state)) engine.networks.adopt(container.id, lease)
+    }
+    await reconcileProcesses(engine, { openLogs: true })
+    await Promise.all(engine.containers.all().map(({ teardown }) => teardown))
+    await settleIntents(engine)
+    settleStates(engine)
+    await removeLeftovers(engine)
+  })
+}
+
+/** States that only a running engine can be in become what they lead to. */
+function settleStates(engine: EngineContext): void {
+  for (const container of engine.containers.all()) {
+    const { state } = container
+    if (state.status === 'restarting' && container.restart === undefined) state.status = 'exited'
+    else if (state.status === 'removing') state.status = 'dead'
+    else continue
+    engine.containers.saveState(container)
+  }
+}
+
+/** Starts what is to run by its restart policy, and removes what was to be removed at its end. Goes on in the background. */
+export function startByPolicy(engine: EngineContext): void {
+  for (const container of engine.containers.all()) {
+    const { state, record } = container
+    // One that never ran waits for its first start by a client.
+    if (state.status !== 'exited' || container.removing) continue
+    if (startsWithDaemon(record.hostConfig.RestartPolicy, state)) void startAgain(engine, container)
+    else if (record.hostConfig.AutoRemove) autoRemove(engine, container)
+  }
+}
+
+async function startAgain(engine: EngineContext, container: Container): Promise<void> {
+  await container.lock.run(() =>
+    causedByEngine('restart policy', async () => {
+      if (hasProcess(container.state) || container.removing || engine.closing.aborted) return
+      try {
+        await runContainer(engine, container)
+      } catch (error) {
+        engine.options.log('error', { container: container.id, error: String(error) }, 'a container could not be started by its restart policy')
+      }
+    }),
+  )
+}
