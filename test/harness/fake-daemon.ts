@@ -53,7 +53,7 @@ export class FakeDaemons implements AsyncDisposable {
       out += chunk.toString()
       const lines = out.split('\n')
       out = lines.pop() ?? ''
-      said.push(...lines.map((line) => JSON.parse(line) as FakeDaemon['said'][number]))
+      said.push(...lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as FakeDaemon['said'][number]))
     })
     child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()))
     const ended = new Promise<number | NodeJS.Signals>((resolve) => child.once('close', (code, signal) => resolve(signal ?? code ?? -1)))

@@ -84,8 +84,3 @@ export function parseListenHost(text: string): Host {
 export function isAnyAddress(host: string): boolean {
   return ['0.0.0.0', '::', '::0', '0', '[::]'].includes(host) || /^0+(\.0+)*$/.test(host) || /^[0:]+$/.test(host)
 }
-
-/** Whether an address is of this machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
-}

@@ -81,7 +81,7 @@ function claimDirectories(config: DaemonConfig, undo: AsyncDisposableStack): voi
  * @param teardown the engine's part
  * @throws EngineError conflict when one is running
  */
-export async function claimedTeardown(config: DaemonConfig, teardown: (log: EngineOptions['log']) => Promise<void>): Promise<void> {
+export async function tearDown(config: DaemonConfig, teardown: (log: EngineOptions['log']) => Promise<void>): Promise<void> {
   await using undo = new AsyncDisposableStack()
   claimDirectories(config, undo)
   await teardown((level, fields, message) => {

@@ -71,7 +71,7 @@ function flagOf(option: Option): string {
 function fileValue(option: Option, value: unknown): unknown {
   if (option.kind === 'number') {
     const number = Number(value)
-    if (!Number.isInteger(number) || value === '') throw new EngineError('invalid-argument', `invalid value for --${flagOf(option)}: ${value} is no whole number`)
+    if (!Number.isInteger(number) || value === '') throw new EngineError('invalid-argument', `invalid value for --${flagOf(option)}: ${String(value)} is no whole number`)
     return number
   }
   const list = value as readonly string[]

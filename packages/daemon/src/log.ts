@@ -34,7 +34,7 @@ export function textLine(record: Readonly<Record<string, unknown>>, journald: bo
   const rest = Object.entries(reqId === undefined ? fields : { ...fields, request: reqId })
     .map(([key, value]) => ` ${key}=${shown(value)}`)
     .join('')
-  return `${head}${String(msg ?? '')}${rest}${error.replaceAll('\n', '\n  ')}\n`
+  return `${head}${typeof msg === 'string' ? msg : ''}${rest}${error.replaceAll('\n', '\n  ')}\n`
 }
 
 function shown(value: unknown): string {

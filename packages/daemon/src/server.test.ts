@@ -174,7 +174,8 @@ describe('routes', () => {
     await using api = await serveFake()
     const create = async (version: string, hostConfig: object): Promise<Record<string, unknown>> => {
       await ask(api, 'POST', `/v${version}/containers/create`, jsonType, JSON.stringify({ Image: 'a', HostConfig: hostConfig }))
-      return (api.asked.at(-1)?.args[0] as { hostConfig: Record<string, unknown> }).hostConfig
+      const wanted = api.asked.at(-1)?.args[0] as { readonly hostConfig: Record<string, unknown> } | undefined
+      return wanted?.hostConfig ?? {}
     }
     assert.equal((await create('1.24', { AutoRemove: true }))['AutoRemove'], false)
     assert.equal((await create('1.25', { AutoRemove: true }))['AutoRemove'], true)

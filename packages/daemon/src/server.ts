@@ -4,7 +4,7 @@ import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { API_VERSION, refuseVersion, RequestError, routes, unservedRoutes, MIN_API_VERSION, minorOf, type OperationId, type Route } from '@engine/api'
 import type { Logger } from 'pino'
 import type { Daemon } from './call.ts'
-import { contentType, newRequestId, RouteTable, serve, stripVersion, versionOf, type AnyHandler } from './dispatch.ts'
+import { contentType, newRequestId, RouteTable, serve, stripVersion, versionOf } from './dispatch.ts'
 import { errorAnswer, errorBody } from './error-handler.ts'
 import { serveHijacks } from './hijack.ts'
 import { handlers } from './routes/index.ts'
@@ -25,8 +25,9 @@ export async function buildApi(
   log: Logger,
   observe: (operation: string, status: number, seconds: number) => void = () => undefined,
 ): Promise<ApiServer> {
+  const loggerInstance: FastifyBaseLogger = log
   const app = fastify({
-    loggerInstance: log as FastifyBaseLogger,
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: newRequestId,
     rewriteUrl: stripVersion,
@@ -100,14 +101,13 @@ function addErrorHandlers(app: FastifyInstance): void {
 function addRoutes(app: FastifyInstance, daemon: Daemon): void {
   const table = new RouteTable(app)
   for (const [id, route] of Object.entries(routes) as [OperationId, Route][]) {
-    // The table of handlers has exactly the operations of the table of routes, each with its own types: see Handlers.
-    table.add(route.method, route.path, serve(daemon, id, route, handlers[id] as AnyHandler))
+    table.add(route.method, route.path, serve(daemon, id, route, handlers[id]))
   }
   for (const [method, path, reason] of unservedRoutes) {
     table.add(method, path, (_request, _reply, name) => Promise.reject(refusal(reason, method, path, name)))
   }
   // Trailing slash: the one form of it that clients use (CHANGELOG, v1.25).
   const list: Route = routes.NetworkList
-  table.add('GET', '/networks/', serve(daemon, 'NetworkList', list, handlers.NetworkList as AnyHandler))
+  table.add('GET', '/networks/', serve(daemon, 'NetworkList', list, handlers.NetworkList))
   app.route({ method: 'OPTIONS', url: '/*', handler: (_request, reply) => reply.code(200).send() })
 }

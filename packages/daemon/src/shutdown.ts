@@ -14,7 +14,7 @@ export interface ShutdownOptions {
   readonly servers: readonly Server[]
   /** Stops accepting. */
   readonly stopListening: () => void
-  /** Ends streams that would never end (events, followed logs, attached terminals). */
+  /** Ends streams that would never end (events, followed logs). */
   readonly endStreams: () => void
   /** Configuration `live-restore`. */
   readonly liveRestore: boolean
@@ -46,12 +46,16 @@ export async function shutDown(options: ShutdownOptions): Promise<void> {
   options.stopListening()
   // Clients of containers that stop see their last output.
   if (!stopContainers) {
-    options.endStreams()
+    endStreams(options)
     await idle(servers)
   }
   await engine.close({ stopContainers })
-  options.endStreams()
+  endStreams(options)
   for (const server of servers) server.closeAllConnections()
+}
+
+function endStreams(options: ShutdownOptions): void {
+  options.endStreams()
   for (const socket of hijackedSockets) socket.destroySoon()
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '@engine/linux'
 import { connect, frames, type EventMessage, type ProgressLine } from '@engine/api/client'
 import type { EngineEvent, OutputChunk } from '@engine/engine'
+import { failing } from './testing/fake-engine.ts'
 import { serveFake, Wire } from './testing/sockets.ts'
 
 const event = (Action: string, timeNano = 1_795_455_847_123_456_789n): EngineEvent => ({
@@ -85,9 +86,7 @@ describe('events', () => {
 
   it('with filters that are refused are an error, not an empty stream', async () => {
     await using api = await serveFake()
-    api.verbs['system.events'] = async function* () {
-      throw new EngineError('invalid-argument', "invalid filter 'x'")
-    }
+    api.verbs['system.events'] = () => failing(new EngineError('invalid-argument', "invalid filter 'x'"))
     await assert.rejects(connect(`unix://${api.path}`).stream('GET', '/events'), { status: 400, message: "invalid filter 'x'" })
   })
 
@@ -98,6 +97,7 @@ describe('events', () => {
       running++
       try {
         if (!signal.aborted) await once(signal, 'abort')
+        yield* []
       } finally {
         running--
       }
@@ -192,9 +192,7 @@ describe('progress', () => {
   it('that fails before its first line is an HTTP error, later a last line', async () => {
     await using api = await serveFake()
     const client = connect(`unix://${api.path}`)
-    api.verbs['images.build'] = async function* () {
-      throw new EngineError('invalid-argument', 'no Dockerfile')
-    }
+    api.verbs['images.build'] = () => failing(new EngineError('invalid-argument', 'no Dockerfile'))
     await assert.rejects(client.stream('POST', '/build', { body: tar }), { status: 400, message: 'no Dockerfile' })
     api.verbs['images.build'] = async function* () {
       yield { stream: 'Step 1' }

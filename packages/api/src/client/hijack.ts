@@ -22,7 +22,7 @@ export function openHijacked(target: Target, method: string, path: string, optio
   return new Promise((resolve, reject) => {
     const request = open(target, method, path, options, { connection: 'Upgrade', upgrade: 'tcp' })
     request.on('error', (error) => reject(connectionError(target.host, error)))
-    request.on('upgrade', (response, socket, head) => resolve({ socket: socket as Socket, head, headers: response.headers }))
+    request.on('upgrade', (response, socket, head) => resolve({ socket, head, headers: response.headers }))
     request.on('response', (response) => {
       const status = response.statusCode ?? 0
       readText(response).then(

@@ -117,9 +117,7 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
     'images.tag': async () => undefined,
     'images.remove': async (ref: string) => [{ Untagged: ref }],
     'images.prune': async () => ({ ImagesDeleted: [], SpaceReclaimed: 0 }),
-    'images.pull': async function* () {
-      throw new EngineError('not-implemented', 'no registries')
-    },
+    'images.pull': () => failing(new EngineError('not-implemented', 'no registries')),
     'images.import': async function* (tar: Readable) {
       let length = 0
       for await (const chunk of tar as AsyncIterable<Buffer>) length += chunk.length
@@ -141,10 +139,14 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
     'volumes.remove': async () => undefined,
     'system.version': async () => version,
     'system.info': async () => info,
-    'system.events': async function* () {
-      // None.
-    },
+    'system.events': () => chunks([]),
   }
+}
+
+/** A stream that fails before its first element. */
+export async function* failing(error: Error): AsyncIterable<never> {
+  yield* []
+  throw error
 }
 
 /** Output of a process that has ended. */

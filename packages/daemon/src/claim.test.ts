@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { EngineError } from '@engine/linux'
+import { claim } from './claim.ts'
+import { writePidfile } from './pidfile.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'engine-claim-'))
+after(() => rmSync(directory, { recursive: true }))
+
+describe('claim', () => {
+  it('is for one at a time, and leaves nothing', () => {
+    const file = join(directory, 'lock')
+    const first = claim(file, 'data-root /x')
+    assert.equal(readFileSync(file, 'utf8'), `${process.pid}\n`)
+    assert.throws(() => claim(file, 'data-root /x'), (error) => error instanceof EngineError && error.code === 'conflict' && error.message === `data-root /x is in use by another engined (pid ${process.pid})`)
+    first.release()
+    assert.equal(existsSync(file), false)
+    claim(file, 'data-root /x').release()
+  })
+
+  it('takes what a dead owner left', () => {
+    const file = join(directory, 'stale')
+    writeFileSync(file, '1\n')
+    claim(file, 'x').release()
+  })
+
+  it('does not remove a file that has become another\'s', () => {
+    const file = join(directory, 'moved')
+    const first = claim(file, 'x')
+    rmSync(file)
+    const second = claim(file, 'x')
+    first.release()
+    assert.equal(existsSync(file), true)
+    second.release()
+  })
+})
+
+describe('pidfile', () => {
+  it('names this process, and goes with it', () => {
+    const file = join(directory, 'deep/pid')
+    const remove = writePidfile(file)
+    assert.equal(readFileSync(file, 'utf8'), `${process.pid}\n`)
+    remove()
+    assert.equal(existsSync(file), false)
+  })
+
+  it('of a dead or foreign process is replaced', () => {
+    const file = join(directory, 'pid')
+    // Process 1 is no engined.
+    for (const text of ['1\n', '4194304\n', 'nonsense', '']) {
+      writeFileSync(file, text)
+      writePidfile(file)()
+    }
+  })
+})
