@@ -7,6 +7,7 @@ import {
   connectShim, createCgroup, deleteSegmentsBefore, killCgroup, removeCgroup, SpoolReader,
   type ExecRequest, type ExitStatus, type OciSpec, type ProcessKey, type ShimClient, type ShimEvent, type Started, type StartRequest,
 } from '@engine/runtime'
+import { MNT_DETACH, unmount } from '@engine/linux/unmount'
 import { busyboxRoot } from './busybox.ts'
 import { plainSpec } from './spec.ts'
 
@@ -122,6 +123,8 @@ export class TestShim implements AsyncDisposable {
     // Its containers are dead; what it had to say of them does not matter any more.
     process.kill(this.pid, 'SIGKILL')
     await sleep(5)
+    // Its program is mounted here.
+    unmount(join(this.directory, 'engine-shim'), MNT_DETACH)
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

@@ -84,7 +84,7 @@ describe('the output of a container', () => {
     writeFileSync(master, 'after\n')
     closeSync(master)
     assert.equal((await shim.ended(terminal)).code, 3)
-    assert.match(output(terminal), /before\r\n(.|\n)*after\r\nafter\r\n/)
+    assert.match(output(terminal), /before\r\n[^]*after\r\nafter\r\n/)
   })
 
   it('refuses a program that cannot be loaded as an upgrade', async () => {
@@ -109,21 +109,22 @@ describe('the output of a container', () => {
     // It goes on when its spool is read, and a quiet one is served meanwhile.
     const collector = new Collector(flooder)
     const quiet = await shim.run(['/bin/sh', '-c', 'for i in 1 2 3 4 5; do echo $i; sleep 0.02; done'])
-    const latency: number[] = []
     let over = false
     const waiting = shim.ended(quiet).then(() => (over = true))
     const seen = new Collector(quiet, { keepText: true })
     while (!over) {
       collector.read(20)
-      const begun = performance.now()
       await sleep(1)
-      latency.push(performance.now() - begun)
       seen.read()
     }
     await waiting
     seen.read()
     assert.equal(seen.text, '1\n2\n3\n4\n5\n')
-    assert.ok(collector.bytes[1] > 64 * MIB, `${collector.bytes[1]} bytes`)
+    for (let i = 0; i < 1000 && collector.bytes[1] < 80 * MIB; i++) {
+      collector.read(20)
+      await sleep(1)
+    }
+    assert.ok(collector.bytes[1] >= 80 * MIB, `${collector.bytes[1]} bytes`)
     assert.ok(shim.events.some((event) => event.event === 'resumed' && event.container === flooder.container))
     globalThis.process.kill(flooder.started.pid, 'SIGKILL')
     await shim.ended(flooder)

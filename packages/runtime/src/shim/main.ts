@@ -121,7 +121,6 @@ async function main(): Promise<void> {
   if (before !== undefined) shim.resume(before.state)
   try {
     await server.listen(args.socket)
-    writeFileSync(args.socket.replace(/(\.sock)?$/, '.pid'), `${process.pid}\n`)
   } catch (error) {
     shim.close()
     throw error

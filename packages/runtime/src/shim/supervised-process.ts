@@ -260,7 +260,8 @@ export class SupervisedProcess {
     this.#blocked = undefined
     for (const tap of this.#taps) {
       tap.open()
-      tap.drainLeft = tap.source.capacity
+      // One more than it can hold, so that its end is seen.
+      tap.drainLeft = tap.source.capacity + 1
       while (!this.#concluded && !tap.ended && this.#blocked === undefined && tap.drainLeft > 0) {
         const left: number = tap.drainLeft
         this.#take(tap)
