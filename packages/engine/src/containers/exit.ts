@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeSandbox } from '@engine/network'
 import { removeCgroup, type ExitStatus } from '@engine/runtime'
@@ -87,8 +87,16 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), engine.shim.release({ container: id })])
   removeRunDirectory(paths)
   // The spool is the pump's to remove: a slow client may still be reading it.
-  rmSync(join(paths.directory, 'exit.json'), { force: true })
+  removeExitFile(join(paths.directory, 'exit.json'))
   for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+function removeExitFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
 }
 
 /** Closes the log. What clients have not read yet stays in the spool until they have. */

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { AT_EMPTY_PATH, OPEN_TREE_CLONE, fsconfig, fsmount, fsopen, moveMount, openTree, MountAttribute } from '@engine/linux/mount-api'
@@ -85,10 +85,21 @@ export function mountSharedMemory(paths: ContainerPaths, bytes: number): void {
 
 /** Takes away what the two above mounted, and the container's directory below the exec root. Nothing happens when it is gone. */
 export function removeRunDirectory(paths: ContainerPaths): void {
+  // Mostly it is empty: the shim has taken its FIFOs away.
+  if (removedEmpty(paths.run)) return
   for (const path of [paths.shm, ...children(paths.subpaths)]) {
     while (unmount(path, MNT_DETACH | UMOUNT_NOFOLLOW));
   }
   rmSync(paths.run, { recursive: true, force: true })
+}
+
+function removedEmpty(directory: string): boolean {
+  try {
+    rmdirSync(directory)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function children(directory: string): string[] {

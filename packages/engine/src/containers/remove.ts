@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
@@ -57,8 +56,7 @@ async function removeStopped(engine: EngineContext, container: Container, option
   cancelRestart(engine, container)
   await container.teardown
   transition(id, container.state, 'removing')
-  const intent = engine.intents.begin('container remove', id, { volumes: options.volumes })
-  engine.containers.saveState(container)
+  const intent = engine.intents.begin('container remove', id, { volumes: options.volumes }, () => engine.containers.saveState(container))
   try {
     await finishRemoval(engine, container, options.volumes, intent)
   } catch (error) {
@@ -90,8 +88,7 @@ export async function finishRemoval(engine: EngineContext, container: Container,
 
 /** Deletes the container's directory in the background: a long log takes its time, and a slow client may still read its output. */
 function discardDirectory(engine: EngineContext, container: Container): void {
-  const { directory, run } = engine.paths.container(container.id)
-  rmSync(run, { recursive: true, force: true })
+  const { directory } = engine.paths.container(container.id)
   const discard = async (): Promise<void> => {
     await container.reading
     await rm(directory, { recursive: true, force: true })

@@ -123,9 +123,14 @@ export class Ledger {
 
   #store(batch: Batch): void {
     const { cause, container, exec } = batch.subject
-    const actions = batch.actions.map((record) => ({ ...record, args: redact(record.args) }))
+    const actions = batch.actions.map((record) => {
+      const args = redact(record.args)
+      return args === record.args ? record : { ...record, args }
+    })
     // Reports of the shim come after what engined did meanwhile; the story is told by the clock.
-    actions.sort((a, b) => (a.at.length - b.at.length || (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)))
+    if (actions.some((record, i) => i > 0 && isBefore(record.at, (actions[i - 1] as ActionRecord).at))) {
+      actions.sort((a, b) => (isBefore(a.at, b.at) ? -1 : isBefore(b.at, a.at) ? 1 : 0))
+    }
     if (batch.dropped > 0) {
       const last = actions.at(-1) as ActionRecord
       actions.push({ call: 'further actions', args: { count: batch.dropped }, result: 0, nanoseconds: 0, at: last.at, process: last.process })
@@ -180,4 +185,9 @@ export class Ledger {
     this.flush()
     this.#db.close()
   }
+}
+
+/** Decimal texts by the numbers that they are. */
+function isBefore(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
 }

@@ -6,13 +6,15 @@ const secret = /([A-Za-z0-9_.-]*(?:password|passwd|secret|token|credential|api[_
 /**
  * Arguments of a kernel action without what must not be stored: the values of environment variables, and of anything that is
  * named like a secret (`password=…` among the options of a mount).
+ * @returns the same object when there is nothing of the kind
  */
-export function redact(args: Readonly<Record<string, TracedValue>>): Record<string, TracedValue> {
-  const kept: Record<string, TracedValue> = {}
-  for (const [name, value] of Object.entries(args)) {
-    if (typeof value !== 'string') kept[name] = value
-    else if (environment.test(name)) kept[name] = value.replace(/(^|\s)([^\s=]+)=\S*/g, '$1$2=***')
-    else kept[name] = value.includes('=') ? value.replace(secret, '$1=***') : value
+export function redact(args: Readonly<Record<string, TracedValue>>): Readonly<Record<string, TracedValue>> {
+  let kept: Record<string, TracedValue> | undefined
+  for (const name in args) {
+    const value = args[name]
+    if (typeof value !== 'string' || !value.includes('=')) continue
+    const safe = environment.test(name) ? value.replace(/(^|\s)([^\s=]+)=\S*/g, '$1$2=***') : value.replace(secret, '$1=***')
+    if (safe !== value) (kept ??= { ...args })[name] = safe
   }
-  return kept
+  return kept ?? args
 }

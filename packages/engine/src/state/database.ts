@@ -36,6 +36,19 @@ export function transaction<T>(db: Database, work: () => T): T {
   return db.transaction(work).immediate()
 }
 
+/**
+ * Runs `work`, whose commit outlives a crash of this process but perhaps not of the machine: nobody was told of it, and what it
+ * is about is made good after a reboot without it. Saves the 0.5 ms of an fsync. Not inside a transaction.
+ */
+export function withoutSync<T>(db: Database, work: () => T): T {
+  db.pragma('synchronous = NORMAL')
+  try {
+    return work()
+  } finally {
+    db.pragma('synchronous = FULL')
+  }
+}
+
 function migrate(db: Database, path: string, migrations: readonly Migration[]): void {
   const ordered = [...migrations].sort((a, b) => a.version - b.version)
   const newest = ordered.at(-1)?.version ?? 0

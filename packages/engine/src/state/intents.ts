@@ -1,4 +1,4 @@
-import type { Database, Statement } from './database.ts'
+import { withoutSync, type Database, type Statement } from './database.ts'
 
 /** A multi-step operation that was begun and not yet committed or undone. */
 export interface Intent {
@@ -25,19 +25,30 @@ interface Row {
  * (or after everything was undone). What is left at a start belongs to a crash and is finished or undone by reconcile.
  */
 export class Intents {
+  readonly #db: Database
   readonly #insert: Statement<[string, string, string, string]>
   readonly #delete: Statement<[number]>
   readonly #all: Statement<[], Row>
 
   constructor(db: Database) {
+    this.#db = db
     this.#insert = db.prepare('INSERT INTO intents (operation, subject, detail, begun_at) VALUES (?, ?, ?, ?)')
     this.#delete = db.prepare('DELETE FROM intents WHERE id = ?')
     this.#all = db.prepare('SELECT * FROM intents ORDER BY id')
   }
 
-  /** Writes an intent; give the number back to `end`. */
-  begin(operation: string, subject: string, detail: unknown = {}): number {
-    return Number(this.#insert.run(operation, subject, JSON.stringify(detail), new Date().toISOString()).lastInsertRowid)
+  /**
+   * Writes an intent; give the number back to `end`. It outlives a crash of engined; after a crash of the machine what the
+   * operation had made is found without it, by comparing the disk with the database.
+   * @param together what else is written in the same commit
+   */
+  begin(operation: string, subject: string, detail: unknown = {}, together?: () => void): number {
+    return withoutSync(this.#db, () =>
+      this.#db.transaction(() => {
+        together?.()
+        return Number(this.#insert.run(operation, subject, JSON.stringify(detail), new Date().toISOString()).lastInsertRowid)
+      })(),
+    )
   }
 
   /** The operation is committed, or undone. Call it inside the committing transaction. */
