@@ -29,6 +29,7 @@ import { setting } from './state/settings.ts'
 import { systemVerbs } from './system/system.ts'
 import { VolumeStore } from './volumes/volume-store.ts'
 import { volumeVerbs } from './volumes/volumes.ts'
+import { workerPrograms } from './worker-programs.ts'
 
 /** Threads for work on trees of files, and milliseconds that an idle one is kept. */
 const workerThreads = 2
@@ -41,12 +42,13 @@ const workerKeep = 10_000
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   await using undo = new AsyncDisposableStack()
+  const programs = workerPrograms(options)
   const { paths, bootId } = undo.use(openDataRoot(options))
   const db = openDatabase(paths.database, migrations)
   undo.defer(() => void db.close())
   const ledger = new Ledger(paths.ledger, (error) => options.log('warn', { error: String(error) }, 'the ledger could not be written'))
   undo.defer(() => ledger.close())
-  const workers = new FileWorkers({ program: options.fileWorkerProgram ?? fileWorkerSource(), threads: workerThreads, keep: workerKeep })
+  const workers = new FileWorkers({ program: programs.files, threads: workerThreads, keep: workerKeep })
   undo.defer(() => workers.close())
   const overlay = await OverlayStore.open({ root: paths.overlay, workers, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
@@ -57,7 +59,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, log: options.log })
   const networks = undo.use(new DefaultNetworks(db, options))
   for (const warning of networks.ensure()) options.log('warn', {}, warning)
-  const pump = new LogPump({ workerPath: options.logWorkerProgram ?? new URL('logs/worker.ts', import.meta.url), log: options.log })
+  const pump = new LogPump({ workerPath: programs.logs, log: options.log })
   undo.defer(() => pump.shutdown())
   const shim = await connectShim({
     nodeBinary: options.nodeBinary,
@@ -103,9 +105,4 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       await shutDown(context, stopContainers)
     },
   }
-}
-
-/** The worker's program as TypeScript beside its package, for an engine that runs from its sources. */
-function fileWorkerSource(): URL {
-  return new URL('worker/main.ts', import.meta.resolve('@engine/image'))
 }

@@ -217,9 +217,6 @@ export interface EngineOptions {
   readonly nodeBinary: string
   /** The shim is a service of systemd's: engined only connects, it does not start it. */
   readonly shimManaged: boolean
-  /** Bundled programs of the worker threads for files and for logs; without them the ones beside the sources run. */
-  readonly fileWorkerProgram?: string | undefined
-  readonly logWorkerProgram?: string | undefined
   readonly debug: boolean
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: Readonly<Record<string, unknown>>, message: string) => void
 }

@@ -3,13 +3,11 @@ import { readFileSync } from 'node:fs'
 export const apiVersion = '1.51'
 export const minimumApiVersion = '1.24'
 
-declare const ENGINE_VERSION: string | undefined
-
 let found: string | undefined
 
 /** The package's version: put in by the bundler, or read from the package next to the source. */
 export function programVersion(): string {
-  found ??= typeof ENGINE_VERSION === 'string' ? ENGINE_VERSION : packageVersion()
+  found ??= process.env.ENGINE_VERSION ?? packageVersion()
   return found
 }
 
