@@ -153,7 +153,7 @@ function shmSize(value: string | number): number {
 
 /**
  * The engine's part of the configuration.
- * @param program path of the running engined; engine-shim lies beside it
+ * @param program path of the running engined; the other programs lie beside it
  */
 export function engineOptions(config: DaemonConfig, program: string, log: EngineOptions['log']): EngineOptions {
   return {
@@ -175,10 +175,21 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
     shutdownTimeout: config['shutdown-timeout'],
-    shimProgram: config['shim-program'] ?? join(dirname(program), 'engine-shim.cjs'),
+    ...programs(program, config['shim-program']),
     nodeBinary: config['node-binary'] ?? process.execPath,
     shimManaged: config['shim-managed'],
     debug: config.debug || config['log-level'] === 'debug',
     log,
+  }
+}
+
+/** The programs that engined starts: bundles beside its own, or, when it runs from its sources, theirs. */
+function programs(program: string, shim: string | undefined): Pick<EngineOptions, 'shimProgram' | 'fileWorkerProgram' | 'logWorkerProgram'> {
+  const directory = dirname(program)
+  if (program.endsWith('.ts')) return { shimProgram: shim ?? join(directory, '../../runtime/src/shim/main.ts') }
+  return {
+    shimProgram: shim ?? join(directory, 'engine-shim.cjs'),
+    fileWorkerProgram: join(directory, 'layer-worker.cjs'),
+    logWorkerProgram: join(directory, 'log-worker.cjs'),
   }
 }

@@ -32,7 +32,7 @@ export async function startDaemon(
   await using undo = new AsyncDisposableStack()
   for (const warning of config.warnings) log.warn(warning)
   await assertHijack()
-  claimDirectories(config, undo)
+  claimExecRoot(config, undo)
   if (config.pidfile !== undefined) undo.defer(writePidfile(config.pidfile))
 
   const engine = await openEngine(engineOptions(config, program, (level, fields, message) => log[level](fields, message)))
@@ -66,14 +66,12 @@ export async function startDaemon(
   }
 }
 
-/** Two daemons on one data-root would ruin it, on one exec-root each other's shim. */
-function claimDirectories(config: DaemonConfig, undo: AsyncDisposableStack): void {
-  for (const key of ['data-root', 'exec-root'] as const) {
-    // 0710: what is in it is found by those who know its name, such as the owners of a container's files, and listed by root alone.
-    mkdirSync(config[key], { recursive: true, mode: 0o710 })
-    const owned = claim(join(config[key], 'engined.lock'), `${key} ${config[key]}`)
-    undo.defer(() => owned.release())
-  }
+/** Two daemons on one exec-root would share a shim. The data-root is locked by the engine. */
+function claimExecRoot(config: DaemonConfig, undo: AsyncDisposableStack): void {
+  const directory = config['exec-root']
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const owned = claim(join(directory, 'engined.lock'), `exec-root ${directory}`)
+  undo.defer(() => owned.release())
 }
 
 /**
@@ -83,7 +81,7 @@ function claimDirectories(config: DaemonConfig, undo: AsyncDisposableStack): voi
  */
 export async function tearDown(config: DaemonConfig, teardown: (log: EngineOptions['log']) => Promise<void>): Promise<void> {
   await using undo = new AsyncDisposableStack()
-  claimDirectories(config, undo)
+  claimExecRoot(config, undo)
   await teardown((level, fields, message) => {
     if (level === 'error' || level === 'warn') process.stderr.write(`${message} ${JSON.stringify(fields)}\n`)
   })

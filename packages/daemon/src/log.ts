@@ -38,6 +38,6 @@ export function textLine(record: Readonly<Record<string, unknown>>, journald: bo
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : JSON.stringify(value)
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)
 }
