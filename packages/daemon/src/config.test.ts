@@ -37,7 +37,7 @@ describe('configuration', () => {
       [built.dataRoot, built.execRoot, built.bridge, built.nftablesTable, built.cgroupParent, built.mtu, built.defaultShmSize, built.shutdownTimeout, built.interContainer, built.masquerade],
       ['/var/lib/engine', '/run/engine', 'engine0', 'engine', '/engine', 1500, 64 << 20, 15, true, true],
     )
-    assert.deepEqual([built.shimProgram, built.fileWorkerProgram, built.logWorkerProgram], ['engine-shim', 'layer-worker', 'log-worker'].map((name) => `/usr/local/lib/engine/${name}.cjs`))
+    assert.equal(built.shimProgram, '/usr/local/lib/engine/engine-shim.cjs')
     assert.equal(built.nodeBinary, process.execPath)
     assert.deepEqual(load({}).listen, [{ kind: 'unix', path: '/run/engine.sock' }])
     assert.equal(load({})['live-restore'], true)

@@ -175,7 +175,7 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
     shutdownTimeout: config['shutdown-timeout'],
-    ...programs(program, config['shim-program']),
+    shimProgram: config['shim-program'] ?? shimProgram(program),
     nodeBinary: config['node-binary'] ?? process.execPath,
     shimManaged: config['shim-managed'],
     debug: config.debug || config['log-level'] === 'debug',
@@ -183,13 +183,8 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
   }
 }
 
-/** The programs that engined starts: bundles beside its own, or, when it runs from its sources, theirs. */
-function programs(program: string, shim: string | undefined): Pick<EngineOptions, 'shimProgram' | 'fileWorkerProgram' | 'logWorkerProgram'> {
+/** The shim that engined starts: the bundle beside its own, or, when it runs from its sources, the shim's. The engine finds its workers beside it. */
+function shimProgram(program: string): string {
   const directory = dirname(program)
-  if (program.endsWith('.ts')) return { shimProgram: shim ?? join(directory, '../../runtime/src/shim/main.ts') }
-  return {
-    shimProgram: shim ?? join(directory, 'engine-shim.cjs'),
-    fileWorkerProgram: join(directory, 'layer-worker.cjs'),
-    logWorkerProgram: join(directory, 'log-worker.cjs'),
-  }
+  return program.endsWith('.ts') ? join(directory, '../../runtime/src/shim/main.ts') : join(directory, 'engine-shim.cjs')
 }

@@ -152,6 +152,26 @@ describe('routes', () => {
     assert.equal(new Set(all).size, all.length)
   })
 
+  it('split a repository from its tag, wherever that is', async () => {
+    await using api = await serveFake()
+    const tagged = async (query: string): Promise<unknown> => {
+      assert.equal((await ask(api, 'POST', `/images/x/tag?${query}`)).status, 201)
+      return api.asked.at(-1)?.args.slice(1)
+    }
+    assert.deepEqual(await tagged('repo=a'), ['a', ''])
+    assert.deepEqual(await tagged('repo=h:5000/a:1'), ['h:5000/a', '1'])
+    assert.deepEqual(await tagged('repo=h:5000/a&tag=2'), ['h:5000/a', '2'])
+    assert.deepEqual(await tagged('repo=a:1&tag=2'), ['a', '2'])
+    const pulled = async (query: string): Promise<unknown> => {
+      await ask(api, 'POST', `/images/create?${query}`)
+      return api.asked.at(-1)?.args[0]
+    }
+    assert.equal(await pulled('fromImage=a/b&tag=1'), 'a/b:1')
+    assert.equal(await pulled('fromImage=a:1&tag=2'), 'a:2')
+    assert.equal(await pulled('fromImage=a&tag=sha256:00'), 'a@sha256:00')
+    assert.equal(await pulled('fromImage=a@sha256:00&tag=1'), 'a@sha256:00')
+  })
+
   it('read a null-heavy body in any case, as docker-py and hurried people send it', async () => {
     await using api = await serveFake()
     const body = {

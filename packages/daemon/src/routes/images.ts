@@ -19,7 +19,8 @@ export const images: Handlers<
   ImageHistory: ({ engine, name }) => engine.images.history(name),
 
   async ImageTag({ engine, name, query }) {
-    await engine.images.tag(name, query.repo, query.tag)
+    const { repository, tag } = repositoryAndTag(query.repo, query.tag)
+    await engine.images.tag(name, repository, tag)
   },
 
   ImageDelete: ({ engine, name, query }) => engine.images.remove(name, { force: query.force, noPrune: query.noprune }),
@@ -28,8 +29,7 @@ export const images: Handlers<
 
   ImageCommit: ({ engine, query, body }) =>
     engine.images.commit(query.container, {
-      repository: query.repo,
-      tag: query.tag,
+      ...repositoryAndTag(query.repo, query.tag),
       comment: query.comment,
       author: query.author,
       pause: query.pause,
@@ -60,9 +60,15 @@ async function pull(call: Call<'ImageCreate'>): Promise<unknown> {
 function reference(image: string, tag: string): string {
   if (tag === '' || image.includes('@')) return image
   if (tag.includes(':')) return `${image}@${tag}`
-  const slash = image.lastIndexOf('/')
-  const colon = image.indexOf(':', slash + 1)
-  return `${colon < 0 ? image : image.slice(0, colon)}:${tag}`
+  const split = repositoryAndTag(image, tag)
+  return `${split.repository}:${split.tag}`
+}
+
+/** `repo` may hold a tag too (docker import - a:1); `tag` counts before it (moby: httputils.RepoTagReference). */
+function repositoryAndTag(repo: string, tag: string): { readonly repository: string; readonly tag: string } {
+  const colon = repo.indexOf(':', repo.lastIndexOf('/') + 1)
+  if (colon < 0 || repo.includes('@')) return { repository: repo, tag }
+  return { repository: repo.slice(0, colon), tag: tag === '' ? repo.slice(colon + 1) : tag }
 }
 
 async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
@@ -72,8 +78,7 @@ async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
     throw new EngineError('not-implemented', 'importing from a URL is not supported', { hint: 'fetch it first: curl -L URL | engine import -' })
   }
   const lines = engine.images.import(request, {
-    repository: query.repo,
-    tag: query.tag,
+    ...repositoryAndTag(query.repo, query.tag),
     message: query.message,
     changes: query.changes,
     platform: query.platform,
