@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '@engine/linux'
 import { connect, frames, type EventMessage, type ProgressLine } from '@engine/api/client'
@@ -201,6 +202,44 @@ describe('progress', () => {
     const lines: unknown[] = []
     for await (const line of (await client.stream('POST', '/build', { body: tar })).lines()) lines.push(line)
     assert.deepEqual(lines, [{ stream: 'Step 1' }, { errorDetail: { message: 'RUN failed' }, error: 'RUN failed' }])
+  })
+
+  it('is kept on its connection when the body is given up', async () => {
+    await using api = await serveFake()
+    api.verbs['images.build'] = (context: Readable) => {
+      context.destroy()
+      return failing(new EngineError('invalid-argument', 'no Dockerfile'))
+    }
+    using wire = new Wire(api.path)
+    for (const [headers, body] of [
+      [['Content-Length: 0'], ''],
+      [[`Content-Length: ${tar.length}`], tar.toString('latin1')],
+      [['Transfer-Encoding: chunked'], '3\r\nabc\r\n0\r\n\r\n'],
+    ] as const) {
+      wire.request('POST /build', headers, body)
+      const answer = await wire.answer()
+      assert.deepEqual([answer.status, answer.body], [400, '{"message":"no Dockerfile"}\n'])
+    }
+    wire.request('GET /_ping')
+    assert.equal((await wire.answer()).body, 'OK')
+  })
+
+  it('fails when the client goes away within its body', async () => {
+    await using api = await serveFake()
+    let failure: unknown
+    api.verbs['images.build'] = async function* (context: Readable) {
+      try {
+        for await (const chunk of context as AsyncIterable<Buffer>) yield { stream: String(chunk.length) }
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    }
+    const wire = new Wire(api.path)
+    wire.request('POST /build', ['Content-Length: 1000'], 'abc')
+    await wire.until('{"stream":"3"}')
+    wire.socket.destroy()
+    await eventually(() => failure instanceof Error)
   })
 
   it('of a build is given up when the client goes away', async () => {

@@ -1,9 +1,9 @@
 import * as z from 'zod'
-import { bool, int, json, optionalWord, word, words } from './parameters.ts'
+import { bool, int, json, optionalWord, platform, word, words } from './parameters.ts'
 
 /** POST /build. `buildargs`, `labels` and `cachefrom` are JSON; numbers that are none count as not given, as in moby. */
 export const ImageBuildQuery = z.object({
-  dockerfile: word,
+  dockerfile: word.transform((path) => (path === '' ? 'Dockerfile' : path)),
   t: words,
   remote: optionalWord,
   extrahosts: words,
@@ -24,7 +24,7 @@ export const ImageBuildQuery = z.object({
   squash: bool(),
   labels: json(z.record(z.string(), z.string()).nullable(), 'labels'),
   networkmode: word,
-  platform: word,
+  platform: platform.transform((name) => name ?? ''),
   target: word,
   session: optionalWord,
   version: word,

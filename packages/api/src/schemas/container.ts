@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import { ContainerConfig, EndpointSettings, HostConfig } from './container-config.ts'
 import { filters } from './filters.ts'
-import { bool, int, optionalWord, time, word } from './parameters.ts'
+import { bool, int, optionalWord, platform, time, word } from './parameters.ts'
 
 /** GET /containers/json */
 export const ContainerListQuery = z.object({ all: bool(), limit: int(), size: bool(), filters })
 
 /** POST /containers/create */
-export const ContainerCreateQuery = z.object({ name: optionalWord, platform: optionalWord })
+export const ContainerCreateQuery = z.object({ name: optionalWord, platform })
 
 /** `Config` with `HostConfig` and `NetworkingConfig` beside its fields. */
 export const ContainerCreateBody = ContainerConfig.extend({

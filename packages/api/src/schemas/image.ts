@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { filters } from './filters.ts'
-import { bool, optionalWord, word, words } from './parameters.ts'
+import { bool, optionalWord, platform, word, words } from './parameters.ts'
 
 /** GET /images/json. `filter` (a reference) is what clients before 1.41 send. */
 export const ImageListQuery = z.object({ all: bool(), filters, 'shared-size': bool(), digests: bool(), manifests: bool(), filter: optionalWord })
@@ -23,7 +23,7 @@ export const ImageCreateQuery = z.object({
   tag: word,
   message: word,
   changes: words,
-  platform: optionalWord,
+  platform,
 })
 
 /** POST /commit */

@@ -34,6 +34,17 @@ export const word = z.string().default('')
 /** Text; absent or empty is undefined. */
 export const optionalWord = z.string().optional().transform((value) => (value === '' ? undefined : value))
 
+/** A platform, `os[/arch[/variant]]`; absent or empty is undefined. Whether there is such a platform is the engine's business. */
+export const platform = optionalWord.transform((value, context) => {
+  const parts = value?.split('/') ?? []
+  const wrong = parts.find((part) => !/^[A-Za-z0-9_.-]+$/.test(part))
+  if (parts.length <= 3 && wrong === undefined) return value
+  const quoted = JSON.stringify(value)
+  const why = parts.length > 3 ? `${quoted}: cannot parse platform specifier` : `${JSON.stringify(wrong)} is an invalid component of ${quoted}`
+  context.addIssue({ code: 'custom', message: `${why}: invalid argument` })
+  return z.NEVER
+})
+
 /** A parameter that may be repeated. */
 export const words = z.array(z.string()).default([])
 

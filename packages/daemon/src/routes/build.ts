@@ -1,6 +1,7 @@
 import { RequestError, isAtLeast } from '@engine/api'
 import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
+import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 
 /** Serves POST /build: the classic builder's wire format. */
@@ -16,7 +17,7 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
   if (query.remote === 'client-session') {
     throw new RequestError('experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead')
   }
-  const lines = engine.images.build(request, {
+  const lines = engine.images.build(bodyStream(request), {
     tags: query.t,
     dockerfile: query.dockerfile,
     remote: query.remote,

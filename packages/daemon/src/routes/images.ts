@@ -1,6 +1,7 @@
 import { isAtLeast, readRegistryAuth, RequestError } from '@engine/api'
 import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
+import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 
 /** Serves /images and /commit. */
@@ -27,15 +28,17 @@ export const images: Handlers<
   ImagePrune: ({ engine, query }) => engine.images.prune(query.filters),
   ImageCreate: (call) => (call.query.fromImage === '' ? importImage(call) : pull(call)),
 
-  ImageCommit: ({ engine, query, body }) =>
-    engine.images.commit(query.container, {
+  async ImageCommit({ engine, query, body }) {
+    if (query.container === '') throw new RequestError('invalid name or ID supplied: ""')
+    return engine.images.commit(query.container, {
       ...repositoryAndTag(query.repo, query.tag),
       comment: query.comment,
       author: query.author,
       pause: query.pause,
       changes: query.changes,
       config: body ?? undefined,
-    }),
+    })
+  },
 }
 
 type Summary = { readonly RepoTags: readonly string[]; readonly RepoDigests: readonly string[]; readonly Containers: number }
@@ -77,7 +80,7 @@ async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
   if (query.fromSrc !== '-') {
     throw new EngineError('not-implemented', 'importing from a URL is not supported', { hint: 'fetch it first: curl -L URL | engine import -' })
   }
-  const lines = engine.images.import(request, {
+  const lines = engine.images.import(bodyStream(request), {
     ...repositoryAndTag(query.repo, query.tag),
     message: query.message,
     changes: query.changes,
