@@ -8,9 +8,12 @@ import { rfc3339 } from '../clock.ts'
 export type StreamName = 'stdout' | 'stderr'
 
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped
-const NEEDS_ESCAPE = /[\u0000-\u0009\u000b-\u001f"\\<>&\u2028\u2029]/
-// oxlint-disable-next-line no-control-regex -- the same, all of them
 const ESCAPED = /[\u0000-\u0009\u000b-\u001f"\\<>&\u2028\u2029]/g
+// oxlint-disable-next-line no-control-regex -- the same without those of FREQUENT, and only whether there is one
+const RARE = /[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u2028\u2029]/
+
+/** What logs are full of, replaced one after the other: many times faster than one expression. The backslash comes first. */
+const FREQUENT = ['\\', '"', '\r', '\t', '\u001b', '<', '>', '&'].map((character) => [character, escape(character)] as const)
 
 function escape(character: string): string {
   switch (character) {
@@ -27,9 +30,12 @@ function escape(character: string): string {
 /** Text as it stands in a JSON string, but for line feeds. */
 function escapedText(bytes: Buffer): string {
   const text = bytes.toString('utf8')
-  const escaped = NEEDS_ESCAPE.test(text) ? text.replaceAll(ESCAPED, escape) : text
   // Either U+FFFD itself is in the text, or something that is no UTF-8.
-  return escaped.includes('\ufffd') ? escapedBytes(bytes) : escaped
+  if (text.includes('\ufffd')) return escapedBytes(bytes)
+  if (RARE.test(text)) return text.replaceAll(ESCAPED, escape)
+  let escaped = text
+  for (const [character, replacement] of FREQUENT) if (escaped.includes(character)) escaped = escaped.replaceAll(character, replacement)
+  return escaped
 }
 
 /** As escapedText, byte for byte as Go decodes: each byte that begins no character counts as one. */
@@ -43,7 +49,7 @@ function escapedBytes(bytes: Buffer): string {
       continue
     }
     const character = bytes.toString('utf8', at, at + length)
-    result += NEEDS_ESCAPE.test(character) ? escape(character) : character
+    result += character.replace(ESCAPED, escape)
     at += length
   }
   return result

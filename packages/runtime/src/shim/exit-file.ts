@@ -1,4 +1,4 @@
-import { closeSync, fsync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import type { ProcessEnd } from '@engine/linux/wait'
 import type { ExitStatus } from './messages.ts'
 
@@ -35,6 +35,15 @@ export async function writeExitFile(directory: string, record: ExitRecord): Prom
     closeSync(fd)
   }
   renameSync(`${path}.new`, path)
+}
+
+/** Removes the file of a run before. */
+export function removeExitFile(directory: string): void {
+  try {
+    unlinkSync(`${directory}/exit.json`)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
 }
 
 /** @returns undefined when there is none that can be read */

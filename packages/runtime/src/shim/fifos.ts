@@ -1,4 +1,4 @@
-import { closeSync, constants, fchownSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, fchownSync, openSync, rmSync, unlinkSync } from 'node:fs'
 import { Errno, failedWith } from '@engine/linux'
 import { setNonblocking } from '@engine/linux/descriptor-flags'
 import { mkfifo, setPipeSize } from '@engine/linux/fifo'
@@ -41,7 +41,7 @@ export function makeFifos(directory: string, owner: number, stdin: boolean): Mad
     return fd
   }
   const output = (name: 'stdout' | 'stderr'): { ours: number; theirs: number } => {
-    mkfifo(`${directory}/${name}`, 0o600)
+    make(`${directory}/${name}`)
     const ours = open(`${directory}/${name}`, READ_END)
     const theirs = open(`${directory}/${name}`, constants.O_RDWR)
     fchownSync(theirs, owner, -1)
@@ -49,13 +49,12 @@ export function makeFifos(directory: string, owner: number, stdin: boolean): Mad
     return { ours, theirs }
   }
   try {
-    removeFifos(directory)
     const stdout = output('stdout')
     const stderr = output('stderr')
     if (!stdin) {
       return { ours: { stdout: stdout.ours, stderr: stderr.ours }, theirs: { stdin: open('/dev/null', constants.O_RDONLY), stdout: stdout.theirs, stderr: stderr.theirs } }
     }
-    mkfifo(`${directory}/stdin`, 0o600)
+    make(`${directory}/stdin`)
     // A write end can only be opened without waiting once there is a reader; the reader must not stay non-blocking.
     const read = open(`${directory}/stdin`, READ_END)
     const write = open(`${directory}/stdin`, WRITE_END)
@@ -99,6 +98,17 @@ export function openWriteEnd(path: string): number | undefined {
 /** Removes the FIFOs' names; whoever has them open keeps them. */
 export function removeFifos(directory: string): void {
   for (const name of NAMES) rmSync(`${directory}/${name}`, { force: true })
+}
+
+/** Makes a FIFO, in place of one that a start that failed may have left. */
+function make(path: string): void {
+  try {
+    mkfifo(path, 0o600)
+  } catch (error) {
+    if (!failedWith(error, Errno.EEXIST)) throw error
+    unlinkSync(path)
+    mkfifo(path, 0o600)
+  }
 }
 
 function enlarge(fd: number): void {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { setCloseOnExec } from '@engine/linux/descriptor-flags'
 import { execve } from '@engine/linux/execve'
 import { AT_FDCWD, MountAttribute, OPEN_TREE_CLONE, Propagation, mountSetattr, moveMount, openTree } from '@engine/linux/mount-api'
 import { O_PATH, openat2 } from '@engine/linux/openat2'
@@ -16,6 +17,8 @@ export function runFromReadOnlyMount(binary: string, place: string): void {
   const wanted = statSync(binary)
   if (sameFile(statSync('/proc/self/exe'), wanted) && onReadOnlyMount('/proc/self/exe')) return
   mountReadOnly(binary, place)
+  // Node marks its standard streams to be closed by execve.
+  for (const fd of [0, 1, 2]) setCloseOnExec(fd, false)
   const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`)
   execve(place, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], environment)
 }

@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import { EngineError, errnoText } from '@engine/linux'
 import { Epoll } from '@engine/linux/epoll'
 import type { PeerCredentials } from '@engine/linux/peer-credentials'
@@ -7,7 +7,7 @@ import { processStat } from '@engine/linux/process-stat'
 import { waitPid } from '@engine/linux/wait'
 import type { Birth, BirthOutcome, Stdio } from '../process/birth.ts'
 import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.ts'
-import { readExitFile } from './exit-file.ts'
+import { readExitFile, removeExitFile } from './exit-file.ts'
 import { makeFifos, removeFifos, reopenFifos, type Fifos } from './fifos.ts'
 import type { ShimRequest } from './guards.ts'
 import { keyOf, keyText } from './key.ts'
@@ -165,12 +165,12 @@ export class Shim {
     terminal: { readonly height: number; readonly width: number } | undefined,
     begin: (stdio: Stdio, filter: Buffer | undefined) => Birth,
   ): Promise<Started> {
-    rmSync(`${request.directory}/exit.json`, { force: true })
+    removeExitFile(request.directory)
     const filter = request.seccompFilter === undefined ? undefined : readFileSync(request.seccompFilter)
     using undo = new DisposableStack()
     const spool = new SpoolWriter(`${request.directory}/spool`)
     undo.defer(() => spool.close())
-    const oomKillsBefore = this.#options.oomKills(cgroupsPath)
+    const oomKillsBefore = request.exec === undefined ? this.#options.oomKills(cgroupsPath) : 0
     let fifos: Fifos | undefined
     let stdio: Stdio
     // The process's ends are closed when the birth is over: before, their closing could look like the end of the output.

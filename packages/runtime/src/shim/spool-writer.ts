@@ -44,7 +44,7 @@ export class SpoolWriter {
     this.#directory = directory
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#limitBytes = options.limitBytes ?? LIMIT_BYTES
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    if (makeDirectory(directory)) return
     const numbers = segmentNumbers(readdirSync(directory))
     for (const number of numbers) this.#account(number, this.#sizeOf(number))
     const last = numbers.at(-1)
@@ -184,5 +184,16 @@ export class SpoolWriter {
   #forget(number: number): void {
     this.#bytes -= this.#sizes.get(number) ?? 0
     this.#sizes.delete(number)
+  }
+}
+
+/** @returns false when it is there already */
+function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
   }
 }
