@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { EngineError } from '@engine/linux'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
@@ -8,7 +9,7 @@ import type { CreateContainer } from '../interface.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
-import type { EndpointSettings, HostConfigView } from '../types/container-config.ts'
+import type { ContainerConfig, EndpointSettings, HostConfigView } from '../types/container-config.ts'
 import { commandLine, mergeConfig } from './config.ts'
 import { Container, noSandbox, type ContainerRecord, type EndpointRequest } from './container.ts'
 import { isContainerMode, checkHostConfig } from './host-config-check.ts'
@@ -43,7 +44,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     throw new EngineError('invalid-argument', (request.config.Cmd?.length ?? 0) + (request.config.Entrypoint?.length ?? 0) === 0 ? 'no command specified' : 'no image specified')
   }
   const image = engine.images.forContainer(request.config.Image, request.platform)
-  const config = mergeConfig(request.config, image.config, id)
+  const config = mergeConfig(ownHostname(request.config, host), image.config, id)
   warnings.push(...ignoredFields(host, config, security))
   const { path, args } = commandLine(config)
   const at = now()
@@ -97,6 +98,11 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   undo.move()
   engine.ledger.name(id, record.name, record.createdNs)
   engine.events.publish('container', 'create', id, container.attributes())
+}
+
+/** A container in the host's network has the host's name, unless it was given one. */
+function ownHostname(config: ContainerConfig, host: HostConfigView): ContainerConfig {
+  return config.Hostname || host.NetworkMode !== 'host' ? config : { ...config, Hostname: hostname() }
 }
 
 /** Docker's rule for names; the one in its message has no repetition sign. */

@@ -25,7 +25,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     ContainerIDFile: given.ContainerIDFile ?? '',
     LogConfig: { Type: given.LogConfig?.Type || 'json-file', Config: given.LogConfig?.Config ?? {} },
     NetworkMode: !given.NetworkMode || given.NetworkMode === 'default' ? 'bridge' : given.NetworkMode,
-    PortBindings: given.PortBindings ?? null,
+    PortBindings: portMap(given.PortBindings ?? null),
     RestartPolicy: { Name: given.RestartPolicy?.Name || 'no', MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0 },
     AutoRemove: given.AutoRemove ?? false,
     VolumeDriver: given.VolumeDriver ?? '',
@@ -62,20 +62,26 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     NanoCpus: given.NanoCpus ?? 0,
     CgroupParent: given.CgroupParent ?? '',
     BlkioWeight: given.BlkioWeight ?? 0,
-    BlkioWeightDevice: given.BlkioWeightDevice ?? null,
-    BlkioDeviceReadBps: given.BlkioDeviceReadBps ?? null,
-    BlkioDeviceWriteBps: given.BlkioDeviceWriteBps ?? null,
-    BlkioDeviceReadIOps: given.BlkioDeviceReadIOps ?? null,
-    BlkioDeviceWriteIOps: given.BlkioDeviceWriteIOps ?? null,
+    BlkioWeightDevice: given.BlkioWeightDevice?.map(({ Path, Weight }) => ({ Path: Path ?? '', Weight: Weight ?? 0 })) ?? null,
+    BlkioDeviceReadBps: throttles(given.BlkioDeviceReadBps),
+    BlkioDeviceWriteBps: throttles(given.BlkioDeviceWriteBps),
+    BlkioDeviceReadIOps: throttles(given.BlkioDeviceReadIOps),
+    BlkioDeviceWriteIOps: throttles(given.BlkioDeviceWriteIOps),
     CpuPeriod: given.CpuPeriod ?? 0,
     CpuQuota: given.CpuQuota ?? 0,
     CpuRealtimePeriod: given.CpuRealtimePeriod ?? 0,
     CpuRealtimeRuntime: given.CpuRealtimeRuntime ?? 0,
     CpusetCpus: given.CpusetCpus ?? '',
     CpusetMems: given.CpusetMems ?? '',
-    Devices: given.Devices ?? null,
+    Devices:
+      given.Devices?.map(({ PathOnHost, PathInContainer, CgroupPermissions }) => ({
+        PathOnHost: PathOnHost ?? '', PathInContainer: PathInContainer ?? '', CgroupPermissions: CgroupPermissions ?? '',
+      })) ?? null,
     DeviceCgroupRules: given.DeviceCgroupRules ?? null,
-    DeviceRequests: given.DeviceRequests ?? null,
+    DeviceRequests:
+      given.DeviceRequests?.map(({ Driver, Count, DeviceIDs, Capabilities, Options }) => ({
+        Driver: Driver ?? '', Count: Count ?? 0, DeviceIDs: DeviceIDs ?? null, Capabilities: Capabilities ?? null, Options: Options ?? null,
+      })) ?? null,
     ...(given.KernelMemoryTCP ? { KernelMemoryTCP: given.KernelMemoryTCP } : {}),
     MemoryReservation: given.MemoryReservation ?? 0,
     // Swap as much as memory, when only memory was limited.
@@ -83,7 +89,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
     OomKillDisable: given.OomKillDisable ?? false,
     PidsLimit: given.PidsLimit ?? null,
-    Ulimits: given.Ulimits ?? null,
+    Ulimits: given.Ulimits?.map(({ Name, Hard, Soft }) => ({ Name: Name ?? '', Hard: Hard ?? 0, Soft: Soft ?? 0 })) ?? null,
     CpuCount: given.CpuCount ?? 0,
     CpuPercent: given.CpuPercent ?? 0,
     IOMaximumIOps: given.IOMaximumIOps ?? 0,
@@ -93,6 +99,16 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     ReadonlyPaths: privileged ? null : (given.ReadonlyPaths ?? defaults.readonlyPaths),
     ...(typeof given.Init === 'boolean' ? { Init: given.Init } : {}),
   }
+}
+
+/** Go shows every field of a structure, given or not. */
+function throttles(devices: HostConfig['BlkioDeviceReadBps']): HostConfigView['BlkioDeviceReadBps'] {
+  return devices?.map(({ Path, Rate }) => ({ Path: Path ?? '', Rate: Rate ?? 0 })) ?? null
+}
+
+function portMap(ports: HostConfigView['PortBindings']): HostConfigView['PortBindings'] {
+  if (ports === null) return null
+  return Object.fromEntries(Object.entries(ports).map(([port, bindings]) => [port, bindings?.map(({ HostIp, HostPort }) => ({ HostIp: HostIp ?? '', HostPort: HostPort ?? '' })) ?? null]))
 }
 
 function notEmpty<T extends object>(map: T | null | undefined): map is T {

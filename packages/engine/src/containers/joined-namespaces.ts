@@ -28,25 +28,26 @@ export function joinedNamespaces(engine: EngineContext, container: Container): J
   }
 }
 
-function namespaceOf(engine: EngineContext, mode: string, what: string, file: string): { readonly donor: Container; readonly path: string } {
+function namespaceOf(engine: EngineContext, mode: string, what: 'PID' | 'IPC' | 'network', file: string): { readonly donor: Container; readonly path: string } {
   const ref = mode.slice('container:'.length)
   let donor: Container
   try {
     donor = engine.containers.find(ref)
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    throw new EngineError('internal', what === 'network' ? `joining network namespace of container: ${message}` : message, { cause })
+    throw new EngineError('internal', what === 'network' ? `joining network namespace of container: ${message}` : `failed to join ${what} namespace: ${message}`, { cause })
   }
   if (donor.state.status === 'restarting') throw new EngineError('conflict', `container ${donor.id} is restarting, wait until the container is running`)
-  if (!hasProcess(donor.state)) throw new EngineError('conflict', `cannot join ${what} namespace of a non running container: ${donor.id}`)
-  return { donor, path: `/proc/${donor.state.pid}/ns/${file}` }
+  if (hasProcess(donor.state)) return { donor, path: `/proc/${donor.state.pid}/ns/${file}` }
+  if (what === 'network') throw new EngineError('conflict', `cannot join network namespace of a non running container: container ${donor.name} is ${donor.state.status}`)
+  throw new EngineError('internal', `failed to join ${what} namespace: container ${donor.id} is not running`)
 }
 
 function sharedMemory(engine: EngineContext, donor: Container): string {
   if (donor.record.hostConfig.IpcMode === 'host') return '/dev/shm'
   const { shm } = engine.paths.container(donor.id)
   if (statSync(shm, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new EngineError('invalid-argument', `can't use IPC of container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`)
+    throw new EngineError('invalid-argument', `failed to join IPC namespace: container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`)
   }
   return shm
 }

@@ -6,6 +6,8 @@ import { cleanPath } from './config.ts'
 /** A mount of a container: what inspect shows of it, and what is needed to make it. */
 export interface ContainerMount {
   readonly point: MountPoint
+  /** The propagation is the engine's choice: where the host's mount does not allow it, it is private. */
+  readonly propagationUnasked?: boolean
   /** A bind that goes to this mount only, not to those below it. */
   readonly nonRecursive?: boolean
   /** A read-only bind whose mounts below it stay as they are. */

@@ -3,7 +3,7 @@ import { EngineError } from '@engine/linux'
 import type { ContainerConfigView, HostConfigView } from '../types/container-config.ts'
 import { cleanPath } from './config.ts'
 import type { ContainerRegistry } from './registry.ts'
-import { parseBind, parseMount, tmpfsOptions, type ContainerMount } from './mount-parse.ts'
+import { parseBind, parseMount, type ContainerMount } from './mount-parse.ts'
 
 /**
  * Every mount that a container asks for, in Docker's order: those of other containers, binds, mounts, and volumes of the image
@@ -14,7 +14,6 @@ export function registerMounts(containers: ContainerRegistry, host: HostConfigVi
   const inherited = (host.VolumesFrom ?? []).flatMap((from) => mountsFrom(containers, from))
   const registered = new Map<string, ContainerMount>(inherited.map((mount) => [mount.point.Destination, mount]))
   const asked = new Set(Object.keys(host.Tmpfs ?? {}).map(tmpfsPath))
-  for (const options of Object.values(host.Tmpfs ?? {})) tmpfsOptions(options)
   const add = (mount: ContainerMount): void => {
     const path = mount.point.Destination
     if (asked.has(path)) throw new EngineError('invalid-argument', `Duplicate mount point: ${path}`)
@@ -52,7 +51,7 @@ function spreading(mount: ContainerMount, dataRoot: string): ContainerMount {
   const { point } = mount
   const above = point.Source === '/' || dataRoot === point.Source || dataRoot.startsWith(`${point.Source}/`)
   const unsaid = !/\b(r?private|r?slave|r?shared)\b/.test(point.Mode)
-  return point.Type === 'bind' && above && unsaid ? { ...mount, point: { ...point, Propagation: 'rslave' } } : mount
+  return point.Type === 'bind' && above && unsaid ? { ...mount, propagationUnasked: true, point: { ...point, Propagation: 'rslave' } } : mount
 }
 
 function refuseMissingSource({ point, createSource }: ContainerMount): void {

@@ -2,6 +2,8 @@ import { EngineError, Errno, SyscallError } from '@engine/linux'
 import { BirthError } from '@engine/runtime'
 
 const creation = 'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: '
+/** What runc says of a failure that shows only in the container's own process. */
+export const inInit = 'unable to start container process: error during container init: '
 const wrongKind = ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
 
 /** How a start failed: what the client is told, and what State has. */
@@ -18,12 +20,17 @@ export interface StartFailure {
 export function startFailure(failed: unknown): StartFailure {
   if (failed instanceof BirthError) {
     // runc's order of words; what shows only in the container's init is said to be so.
-    const text = `${creation}unable to start container process: error during container init: ${failed.message}`
-    return judged(failed.errno === Errno.ENOTDIR && failed.step !== 'execve' ? text + wrongKind : text, failed)
+    return judged(`${creation}${inInit}${birthText(failed)}`, failed)
   }
   if (failed instanceof SyscallError) return { error: new EngineError('internal', `${creation}unable to start container process: ${failed.message}`, { cause: failed }), exitCode: 128 }
   if (failed instanceof EngineError) return { error: failed, exitCode: 128 }
   return { error: new EngineError('internal', failed instanceof Error ? failed.message : String(failed), { cause: failed }), exitCode: 128 }
+}
+
+/** The kernel calls a file that is moved onto a directory, or the reverse, an invalid argument. */
+function birthText({ errno, step, message }: BirthError): string {
+  const mismatch = message.startsWith('error mounting ') && (errno === Errno.ENOTDIR || (errno === Errno.EINVAL && step === 'move_mount'))
+  return mismatch ? message.replace(/: invalid argument$/, ': not a directory') + wrongKind : message
 }
 
 function judged(text: string, cause: BirthError): StartFailure {
@@ -33,8 +40,13 @@ function judged(text: string, cause: BirthError): StartFailure {
 
 function exitCodeOf(text: string): number {
   if (text.endsWith(wrongKind) || /executable file not found|no such file or directory/.test(text)) return 127
-  if (/permission denied|exec format error/.test(text)) return 126
+  if (/permission denied|exec format error|is a directory$/.test(text)) return 126
   return 128
+}
+
+/** A refusal of runc's as Docker passes it on. */
+export function refusal(text: string): string {
+  return creation + text
 }
 
 /** Puts runc's beginning before the words of what it would have refused itself. */
@@ -43,6 +55,6 @@ export function refusedByRuntime<T>(work: () => T): T {
     return work()
   } catch (error) {
     if (!(error instanceof EngineError) || error instanceof SyscallError) throw error
-    throw new EngineError('internal', creation + error.message, { cause: error, hint: error.hint })
+    throw new EngineError('internal', refusal(error.message), { cause: error, hint: error.hint })
   }
 }

@@ -4,10 +4,10 @@ import { openRoot } from '@engine/linux/paths'
 import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
 import { createSandbox, removeSandbox } from '@engine/network'
 import { randomBytes } from 'node:crypto'
-import { hostname as hostHostname } from 'node:os'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { withContainer } from '../ledger/cause.ts'
+import type { ContainerPaths } from '../paths.ts'
 import { transaction } from '../state/database.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
@@ -22,7 +22,7 @@ import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
 import { containerRlimits } from './spec/rlimits.ts'
 import { seccompFilter } from './spec/seccomp-filter.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
-import { refusedByRuntime, startFailure } from './start-error.ts'
+import { startFailure } from './start-error.ts'
 import { isRunning, transition } from './state.ts'
 import { makeWorkingDirectory } from './working-directory.ts'
 
@@ -133,34 +133,32 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   const sources = prepareMounts(engine, container, paths)
   if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
 
-  const spec = refusedByRuntime(() =>
-    containerSpec({
-      container,
-      root,
-      user: user(root, config.User, host.GroupAdd ?? []),
-      security,
-      capabilities,
-      rlimits: containerRlimits(engine.options, container),
-      cgroupsPath: cgroupPath(engine.options, container),
-      hostname,
-      namespaces: {
-        ...(joined.network !== undefined ? { network: joined.network.path } : sandbox.id !== '' && host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
-        ...(joined.pid === undefined ? {} : { pid: joined.pid }),
-        ...(joined.ipc === undefined ? {} : { ipc: joined.ipc }),
-      },
-      mounts: {
-        sources,
-        files: { hosts: files.hosts, hostname: files.hostname, resolvConf: files.resolvConf },
-        ...(host.IpcMode === 'shareable' ? { shmPath: paths.shm } : joined.shmPath === undefined ? {} : { shmPath: joined.shmPath }),
-        ...(host.Init === true ? { init: findInit() } : {}),
-      },
-    }),
-  )
+  const spec = containerSpec({
+    container,
+    root,
+    user: user(root, config.User, host.GroupAdd ?? []),
+    security,
+    capabilities,
+    rlimits: containerRlimits(engine.options, container),
+    cgroupsPath: cgroupPath(engine.options, container),
+    hostname,
+    namespaces: {
+      ...(joined.network !== undefined ? { network: joined.network.path } : host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
+      ...(joined.pid === undefined ? {} : { pid: joined.pid }),
+      ...(joined.ipc === undefined ? {} : { ipc: joined.ipc }),
+    },
+    mounts: {
+      sources,
+      files: { hosts: files.hosts, hostname: files.hostname, resolvConf: files.resolvConf },
+      ...(host.IpcMode === 'shareable' ? { shmPath: paths.shm } : joined.shmPath === undefined ? {} : { shmPath: joined.shmPath }),
+      ...(host.Init === true ? { init: findInit() } : {}),
+    },
+  })
   const filter = await seccompFilter(security, capabilities, host.Privileged, engine.paths.seccomp)
   undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
   createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
 
-  engine.pump.open(container.id, openLog(container, paths))
+  openContainerLog(engine, container, paths)
   undo.defer(() => engine.pump.close(container.id))
   const started = await engine.shim.start({
     container: container.id,
@@ -172,6 +170,14 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   })
   undo.move()
   return { started, sandbox }
+}
+
+function openContainerLog(engine: EngineContext, container: Container, paths: ContainerPaths): void {
+  try {
+    engine.pump.open(container.id, openLog(container, paths))
+  } catch (cause) {
+    throw new EngineError('internal', `failed to create task for container: failed to initialize logging driver: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
 }
 
 /** Makes the container's network namespace and its place in it. */
@@ -205,10 +211,7 @@ function user(root: string, spec: string, groups: readonly string[]): ReturnType
   return resolveUser(directory.fd, spec, groups)
 }
 
-/** The host's name in its namespaces, another container's in that one's network, else the container's own. */
+/** Another container's name in that one's network, else the container's own. */
 function ownHostname(container: Container, joined: JoinedNamespaces): string {
-  const { hostConfig: host, config } = container.record
-  if (joined.network !== undefined) return joined.network.donor.record.config.Hostname
-  const unasked = config.Hostname === container.id.slice(0, 12)
-  return (host.NetworkMode === 'host' || host.UTSMode === 'host') && unasked ? hostHostname() : config.Hostname
+  return (joined.network?.donor ?? container).record.config.Hostname
 }

@@ -14,7 +14,10 @@ export async function waitContainer(
   signal: AbortSignal,
 ): Promise<{ readonly result: Promise<WaitResult> }> {
   const container = engine.containers.find(ref)
-  const result = (error?: string): WaitResult => ({ StatusCode: container.state.exitCode, ...(error === undefined ? {} : { Error: { Message: error } }) })
+  const result = (removalError?: string): WaitResult => {
+    const error = removalError ?? container.state.error
+    return { StatusCode: container.state.exitCode, ...(error === '' ? {} : { Error: { Message: error } }) }
+  }
   if (condition === 'not-running' && !isRunning(container.state)) return { result: Promise.resolve(result()) }
   const { promise, resolve, reject } = Promise.withResolvers<WaitResult>()
   // Nobody may be listening any more when the client is gone.

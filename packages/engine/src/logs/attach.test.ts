@@ -105,14 +105,14 @@ describe('an attachment', () => {
     const { read, open } = fifo()
     const { stdin } = attach({ ...plain, stdin: { open, once: true, close: () => Promise.resolve() } })
     assert.ok(stdin !== undefined)
-    let taken = 0
+    const progress = { taken: 0 }
     const block = Buffer.alloc(64 * 1024, 'x')
-    for (let i = 0; i < 8; i++) stdin.write(block, () => (taken += 1))
+    for (let i = 0; i < 8; i++) stdin.write(block, () => (progress.taken += 1))
     await sleep(30)
-    assert.ok(taken < 8 && stdin.writableNeedDrain)
+    assert.ok(progress.taken < 8 && stdin.writableNeedDrain)
     closeSync(read)
-    for (let i = 0; i < 100 && taken < 8; i++) await sleep(10)
-    assert.equal(taken, 8)
+    for (let i = 0; i < 100 && progress.taken < 8; i++) await sleep(10)
+    assert.equal(progress.taken, 8)
     await new Promise((resolve) => stdin.end(() => resolve(undefined)))
   })
 

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { ReadStream } from 'node:tty'
 import { Writable } from 'node:stream'
+import { callbackify } from 'node:util'
 
 /** How many bytes wait here when a process does not read; then the client waits. */
 const WAITING_BYTES = 64 * 1024
@@ -34,30 +35,32 @@ export class ProcessInput extends Writable {
   }
 
   override _write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#connect().then(
-      (stream) => {
-        if (stream === undefined || stream.destroyed) done()
-        else stream.write(data, () => done())
-      },
-      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-    )
+    callbackify(() => this.#send(data))((error) => done(error))
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    const finish = async (): Promise<void> => {
-      ;(await this.#stream)?.destroy()
-      await this.#options.ended()
-    }
-    finish().then(() => done(), done)
+    callbackify(() => this.#finish())((error) => done(error))
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    const stream = this.#stream
-    if (stream === undefined) {
-      done(error)
-      return
-    }
-    stream.then((socket) => socket?.destroy(), () => undefined).finally(() => done(error))
+    callbackify(() => this.#disconnect())(() => done(error))
+  }
+
+  async #send(data: Buffer): Promise<void> {
+    const stream = await this.#connect()
+    if (stream === undefined || stream.destroyed) return
+    // Taken, or dropped with the stream.
+    await new Promise<void>((resolve) => stream.write(data, () => resolve()))
+  }
+
+  async #finish(): Promise<void> {
+    await this.#disconnect()
+    await this.#options.ended()
+  }
+
+  async #disconnect(): Promise<void> {
+    const stream = await this.#stream
+    stream?.destroy()
   }
 
   #connect(): Promise<Socket | undefined> {

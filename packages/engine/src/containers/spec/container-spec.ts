@@ -1,8 +1,9 @@
 import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
 import type { Container } from '../container.ts'
+import { refusedByRuntime } from '../start-error.ts'
 import { containerDevices } from './devices.ts'
 import { environment } from './environment.ts'
-import { initPath, rootPropagation, specMounts, type MountSettings } from './mounts.ts'
+import { checkPropagation, initPath, specMounts, type MountSettings } from './mounts.ts'
 import { resources } from './resources.ts'
 import type { SecurityOptions } from './security-options.ts'
 
@@ -21,7 +22,7 @@ export interface SpecSettings {
   readonly hostname: string
   /** Namespace files to join: the network's, and those of containers whose PID or IPC namespace is shared. */
   readonly namespaces: { readonly network?: string; readonly pid?: string; readonly ipc?: string }
-  readonly mounts: Omit<MountSettings, 'host' | 'mounts' | 'writableCgroups'>
+  readonly mounts: Omit<MountSettings, 'host' | 'mounts' | 'writableCgroups' | 'propagations'>
 }
 
 /** Capabilities of a container. @throws EngineError for names that Linux has not */
@@ -41,7 +42,8 @@ export function containerSpec(settings: SpecSettings): OciSpec {
   const namespaces = specNamespaces(settings)
   const ownNetwork = host.NetworkMode !== 'host' && !host.NetworkMode.startsWith('container:')
   const sysctl = { ...(ownNetwork ? defaultSysctls(false) : {}), ...host.Sysctls }
-  checkSysctls(host.Sysctls ?? {}, namespaces)
+  refusedByRuntime(() => checkSysctls(host.Sysctls ?? {}, namespaces))
+  const propagation = checkPropagation(container.record.mounts)
   const [height, width] = host.ConsoleSize
   const ownUts = host.UTSMode !== 'host'
   return {
@@ -60,14 +62,14 @@ export function containerSpec(settings: SpecSettings): OciSpec {
     },
     root: { path: settings.root, readonly: host.ReadonlyRootfs },
     ...(ownUts ? { hostname: settings.hostname, ...(config.Domainname === '' ? {} : { domainname: config.Domainname }) } : {}),
-    mounts: specMounts({ ...settings.mounts, host, mounts: container.record.mounts, writableCgroups: security.writableCgroups }),
+    mounts: specMounts({ ...settings.mounts, host, mounts: container.record.mounts, writableCgroups: security.writableCgroups, propagations: propagation.binds }),
     ...(host.Annotations === undefined ? {} : { annotations: host.Annotations }),
     linux: {
       namespaces,
       devices,
       cgroupsPath: settings.cgroupsPath,
       resources: resources(host, rules),
-      rootfsPropagation: rootPropagation(container.record.mounts),
+      rootfsPropagation: propagation.root,
       maskedPaths: security.systemPathsUnconfined ? [] : (host.MaskedPaths ?? []),
       readonlyPaths: security.systemPathsUnconfined ? [] : (host.ReadonlyPaths ?? []),
       sysctl,

@@ -4,12 +4,15 @@ import { defaultMounts, type OciMount } from '@engine/runtime'
 import type { HostConfigView } from '../../types/container-config.ts'
 import { cleanPath } from '../config.ts'
 import { tmpfsOptions, type ContainerMount } from '../mount-parse.ts'
+import { inInit, refusal } from '../start-error.ts'
 
 export interface MountSettings {
   readonly host: HostConfigView
   readonly mounts: readonly ContainerMount[]
   /** Host path of each volume's or subpath's directory where it is not the mount's Source, by destination. */
   readonly sources: ReadonlyMap<string, string>
+  /** How each bind propagates, by destination; see {@link checkPropagation}. */
+  readonly propagations: ReadonlyMap<string, string>
   /** Host paths of the files that engine writes; a container without a network namespace of its own shares another's. */
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string }
   /** A tmpfs on the host, for an IPC namespace that can be shared. */
@@ -28,6 +31,7 @@ export const initPath = '/sbin/docker-init'
 export function specMounts(settings: MountSettings): OciMount[] {
   const { host } = settings
   const user = [...userMounts(settings), ...tmpfsMounts(host)].sort((a, b) => depth(a.destination) - depth(b.destination) || (a.destination < b.destination ? -1 : 1))
+  refuseProc(user)
   const taken = new Set(user.map(({ destination }) => destination))
   const own = defaultMounts({
     ipc: ipcKind(host.IpcMode),
@@ -40,6 +44,14 @@ export function specMounts(settings: MountSettings): OciMount[] {
     .map((mount) => (mount.type === 'cgroup' && settings.writableCgroups ? { ...mount, options: mount.options.filter((word) => word !== 'ro') } : mount))
     .map((mount) => (host.ReadonlyRootfs ? readOnlyBelowRoot(mount) : mount))
   return [...own, ...fileMounts(settings).filter(({ destination }) => !taken.has(destination)), ...initMount(settings.init), ...user]
+}
+
+/** Nothing may take the place of procfs, which the security of a container rests on (CVE-2019-16884). */
+function refuseProc(mounts: readonly OciMount[]): void {
+  const found = mounts.find(({ destination }) => destination === '/proc')
+  if (found === undefined) return
+  const text = `error mounting ${JSON.stringify(found.source)} to rootfs at "/proc": create mountpoint for /proc mount: check proc-safety of /proc mount: "/proc" cannot be mounted because it is not of type proc`
+  throw new EngineError('internal', refusal(inInit + text))
 }
 
 export function ipcKind(mode: string): 'private' | 'shareable' | 'none' | 'host' | 'container' {
@@ -68,7 +80,7 @@ function initMount(path: string | undefined): OciMount[] {
   return path === undefined ? [] : [{ destination: initPath, type: 'bind', source: path, options: ['bind', 'ro', 'rprivate'] }]
 }
 
-function userMounts({ mounts, sources }: MountSettings): OciMount[] {
+function userMounts({ mounts, sources, propagations }: MountSettings): OciMount[] {
   return mounts.map((mount): OciMount => {
     const { point } = mount
     if (mount.tmpfs !== undefined) return { destination: point.Destination, type: 'tmpfs', source: 'tmpfs', options: mount.tmpfs }
@@ -77,7 +89,7 @@ function userMounts({ mounts, sources }: MountSettings): OciMount[] {
       destination: point.Destination,
       type: 'bind',
       source: sources.get(point.Destination) ?? point.Source,
-      options: [mount.nonRecursive === true ? 'bind' : 'rbind', ...readOnly, point.Propagation || 'rprivate'],
+      options: [mount.nonRecursive === true ? 'bind' : 'rbind', ...readOnly, propagations.get(point.Destination) ?? 'rprivate'],
     }
   })
 }
@@ -93,23 +105,35 @@ interface HostMount {
   readonly slave: boolean
 }
 
+export interface Propagations {
+  /** How the container's root must propagate, so that its binds can. */
+  readonly root: 'rprivate' | 'rslave' | 'rshared'
+  /** By destination; a mount that is not named is private. */
+  readonly binds: ReadonlyMap<string, string>
+}
+
 /**
- * Refuses binds whose propagation the host's mount does not have, in Docker's words, and says how the container's root must
- * propagate so that the others work.
+ * Works out how binds propagate, by what the host's mounts under their sources allow.
+ * @throws EngineError in Docker's words for a propagation that was asked for and cannot be had
  */
-export function rootPropagation(mounts: readonly ContainerMount[], mountinfo: () => string = () => readFileSync('/proc/self/mountinfo', 'utf8')): 'rprivate' | 'rslave' | 'rshared' {
+export function checkPropagation(mounts: readonly ContainerMount[], mountinfo: () => string = () => readFileSync('/proc/self/mountinfo', 'utf8')): Propagations {
   const wanted = mounts.filter(({ point }) => point.Type === 'bind' && !/private$/.test(point.Propagation))
-  if (wanted.length === 0) return 'rprivate'
+  const binds = new Map(mounts.filter(({ point }) => point.Type === 'bind').map(({ point }) => [point.Destination, point.Propagation]))
+  if (wanted.length === 0) return { root: 'rprivate', binds }
   const table = parseMountinfo(mountinfo())
-  let propagation: 'rslave' | 'rshared' = 'rslave'
-  for (const { point } of wanted) {
+  let root = 'rprivate' as Propagations['root']
+  for (const { point, propagationUnasked } of wanted) {
     const holder = table.filter(({ path }) => path === '/' || point.Source === path || point.Source.startsWith(`${path}/`)).reduce((a, b) => (b.path.length >= a.path.length ? b : a))
     const needsShared = /shared$/.test(point.Propagation)
-    if (needsShared) propagation = 'rshared'
-    if (holder.shared || (!needsShared && holder.slave)) continue
-    throw new EngineError('internal', `path ${point.Source} is mounted on ${holder.path} but it is not a ${needsShared ? 'shared' : 'shared or slave'} mount`)
+    if (holder.shared || (!needsShared && holder.slave)) {
+      root = needsShared || root === 'rshared' ? 'rshared' : 'rslave'
+    } else if (propagationUnasked === true) {
+      binds.set(point.Destination, 'rprivate')
+    } else {
+      throw new EngineError('internal', `path ${point.Source} is mounted on ${holder.path} but it is not a ${needsShared ? 'shared' : 'shared or slave'} mount`)
+    }
   }
-  return propagation
+  return { root, binds }
 }
 
 function parseMountinfo(text: string): HostMount[] {
