@@ -34,12 +34,7 @@ function spooled(process: TestProcess): number {
 /** Reads until the process's exit is announced, and then the rest. */
 async function collect(process: TestProcess, collector: Collector): Promise<number> {
   const ended = shim.ended(process, 20_000)
-  let code: number | undefined
-  ended.then((status) => (code = status.code), () => (code = -1))
-  while (code === undefined) {
-    collector.read(50)
-    await sleep(2)
-  }
+  while ((await Promise.race([ended, sleep(2)])) === undefined) collector.read(50)
   collector.read()
   collector.close()
   return (await ended).code
@@ -74,8 +69,12 @@ describe('the output of a container', () => {
       await sleep(2)
     }
     const { pid } = shim
-    await shim.client.upgrade(program)
+    const upgraded = shim.client.upgrade(program)
+    // Begun before, and asked for in the middle of it.
+    const born = await Promise.all([shim.run(['/bin/true']), sleep(60).then(() => shim.run(['/bin/true']))])
+    await upgraded
     assert.equal(shim.pid, pid)
+    for (const each of born) assert.equal((await shim.ended(each)).code, 0)
     const code = await collect(process, collector)
     assert.deepEqual([collector.digest(1), collector.digest(2)], [out, err])
     assert.equal(code, 0)
@@ -109,15 +108,12 @@ describe('the output of a container', () => {
     // It goes on when its spool is read, and a quiet one is served meanwhile.
     const collector = new Collector(flooder)
     const quiet = await shim.run(['/bin/sh', '-c', 'for i in 1 2 3 4 5; do echo $i; sleep 0.02; done'])
-    let over = false
-    const waiting = shim.ended(quiet).then(() => (over = true))
+    const ended = shim.ended(quiet)
     const seen = new Collector(quiet, { keepText: true })
-    while (!over) {
+    while ((await Promise.race([ended, sleep(1)])) === undefined) {
       collector.read(20)
-      await sleep(1)
       seen.read()
     }
-    await waiting
     seen.read()
     assert.equal(seen.text, '1\n2\n3\n4\n5\n')
     for (let i = 0; i < 1000 && collector.bytes[1] < 80 * MIB; i++) {

@@ -99,11 +99,21 @@ class Client implements ShimClient {
   async upgrade(path: string): Promise<void> {
     await checkShimProgram(this.#options.nodeBinary, path)
     const before = await this.#connection
-    await before.request('upgrade', { path })
-    // Nothing closes the connection if the new program could not be executed.
-    await Promise.race([before.closed, sleep(START_MILLISECONDS, undefined, { ref: false })])
+    // What is asked for meanwhile waits for the new program.
+    this.#connection = this.#upgraded(before, path)
     const { hello } = await this.#connection
     if (hello.generation <= before.hello.generation || hello.program !== path) throw new EngineError('internal', `the shim is still ${hello.program}`)
+  }
+
+  async #upgraded(before: ShimConnection, path: string): Promise<ShimConnection> {
+    try {
+      await before.request('upgrade', { path })
+      // Nothing closes the connection if the new program could not be executed.
+      await Promise.race([before.closed, sleep(START_MILLISECONDS, undefined, { ref: false })])
+    } finally {
+      if (!before.ended) this.#connection = Promise.resolve(before)
+    }
+    return this.#connection
   }
 
   close(): void {

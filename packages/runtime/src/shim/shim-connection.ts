@@ -73,6 +73,11 @@ export class ShimConnection {
     })
   }
 
+  /** Whether it is of no more use. */
+  get ended(): boolean {
+    return this.#socket.destroyed
+  }
+
   close(): void {
     this.#socket.destroy()
   }
