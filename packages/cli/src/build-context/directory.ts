@@ -1,0 +1,86 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
+import { join } from 'node:path'
+import type { Ignore } from './dockerignore.ts'
+import { tarEnd, tarHeader, tarPadding, type TarEntry } from './tar.ts'
+
+/** Content is read and sent in pieces of this many bytes. */
+const PIECE = 256 * 1024
+
+/** Files that stand in for, or are added to, those of the directory. */
+export interface ExtraFile {
+  readonly path: string
+  readonly content: Buffer
+}
+
+/**
+ * A directory as a tar archive, in the order of names, piece by piece: nothing but one piece is in memory.
+ * Sockets are left out; several names of one file become hard links.
+ */
+export function* tarDirectory(root: string, ignore: Ignore, extra: readonly ExtraFile[] = []): Generator<Buffer> {
+  const seen = new Map<string, string>()
+  const replaced = new Set(extra.map(({ path }) => path))
+  for (const [path, stats] of walk(root, '', ignore)) {
+    if (!replaced.has(path)) yield* tarFile(root, path, stats, seen)
+  }
+  for (const { path, content } of extra) {
+    yield tarHeader({ path, type: 'file', mode: 0o600, size: content.length, modified: 0 })
+    yield content
+    yield tarPadding(content.length)
+  }
+  yield tarEnd()
+}
+
+function* walk(root: string, directory: string, ignore: Ignore): Generator<[string, Stats]> {
+  for (const name of readdirSync(join(root, directory)).sort(byBytes)) {
+    const path = directory === '' ? name : `${directory}/${name}`
+    const stats = lstatSync(join(root, path))
+    const excluded = ignore.excludes(path)
+    if (!excluded) yield [path, stats]
+    if (stats.isDirectory() && (!excluded || ignore.mayReturn(path))) yield* walk(root, path, ignore)
+  }
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function* tarFile(root: string, path: string, stats: Stats, seen: Map<string, string>): Generator<Buffer> {
+  const full = join(root, path)
+  const common = { mode: stats.mode & 0o7777, modified: Math.trunc(stats.mtimeMs / 1000), size: 0 }
+  if (stats.isDirectory()) return yield tarHeader({ ...common, path: `${path}/`, type: 'directory' })
+  if (stats.isSymbolicLink()) return yield tarHeader({ ...common, path, type: 'symlink', mode: 0o777, linkTarget: readlinkSync(full) })
+  if (stats.isSocket()) return
+  if (stats.nlink > 1) {
+    const identity = `${stats.dev}:${stats.ino}`
+    const first = seen.get(identity)
+    if (first !== undefined) return yield tarHeader({ ...common, path, type: 'hardlink', linkTarget: first })
+    seen.set(identity, path)
+  }
+  if (!stats.isFile()) return yield tarHeader({ ...common, path, ...special(stats) })
+  yield* tarContent(full, path, common)
+}
+
+function special(stats: Stats): Pick<TarEntry, 'type' | 'device'> {
+  if (stats.isFIFO()) return { type: 'fifo' }
+  // makedev(3): the minor's low byte and the major's twelve bits are interleaved with their high parts.
+  const device = { major: (stats.rdev >> 8) & 0xfff, minor: (stats.rdev & 0xff) | ((stats.rdev >> 12) & 0xfff00) }
+  return { type: stats.isBlockDevice() ? 'block' : 'character', device }
+}
+
+function* tarContent(full: string, path: string, common: { mode: number; modified: number }): Generator<Buffer> {
+  const descriptor = openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    const { size } = fstatSync(descriptor)
+    yield tarHeader({ ...common, path, type: 'file', size })
+    for (let left = size; left > 0;) {
+      const piece = Buffer.allocUnsafe(Math.min(left, PIECE))
+      const count = readSync(descriptor, piece, 0, piece.length, null)
+      if (count === 0) throw new Error(`${path}: the file became shorter while it was read`)
+      yield piece.subarray(0, count)
+      left -= count
+    }
+    yield tarPadding(size)
+  } finally {
+    closeSync(descriptor)
+  }
+}

@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs'
+import { Transform, type Readable } from 'node:stream'
+import { readExtraHost } from '../arguments/addresses.ts'
+import { list, onOff, text, value } from '../arguments/flag.ts'
+import { readLabel, readVariable, toMap, toMapWithNull } from '../arguments/key-values.ts'
+import { readBytes, readBytesOrUnlimited, readInteger } from '../arguments/sizes.ts'
+import { openContext } from '../build-context/context.ts'
+import { mergeUlimits, readUlimit } from '../container-options/limits.ts'
+import { humanSize } from '../output/human.ts'
+import { ProgressError, showProgress, type ProgressMessage } from '../output/progress.ts'
+import { CommandError, defineCommand } from './command.ts'
+import { isTerminal, standardOutput, print } from '../terminal/output.ts'
+
+const limits = { group: 'Limits of the steps' }
+const steps = { group: 'Steps' }
+const result = { group: 'Result' }
+
+export const command = defineCommand({
+  usage: '[OPTIONS] PATH | URL | -',
+  summary: 'Build an image from a Dockerfile',
+  examples: [
+    ['engine build -t web .', 'from the Dockerfile of this directory'],
+    ['engine build -f deploy/Dockerfile --build-arg VERSION=3 -t web:3 .', 'from another one, with an argument'],
+    ['engine build - < Dockerfile', 'without a context'],
+  ],
+  flags: {
+    file: text('Name of the Dockerfile (default is "PATH/Dockerfile")', { short: 'f' }),
+    tag: list('Name and optionally a tag in the "name:tag" format', { ...result, short: 't' }),
+    label: list('Set metadata for an image', { ...result, read: readLabel }),
+    iidfile: text('Write the image ID to the file', result),
+    quiet: onOff('Suppress the build output and print image ID on success', { ...result, short: 'q' }),
+    platform: text('Set platform if server is multi-platform capable', result),
+    'build-arg': list('Set build-time variables', { ...steps, read: readVariable }),
+    target: text('Set the target build stage to build', steps),
+    'no-cache': onOff('Do not use cache when building the image', steps),
+    'cache-from': list('Images to consider as cache sources', steps),
+    pull: onOff('Always attempt to pull a newer version of the image', steps),
+    rm: onOff('Remove intermediate containers after a successful build (default true)', { ...steps, initial: true }),
+    'force-rm': onOff('Always remove intermediate containers', steps),
+    compress: onOff('Compress the build context using gzip', steps),
+    network: text('Set the networking mode for the RUN instructions during build', steps),
+    'add-host': list('Add a custom host-to-IP mapping ("host:ip")', { ...steps, read: readExtraHost }),
+    memory: value(readBytes, 'Memory limit', { ...limits, short: 'm', word: 'bytes' }),
+    'memory-swap': value(readBytesOrUnlimited, 'Memory plus swap limit; -1 for unlimited swap', { ...limits, word: 'bytes' }),
+    'cpu-shares': value(readInteger, 'CPU shares (relative weight)', { ...limits, short: 'c', word: 'int' }),
+    'cpu-period': value(readInteger, 'Limit the CPU CFS (Completely Fair Scheduler) period', { ...limits, word: 'int' }),
+    'cpu-quota': value(readInteger, 'Limit the CPU CFS (Completely Fair Scheduler) quota', { ...limits, word: 'int' }),
+    'cpuset-cpus': text('CPUs in which to allow execution (0-3, 0,1)', limits),
+    'cpuset-mems': text('MEMs in which to allow execution (0-3, 0,1)', limits),
+    'cgroup-parent': text('Set the parent cgroup for the RUN instructions during build', limits),
+    'shm-size': value(readBytes, 'Size of "/dev/shm"', { ...limits, word: 'bytes' }),
+    ulimit: list('Ulimit options', { ...limits, word: 'ulimit', read: readUlimit }),
+    'security-opt': list('Security options', limits),
+    isolation: text('Container isolation technology', { hidden: true }),
+    'disable-content-trust': onOff('Skip image verification', { hidden: true, initial: true }),
+  },
+  args: [1, 1],
+  async run({ flags, args: [path = ''] }, { client }) {
+    const context = await openContext(path, flags.file, process.stdin)
+    const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
+    const json = <T extends object>(from: T): T | undefined => (Object.keys(from).length === 0 ? undefined : from)
+    const sent = flags.quiet ? undefined : new SentReport()
+    const answer = await client.stream('POST', '/build', {
+      query: {
+        remote: context.remote,
+        dockerfile: context.dockerfile.split('\\').join('/'),
+        t: flags.tag,
+        buildargs: json(toMapWithNull(flags['build-arg'])),
+        labels: json(toMap(flags.label)),
+        target: flags.target,
+        nocache: on(flags['no-cache']),
+        cachefrom: flags['cache-from'].length === 0 ? undefined : JSON.stringify(flags['cache-from']),
+        pull: on(flags.pull),
+        q: on(flags.quiet),
+        rm: flags.rm ? 1 : 0,
+        forcerm: on(flags['force-rm']),
+        networkmode: flags.network,
+        extrahosts: flags['add-host'],
+        platform: flags.platform,
+        memory: flags.memory,
+        memswap: flags['memory-swap'],
+        cpushares: flags['cpu-shares'],
+        cpuperiod: flags['cpu-period'],
+        cpuquota: flags['cpu-quota'],
+        cpusetcpus: flags['cpuset-cpus'],
+        cpusetmems: flags['cpuset-mems'],
+        cgroupparent: flags['cgroup-parent'],
+        shmsize: flags['shm-size'],
+        ulimits: flags.ulimit.length === 0 ? undefined : JSON.stringify(mergeUlimits(flags.ulimit)),
+        securityopt: flags['security-opt'],
+        version: '1',
+      },
+      body: context.archive === undefined ? undefined : await outgoing(context.archive, flags.compress, sent),
+    })
+    let id = ''
+    try {
+      await showProgress(answer.lines<ProgressMessage>(), standardOutput(), (aux) => {
+        if (typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string') id = aux.ID
+      })
+    } catch (error) {
+      if (error instanceof ProgressError) throw new CommandError(error.message, error.code === 0 ? 1 : error.code)
+      throw error
+    }
+    if (flags.iidfile !== undefined && flags.iidfile !== '') {
+      if (id === '') throw new CommandError(`server did not provide an image ID. Cannot write ${flags.iidfile}`)
+      writeFileSync(flags.iidfile, id)
+    }
+    return 0
+  },
+})
+
+async function outgoing(archive: Readable, compress: boolean, sent: SentReport | undefined): Promise<Readable> {
+  const reported = sent === undefined ? archive : archive.on('error', (error) => sent.destroy(error)).pipe(sent)
+  if (!compress) return reported
+  const { createGzip } = await import('node:zlib')
+  const gzip = createGzip()
+  return reported.on('error', (error) => gzip.destroy(error)).pipe(gzip)
+}
+
+/** Counts what is sent: on a terminal while it is, else once at the end. */
+class SentReport extends Transform {
+  readonly #terminal = isTerminal(1)
+  #bytes = 0
+  #shown = 0
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: null, data: Buffer) => void): void {
+    this.#bytes += chunk.length
+    if (this.#terminal && this.#bytes - this.#shown > 512 * 1024) {
+      this.#shown = this.#bytes
+      print(`\r\u001b[K${this.#text()}`)
+    }
+    done(null, chunk)
+  }
+
+  override _flush(done: () => void): void {
+    print(`${this.#terminal ? '\r\u001b[K' : ''}${this.#text()}\n`)
+    done()
+  }
+
+  #text(): string {
+    return `Sending build context to engine daemon  ${humanSize(this.#bytes, 4)}`
+  }
+}

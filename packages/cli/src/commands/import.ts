@@ -1,0 +1,39 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { errorText } from '../arguments/error-text.ts'
+import { list, text } from '../arguments/flag.ts'
+import { showProgress, type ProgressMessage } from '../output/progress.ts'
+import { CommandError, defineCommand } from './command.ts'
+import { standardOutput } from '../terminal/output.ts'
+
+export const command = defineCommand({
+  usage: '[OPTIONS] file|- [REPOSITORY[:TAG]]',
+  summary: 'Import the contents from a tarball to create a filesystem image',
+  examples: [["debootstrap bookworm root && tar -C root -c . | engine import -c 'CMD [\"bash\"]' - debian:base", 'a base image without a registry']],
+  flags: {
+    change: list('Apply Dockerfile instruction to the created image', { short: 'c' }),
+    message: text('Set commit message for imported image', { short: 'm' }),
+    platform: text('Set platform if server is multi-platform capable'),
+  },
+  args: [1, 2],
+  async run({ flags, args: [source = '', reference] }, { client }) {
+    const answer = await client.stream('POST', '/images/create', {
+      query: { fromSrc: '-', repo: reference, message: flags.message, changes: flags.change, platform: flags.platform },
+      body: source === '-' ? process.stdin : await open(source),
+      headers: { 'content-type': 'application/x-tar' },
+    })
+    await showProgress(answer.lines<ProgressMessage>(), standardOutput())
+    return 0
+  },
+})
+
+/** Opens the archive, so that one that is not there fails before anything is sent. */
+async function open(path: string): Promise<Readable> {
+  const stream = createReadStream(path)
+  try {
+    await new Promise<void>((resolve, reject) => stream.once('open', () => resolve()).once('error', reject))
+  } catch (error) {
+    throw new CommandError(`open ${path}: ${errorText(error)}`)
+  }
+  return stream
+}

@@ -1,0 +1,22 @@
+import { onOff, text } from '../arguments/flag.ts'
+import { withTag } from '../arguments/image-reference.ts'
+import { defineCommand } from './command.ts'
+import { pullImage } from './pull-image.ts'
+import { standardOutput, print } from '../terminal/output.ts'
+
+export const command = defineCommand({
+  usage: '[OPTIONS] NAME[:TAG|@DIGEST]',
+  summary: 'Download an image from a registry',
+  flags: {
+    platform: text('Set platform if server is multi-platform capable'),
+    quiet: onOff('Suppress verbose output', { short: 'q' }),
+  },
+  args: [1, 1],
+  async run({ flags, args: [image = ''] }, { client }) {
+    const name = withTag(image)
+    if (name !== image && !flags.quiet && !image.startsWith('docker.io/')) print('Using default tag: latest\n')
+    await pullImage(client, image, { platform: flags.platform, out: flags.quiet ? undefined : standardOutput() })
+    print(`${name.includes('/') && name.split('/')[0]?.includes('.') === true ? name : `docker.io/${name.includes('/') ? '' : 'library/'}${name}`}\n`)
+    return 0
+  },
+})

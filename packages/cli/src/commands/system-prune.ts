@@ -1,0 +1,28 @@
+import { filterFlag, toFilters } from '../arguments/filters.ts'
+import { onOff } from '../arguments/flag.ts'
+import { humanSize } from '../output/human.ts'
+import { defineCommand } from './command.ts'
+import { confirm } from './confirm.ts'
+import { pruneContainers } from './container-prune.ts'
+import { pruneImages } from './image-prune.ts'
+import { print } from '../terminal/output.ts'
+
+export const command = defineCommand({
+  usage: '[OPTIONS]',
+  summary: 'Remove stopped containers and unused images',
+  flags: {
+    all: onOff('Remove all unused images not just dangling ones', { short: 'a' }),
+    filter: filterFlag('Provide filter values (e.g. "label=<key>=<value>")'),
+    force: onOff('Do not prompt for confirmation', { short: 'f' }),
+  },
+  args: [0, 0],
+  async run({ flags }, { client }) {
+    const images = flags.all ? 'all images without at least one container associated to them' : 'all dangling images'
+    const warning = `WARNING! This will remove:\n  - all stopped containers\n  - ${images}\n\nAre you sure you want to continue?`
+    if (!flags.force && !(await confirm(warning))) return 0
+    const containers = await pruneContainers(client, toFilters(flags.filter))
+    const { text, reclaimed } = await pruneImages(client, flags.all, flags.filter)
+    print(`${containers.text}${text}Total reclaimed space: ${humanSize(containers.reclaimed + reclaimed, 4)}\n`)
+    return 0
+  },
+})

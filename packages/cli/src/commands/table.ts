@@ -1,0 +1,121 @@
+import type { Command } from './command.ts'
+
+/** How a command is found, without loading it. */
+export interface Entry {
+  readonly summary: string
+  /** Among the most used: listed first. */
+  readonly common?: true
+  /** Other names for it. */
+  readonly aliases?: readonly string[]
+  load(): Promise<{ readonly command: Command }>
+}
+
+/** A word that gathers commands about one kind of object. */
+export interface Group {
+  readonly summary: string
+  readonly commands: Readonly<Record<string, Entry>>
+}
+
+const run: Entry = { summary: 'Create and run a new container from an image', common: true, load: () => import('./run.ts') }
+const exec: Entry = { summary: 'Execute a command in a running container', common: true, load: () => import('./exec.ts') }
+const ps: Entry = { summary: 'List containers', common: true, load: () => import('./ps.ts') }
+const build: Entry = { summary: 'Build an image from a Dockerfile', common: true, load: () => import('./build.ts') }
+const images: Entry = { summary: 'List images', common: true, load: () => import('./images.ts') }
+const logs: Entry = { summary: 'Fetch the logs of a container', common: true, load: () => import('./logs.ts') }
+const explain: Entry = { summary: 'Show every kernel action that made a container, and its cause', common: true, load: () => import('./explain.ts') }
+const version: Entry = { summary: 'Show the engine version information', common: true, load: () => import('./version.ts') }
+const info: Entry = { summary: 'Display system-wide information', common: true, load: () => import('./info.ts') }
+const attach: Entry = { summary: 'Attach local standard input, output, and error streams to a running container', load: () => import('./attach.ts') }
+const commit: Entry = { summary: "Create a new image from a container's changes", load: () => import('./commit.ts') }
+const create: Entry = { summary: 'Create a new container', load: () => import('./create.ts') }
+const events: Entry = { summary: 'Get real time events from the server', load: () => import('./events.ts') }
+const history: Entry = { summary: 'Show the history of an image', load: () => import('./history.ts') }
+const import_: Entry = { summary: 'Import the contents from a tarball to create a filesystem image', load: () => import('./import.ts') }
+const inspect: Entry = { summary: 'Return low-level information on Docker objects', load: () => import('./inspect.ts') }
+const kill: Entry = { summary: 'Kill one or more running containers', load: () => import('./kill.ts') }
+const pause: Entry = { summary: 'Pause all processes within one or more containers', load: () => import('./pause.ts') }
+const pull: Entry = { summary: 'Download an image from a registry', load: () => import('./pull.ts') }
+const rename: Entry = { summary: 'Rename a container', load: () => import('./rename.ts') }
+const restart: Entry = { summary: 'Restart one or more containers', load: () => import('./restart.ts') }
+const rm: Entry = { summary: 'Remove one or more containers', load: () => import('./rm.ts') }
+const rmi: Entry = { summary: 'Remove one or more images', load: () => import('./rmi.ts') }
+const start: Entry = { summary: 'Start one or more stopped containers', load: () => import('./start.ts') }
+const stop: Entry = { summary: 'Stop one or more running containers', load: () => import('./stop.ts') }
+const tag: Entry = { summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', load: () => import('./tag.ts') }
+const top: Entry = { summary: 'Display the running processes of a container', load: () => import('./top.ts') }
+const unpause: Entry = { summary: 'Unpause all processes within one or more containers', load: () => import('./unpause.ts') }
+const wait: Entry = { summary: 'Block until one or more containers stop, then print their exit codes', load: () => import('./wait.ts') }
+
+/** Every command by its name; a command's module is loaded when it is called. */
+export const commands: Readonly<Record<string, Entry>> = {
+  run, exec, ps, logs, build, images, explain, version, info,
+  attach, commit, create, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stop, tag, top, unpause, wait,
+}
+
+/** Commands in the form `engine container ls`. */
+export const groups: Readonly<Record<string, Group>> = {
+  container: {
+    summary: 'Manage containers',
+    commands: {
+      attach, commit, create, exec, explain,
+      inspect: { summary: 'Display detailed information on one or more containers', load: () => import('./container-inspect.ts') },
+      kill, logs,
+      ls: { ...ps, aliases: ['list', 'ps'] },
+      pause,
+      prune: { summary: 'Remove all stopped containers', load: () => import('./container-prune.ts') },
+      rename, restart,
+      rm: { ...rm, aliases: ['remove'] },
+      run, start, stop, top, unpause, wait,
+    },
+  },
+  image: {
+    summary: 'Manage images',
+    commands: {
+      build, history, import: import_,
+      inspect: { summary: 'Display detailed information on one or more images', load: () => import('./image-inspect.ts') },
+      ls: { ...images, aliases: ['list'] },
+      prune: { summary: 'Remove unused images', load: () => import('./image-prune.ts') },
+      pull,
+      rm: { ...rmi, aliases: ['remove'] },
+      tag,
+    },
+  },
+  network: {
+    summary: 'Manage networks',
+    commands: {
+      inspect: { summary: 'Display detailed information on one or more networks', load: () => import('./network-inspect.ts') },
+      ls: { summary: 'List networks', aliases: ['list'], load: () => import('./network-ls.ts') },
+    },
+  },
+  system: {
+    summary: 'Manage the engine',
+    commands: {
+      events, info,
+      prune: { summary: 'Remove stopped containers and unused images', load: () => import('./system-prune.ts') },
+    },
+  },
+  volume: {
+    summary: 'Manage volumes',
+    commands: {
+      create: { summary: 'Create a volume', load: () => import('./volume-create.ts') },
+      inspect: { summary: 'Display detailed information on one or more volumes', load: () => import('./volume-inspect.ts') },
+      ls: { summary: 'List volumes', aliases: ['list'], load: () => import('./volume-ls.ts') },
+      rm: { summary: 'Remove one or more volumes', aliases: ['remove'], load: () => import('./volume-rm.ts') },
+    },
+  },
+}
+
+/** Looks a command up by name or alias. */
+export function findEntry(among: Readonly<Record<string, Entry>>, name: string): Entry | undefined {
+  if (Object.hasOwn(among, name)) return among[name]
+  return Object.values(among).find(({ aliases }) => aliases?.includes(name))
+}
+
+/** All ways to call the command that `load` belongs to, for help: `container ls, container list, ps`. */
+export function namesOfEntry(entry: Entry): string[] {
+  const own = Object.entries(commands).filter(([, other]) => other.summary === entry.summary).map(([name]) => name)
+  const grouped = Object.entries(groups).flatMap(([group, { commands: members }]) => Object.entries(members)
+    .filter(([, other]) => other.summary === entry.summary)
+    .flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((one) => `${group} ${one}`)))
+  return [...grouped, ...own]
+}

@@ -1,0 +1,5 @@
+export { compile, ExecutionError, type Template } from './evaluate.ts'
+export { headerFunctions } from './functions.ts'
+export { TemplateError } from './lex.ts'
+export { typed } from './typed.ts'
+export { Row, type Value } from './value.ts'
