@@ -105,7 +105,11 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
   try {
     await start()
   } catch (error) {
-    clear(directory)
+    try {
+      clear(directory)
+    } catch (cause) {
+      throw new AggregateError([error, cause], `no daemon: ${error instanceof Error ? error.message : String(error)}`)
+    }
     throw error
   }
   return daemon

@@ -80,7 +80,8 @@ function copyNative() {
   const koffi = realpathSync(join(root, 'packages/linux/node_modules/koffi'))
   const sqlite = realpathSync(join(root, 'packages/engine/node_modules/better-sqlite3'))
   const copy = (/** @type {string} */ from, /** @type {string} */ to) => cpSync(from, join(modules, to), { recursive: true, dereference: true })
-  for (const name of readdirSync(koffi)) if (/\.(c?js|json)$/.test(name) || name === 'lib') copy(join(koffi, name), `koffi/${name}`)
+  // Its sources in C++ lie beside its JavaScript, and are not needed.
+  cpSync(koffi, join(modules, 'koffi'), { recursive: true, dereference: true, filter: (path) => !/\/(vendor|doc|lib)$/.test(path) && !/\.(cc|hh|h|S|asm|txt|md|d\.ts)$/.test(path) })
   copy(join(dirname(koffi), '@koromix/koffi-linux-x64'), '@koromix/koffi-linux-x64')
   for (const name of ['package.json', 'lib', 'prebuilds/linux-x64.node', 'LICENSE']) copy(join(sqlite, name), `better-sqlite3/${name}`)
 }
