@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { build, type Unpack } from '@engine/build'
 import type { BuildOptions, Images, Progress } from '../interface.ts'
@@ -20,7 +20,8 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
     yield* build(context, options, { executor, unpack, directory, signal })
   } finally {
     context.destroy()
-    await rm(directory, { recursive: true, force: true })
+    // Nobody waits for the files to go; what a stop interrupts is removed at the next start.
+    engine.workers.run({ kind: 'remove', directory: parent, name: basename(directory) }).catch(() => undefined)
   }
 }
 
