@@ -1,5 +1,5 @@
 import {
-  capabilitySets, defaultCapabilities, defaultDeviceRules, defaultDevices, defaultMaskedPaths, defaultMounts, defaultReadonlyPaths, type OciSpec,
+  capabilitySets, defaultCapabilities, defaultDeviceRules, defaultMaskedPaths, defaultMounts, defaultReadonlyPaths, type OciSpec,
 } from '@engine/runtime'
 
 /** The spec of an ordinary container with an empty network namespace. */
@@ -21,7 +21,7 @@ export function plainSpec(root: string, cgroupsPath: string, args: readonly stri
     mounts: defaultMounts({ ipc: 'private', privileged: false }),
     linux: {
       namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'ipc' }, { type: 'network' }, { type: 'cgroup' }],
-      devices: defaultDevices,
+      devices: [],
       cgroupsPath,
       resources: { devices: defaultDeviceRules },
       maskedPaths: defaultMaskedPaths(),

@@ -3,7 +3,7 @@ import { Errno } from '@engine/linux'
 import { AT_EMPTY_PATH, OPEN_TREE_CLONE } from '@engine/linux/mount-api'
 import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
-import { defaultDeviceLinks } from '../default-devices.ts'
+import { defaultDeviceLinks, defaultDevices } from '../default-devices.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
 import { attach } from './filesystem.ts'
@@ -26,7 +26,10 @@ function deviceNumber(major: number, minor: number): number {
  * Every node is made relative to a descriptor of its directory, and none is followed (CVE-2026-41579).
  */
 export function makeDevices(program: Program, spec: OciSpec): void {
-  for (const device of spec.linux.devices) makeDevice(program, device)
+  const named = new Set(spec.linux.devices.map(({ path }) => path))
+  // Runtime-spec, "Default Devices": these are the runtime's to supply; an entry of the spec for the same path wins.
+  const defaults = spec.mounts.some((mount) => mount.destination === '/dev' && mount.type !== 'bind') ? defaultDevices.filter(({ path }) => !named.has(path)) : []
+  for (const device of [...defaults, ...spec.linux.devices]) makeDevice(program, device)
   if (!spec.mounts.some((mount) => mount.destination === '/dev')) return
   for (const [path, target] of defaultDeviceLinks()) {
     program.call('symlinkat', [program.string(target), slots().dev, program.string(posix.basename(path))], { args: { path, target }, allow: [Errno.EEXIST] })
