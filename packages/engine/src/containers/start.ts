@@ -82,7 +82,7 @@ export async function runContainer(engine: EngineContext, container: Container):
 function commit(engine: EngineContext, container: Container, started: Started, sandbox: Sandbox, intent: number): void {
   const { state } = container
   transition(container.id, state, 'running')
-  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: rfc3339(now()) })
+  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: executedAt(started) })
   container.sandbox = sandbox
   transaction(engine.db, () => {
     engine.containers.saveState(container)
@@ -93,6 +93,12 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   publishNetwork(engine, container, 'connect', sandbox)
   engine.events.publish('container', 'start', container.id, container.attributes())
   container.wake('started')
+}
+
+/** When the container's program was executed: its process may have ended before its start is known here. */
+function executedAt({ records }: Started): string {
+  const last = records.findLast(({ call }) => call === 'execve')
+  return rfc3339(last === undefined ? now() : BigInt(last.at))
 }
 
 /** Tells of a container's coming to, or going from, its network. */
