@@ -3,8 +3,13 @@ import type { ServerResponse } from 'node:http'
 import type { Progress } from '@engine/engine'
 import { errorAnswer } from './error-handler.ts'
 
-/** Ends when the client has gone: nothing more is to be written. */
-class ClientGone extends Error {}
+/** The client has gone: there is nobody to answer. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client has gone')
+    this.name = 'ClientGone'
+  }
+}
 
 /** An answer that is written bit by bit, no faster than the client reads. */
 export class AnswerStream {

@@ -22,7 +22,6 @@ export async function serveAttachment(call: Pick<Call, 'request' | 'version' | '
     throw error
   }
   socket.once('close', () => attachment.detach())
-  if (socket.destroyed) attachment.detach()
   socket.write(openingLines(call.request.headers.upgrade !== undefined, framed && isAtLeast(call.version, '1.42')))
   feedStdin(socket, attachment)
   try {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { assertHijack } from './hijack.ts'
 import { chunkedBodyEnd } from './hijack-body.ts'
-import { serveFake, Wire } from './testing/sockets.ts'
+import { chunks } from './testing/fake-engine.ts'
+import { eventually, serveFake, Wire } from './testing/sockets.ts'
 
 const upgrade = ['Connection: Upgrade', 'Upgrade: tcp']
 const json = (body: string): string[] => ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`]
@@ -129,6 +130,24 @@ describe('hijacked connections', () => {
     assert.deepEqual([received, wrong], [20 << 20, 0])
   })
 
+  it('detach when the client is gone before the process is there', async () => {
+    await using api = await serveFake()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let detached = false
+    api.verbs['containers.attach'] = async () => {
+      await promise
+      return { tty: true, output: chunks([]), detach: () => void (detached = true) }
+    }
+    using wire = new Wire(api.path)
+    wire.request('POST /containers/x/attach?stream=1&stdout=1', upgrade)
+    await eventually(() => api.asked.length > 0)
+    wire.socket.destroy()
+    await new Promise((done) => setTimeout(done, 50))
+    resolve()
+    await eventually(() => detached)
+    assert.deepEqual(api.logged, [])
+  })
+
   it('detach when the client is gone', async () => {
     await using api = await serveFake()
     using wire = new Wire(api.path)
@@ -138,10 +157,7 @@ describe('hijacked connections', () => {
     const attachment = api.attachments[0]
     assert.ok(attachment)
     // Its half of the connection has ended, which ends stdin, upon which the process ends.
-    for (let tries = 0; tries < 100 && !attachment.stdinEnded; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
-    assert.equal(attachment.stdinEnded, true)
-    for (let tries = 0; tries < 100 && !attachment.detached; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
-    assert.equal(attachment.detached, true)
+    await eventually(() => attachment.stdinEnded && attachment.detached)
   })
 })
 

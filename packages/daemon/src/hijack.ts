@@ -2,6 +2,7 @@ import { createServer, ServerResponse, type IncomingMessage, type Server } from 
 import { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import { RequestError } from '@engine/api'
+import { ClientGone } from './answer-stream.ts'
 import { chunkedBodyEnd } from './hijack-body.ts'
 
 /**
@@ -142,10 +143,11 @@ export function heldBody(request: IncomingMessage): Buffer | undefined {
 /**
  * Takes the connection of a request for good: raw bytes both ways from here on, beginning with what followed the request.
  * The socket is paused, and is half-open: 'end' says that the client sends no more, `end()` that we do not.
+ * @throws ClientGone
  */
 export function takeSocket(response: ServerResponse): Socket {
   const { socket } = response
-  if (socket === null) throw new Error('the client has gone')
+  if (socket === null || socket.destroyed) throw new ClientGone()
   taken.add(response)
   response.detachSocket(socket)
   hijackedSockets.add(socket)

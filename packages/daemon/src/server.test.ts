@@ -155,6 +155,14 @@ describe('routes', () => {
     assert.equal(new Set(all).size, all.length)
   })
 
+  it('take URLs as long as a build\'s arguments make them', async () => {
+    await using api = await serveFake()
+    const buildargs = { long: 'x'.repeat(200_000) }
+    const answer = await ask(api, 'POST', `/build?buildargs=${encodeURIComponent(JSON.stringify(buildargs))}`)
+    assert.equal(answer.status, 200)
+    assert.deepEqual((api.asked.at(-1)?.args[1] as { readonly buildArgs: unknown } | undefined)?.buildArgs, buildargs)
+  })
+
   it('split a repository from its tag, wherever that is', async () => {
     await using api = await serveFake()
     const tagged = async (query: string): Promise<unknown> => {

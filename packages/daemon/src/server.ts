@@ -44,8 +44,8 @@ export async function buildApi(
   return {
     server(tls) {
       // Upgrades are taken in hijack.ts or not at all. Idle connections are left to the client, as Docker leaves them, and uploads
-      // may take as long as they take.
-      const options = { shouldUpgradeCallback: () => false, keepAliveTimeout: 0, requestTimeout: 0, requireHostHeader: false }
+      // may take as long as they take. A build's arguments and labels are in its URL: headers are as long as Go's server allows.
+      const options = { shouldUpgradeCallback: () => false, keepAliveTimeout: 0, requestTimeout: 0, requireHostHeader: false, maxHeaderSize: 1 << 20 }
       const server = tls === undefined ? createHttpServer(options, routing) : createHttpsServer({ ...options, ...tls }, routing)
       // A client that half-closes after its request still gets the answer.
       Object.assign(server, { httpAllowHalfOpen: true })

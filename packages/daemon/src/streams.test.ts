@@ -7,16 +7,11 @@ import { EngineError } from '@engine/linux'
 import { connect, frames, type EventMessage, type ProgressLine } from '@engine/api/client'
 import type { EngineEvent, OutputChunk } from '@engine/engine'
 import { failing } from './testing/fake-engine.ts'
-import { serveFake, Wire } from './testing/sockets.ts'
+import { eventually, serveFake, Wire } from './testing/sockets.ts'
 
 const event = (Action: string, timeNano = 1_795_455_847_123_456_789n): EngineEvent => ({
   Type: 'container', Action, Actor: { ID: 'c', Attributes: {} }, scope: 'local', time: 1_795_455_847, timeNano,
 })
-
-async function eventually(what: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !what(); tries++) await sleep(10)
-  assert.ok(what())
-}
 
 describe('wait', () => {
   it('sends its headers before the container ends', async () => {

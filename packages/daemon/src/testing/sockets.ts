@@ -121,3 +121,12 @@ export class Wire {
     this.socket.destroy()
   }
 }
+
+/** Waits for up to two seconds until something is so. */
+export async function eventually(what: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (what()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`it did not come about: ${what.toString()}`)
+}
