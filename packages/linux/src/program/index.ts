@@ -1,3 +1,3 @@
-export { Label, Program, Result, type Argument, type CallOptions, type ProgramFailure } from './program.ts'
+export { Label, Program, ProgramFull, Result, type Argument, type CallOptions, type ProgramFailure } from './program.ts'
 export { machineCode } from './machine-code.ts'
 export { startClock } from './ticks.ts'

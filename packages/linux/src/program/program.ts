@@ -3,34 +3,40 @@ import { Errno, errnoName } from '../errno.ts'
 import { SyscallError } from '../syscall-error.ts'
 import { syscallNumber, type SyscallName } from '../syscall-numbers.ts'
 import type { SyscallRecord, TracedValue } from '../tracer.ts'
-import { machineCode, mapShared } from './machine-code.ts'
+import { machineCode, restartableSequences } from './machine-code.ts'
+import { PAGE, returnRegion, shareWith, takeRegion, type Region } from './memory.ts'
 import { ticksClock } from './ticks.ts'
 
 const STRIDE = 128
+/** Before the first instruction: where to go on after a failure. */
+const HEADER = 128
+const AGAIN = 4
 const ARGUMENTS = 8
 const RESULT = 56
 const TICKS_AFTER = 64
-const STORE = 72
+/** Two places for a result. */
+const STORES = [72, 112] as const
 const ALLOWED = 80
 const ON_ALLOWED = 96
 const ON_POSITIVE = 104
-const ON_FAILURE = 112
 const TICKS_BEFORE = 120
 
-/** Bytes for one program: instructions grow from the start, strings and structures from the end. */
-const REGION = 512 * 1024
+/** Bytes for one program: instructions grow from the start, strings and structures from the end. The larger holds what execve(2) takes at all. */
+const SIZES = { normal: 512 * 1024, large: 32 * 1024 * 1024 } as const
+
+/** The end of a process's memory on x86-64 with four levels of page tables, which the kernel keeps to unless it is asked not to. */
+const TASK_SIZE = 0x7fff_ffff_f000n
+const MADV_DONTFORK = 10
 
 const CLONE_PIDFD = 0x1000
 const CLONE_CLEAR_SIGHAND = 0x1_0000_0000
 const CLONE_INTO_CGROUP = 0x2_0000_0000
 const SIGCHLD = 17
 
-const free: { address: bigint; memory: Buffer }[] = []
-
 /** An argument: a number, an address, or the result of an earlier instruction. */
 export type Argument = number | bigint | Result
 
-/** Stands for the result of an instruction as an argument of one later instruction. */
+/** Stands for the result of an instruction as an argument of at most two later instructions. */
 export class Result {
   readonly instruction: number
 
@@ -45,12 +51,21 @@ export class Label {
   readonly uses: { readonly instruction: number; readonly field: number }[] = []
 }
 
+/** There is more to lay out than a program of this size can hold. */
+export class ProgramFull extends EngineError {
+  constructor() {
+    super('invalid-argument', 'argument list too long')
+  }
+}
+
 export interface CallOptions {
   /** Decoded arguments for the ledger and for errors. */
   readonly args: Readonly<Record<string, TracedValue>>
   /** errno values (at most four) after which the program goes on, at `onAllowed` or at the next instruction. */
   readonly allow?: readonly number[]
   readonly onAllowed?: Label
+  /** An errno value after which the call is made again. */
+  readonly again?: number
   /** Where to go on when the result is above zero (clone: in the parent). */
   readonly onPositive?: Label
   /** What the user is told when it fails, before the errno's text; the call itself when absent. */
@@ -76,18 +91,22 @@ export interface ProgramFailure {
  * Runs on the calling thread; everything here is synchronous.
  */
 export class Program {
-  readonly #region: { address: bigint; memory: Buffer }
+  readonly #region: Region
   readonly #instructions: Instruction[] = []
-  #end = REGION
+  readonly #stores: number[] = []
+  #end: number
 
-  constructor() {
-    this.#region = free.pop() ?? mapShared(REGION)
+  /** @param size a normal program is some hundred instructions; a large one has room for whatever the kernel would take */
+  constructor(size: keyof typeof SIZES = 'normal') {
+    this.#region = takeRegion(SIZES[size])
+    // The last page is not for data: see `apart`.
+    this.#end = SIZES[size] - PAGE
   }
 
-  /** Copies bytes into the program's memory; 8-byte aligned. @returns their address @throws EngineError when there is too much */
+  /** Copies bytes into the program's memory; 8-byte aligned. @returns their address @throws ProgramFull */
   bytes(content: Uint8Array): bigint {
     const length = (content.length + 7) & ~7
-    if (this.#end - length < (this.#instructions.length + 1) * STRIDE) throw new EngineError('invalid-argument', 'argument list too long')
+    if (this.#end - length < HEADER + (this.#instructions.length + 1) * STRIDE) throw new ProgramFull()
     this.#end -= length
     this.#region.memory.set(content, this.#end)
     return this.#region.address + BigInt(this.#end)
@@ -121,24 +140,33 @@ export class Program {
   /** Appends a system call. @returns its result, for one later call */
   call(name: SyscallName, args: readonly Argument[], options: CallOptions): Result {
     const index = this.#instructions.length
-    const at = index * STRIDE
+    const at = HEADER + index * STRIDE
     const { memory } = this.#region
     if (args.length > 6) throw new EngineError('internal', `${name} with ${args.length} arguments: a system call takes six`)
     if ((options.allow?.length ?? 0) > 4) throw new EngineError('internal', `${name} with ${options.allow?.length} allowed errors: an instruction has room for four`)
-    if (at + 2 * STRIDE > this.#end) throw new EngineError('invalid-argument', 'argument list too long')
+    if (at + 2 * STRIDE > this.#end) throw new ProgramFull()
     memory.fill(0, at, at + STRIDE)
-    memory.writeBigInt64LE(BigInt(syscallNumber(name)), at)
+    memory.writeInt32LE(syscallNumber(name), at)
+    memory.writeInt32LE(options.again ?? 0, at + AGAIN)
     args.forEach((argument, i) => {
       const field = at + ARGUMENTS + i * 8
-      if (argument instanceof Result) memory.writeBigUInt64LE(this.#region.address + BigInt(field), argument.instruction * STRIDE + STORE)
+      if (argument instanceof Result) this.#store(argument, field)
       else memory.writeBigInt64LE(BigInt.asIntN(64, BigInt(argument)), field)
     })
     options.allow?.forEach((errno, i) => memory.writeInt32LE(errno, at + ALLOWED + i * 4))
     memory.writeBigUInt64LE(this.#addressOf(index + 1), at + ON_ALLOWED)
     this.#instructions.push({ name, ...options })
+    this.#stores.push(0)
     if (options.onAllowed !== undefined) this.#use(options.onAllowed, index, ON_ALLOWED)
     if (options.onPositive !== undefined) this.#use(options.onPositive, index, ON_POSITIVE)
     return new Result(index)
+  }
+
+  #store({ instruction }: Result, field: number): void {
+    const place = STORES[this.#stores[instruction] ?? 0]
+    if (place === undefined) throw new EngineError('internal', 'a result is used more than twice')
+    this.#stores[instruction] = (this.#stores[instruction] ?? 0) + 1
+    this.#region.memory.writeBigUInt64LE(this.#region.address + BigInt(field), HEADER + instruction * STRIDE + place)
   }
 
   /** Fixes a label at the next instruction. */
@@ -154,11 +182,42 @@ export class Program {
   }
 
   #jump(instruction: number, field: number, to: number): void {
-    this.#region.memory.writeBigUInt64LE(this.#addressOf(to), instruction * STRIDE + field)
+    this.#region.memory.writeBigUInt64LE(this.#addressOf(to), HEADER + instruction * STRIDE + field)
   }
 
   #addressOf(instruction: number): bigint {
-    return this.#region.address + BigInt(instruction * STRIDE)
+    return this.#region.address + BigInt(HEADER + instruction * STRIDE)
+  }
+
+  /**
+   * Appends: unmap everything but this program. A child begins with a copy of its parent's memory, and would lay it open to a
+   * container that may trace it; execve(2) would throw it away a little later in any case.
+   * From then on the child has no stack, which the program does not need.
+   */
+  forgetParent(): void {
+    const page = BigInt(PAGE)
+    const kept: { readonly from: bigint; readonly to: bigint }[] = [
+      { from: machineCode().address, to: machineCode().address + page },
+      { from: this.#region.address, to: this.#region.address + BigInt(this.#region.memory.length) },
+    ]
+    const sequences = restartableSequences()
+    if (sequences !== undefined) kept.push({ from: sequences.address & -page, to: (sequences.address + BigInt(sequences.length) + page - 1n) & -page })
+    kept.sort((a, b) => (a.from < b.from ? -1 : 1))
+    let from = page
+    for (const range of [...kept, { from: TASK_SIZE, to: TASK_SIZE }]) {
+      if (range.from > from) this.call('munmap', [from, range.from - from], { args: {}, quiet: true })
+      from = range.to
+    }
+  }
+
+  /** An address of eight bytes that `keepApart` keeps from a second child. */
+  apart(): bigint {
+    return this.#region.address + BigInt(this.#region.memory.length - PAGE)
+  }
+
+  /** Appends: children of the child do not get the page of `apart`, so that none can forge what is there. */
+  keepApart(): void {
+    this.call('madvise', [this.apart(), PAGE, MADV_DONTFORK], { args: {}, quiet: true })
   }
 
   /**
@@ -166,46 +225,54 @@ export class Program {
    * The child has default signal handlers and this thread's signal mask; it ends by execve or by exit_group.
    * @param options.flags   namespaces to make for the child (CLONE_NEW…)
    * @param options.cgroup  descriptor of a cgroup v2 directory in which the child is to be born
+   * @param options.passage sixth argument of exit_group(2), where a filter that is in force lets calls with it pass
    * @returns the child's pid and a close-on-exec pidfd
    * @throws SyscallError of clone3(2)
    */
-  fork(options: { readonly flags: number; readonly cgroup?: number }): { readonly pid: number; readonly pidfd: number } {
+  fork(options: { readonly flags: number; readonly cgroup?: number | undefined; readonly passage?: bigint | undefined }): { readonly pid: number; readonly pidfd: number } {
     const failed = this.#instructions.length
-    this.call('exit_group', [1], { args: { status: 1 }, quiet: true })
-    for (let i = 0; i < failed; i++) this.#jump(i, ON_FAILURE, failed)
+    this.call('exit_group', [1, 0, 0, 0, 0, options.passage ?? 0], { args: { status: 1 }, quiet: true })
+    this.#region.memory.writeBigUInt64LE(this.#addressOf(failed), 0)
     const pidfd = this.words(-1)
     const cgroup = options.cgroup
     const flags = BigInt(options.flags) | BigInt(CLONE_PIDFD) | BigInt(CLONE_CLEAR_SIGHAND) | (cgroup === undefined ? 0n : BigInt(CLONE_INTO_CGROUP))
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
     const cloneArgs = this.words(flags, pidfd, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup ?? 0)
     // The machine code returns what the kernel did: -errno, without libc's errno.
-    const result = machineCode().spawn(cloneArgs, 88, this.#region.address)
+    const result = shareWith(this.#region, () => machineCode().spawn(cloneArgs, 88, this.#addressOf(0)))
     if (result < 0) throw new SyscallError('clone3', { flags: Number(flags) }, -result)
     return { pid: result, pidfd: Number(this.read(pidfd) & 0xffff_ffffn) }
   }
 
   /** Whether the child has begun the instruction; when that is an execve without a result, it has succeeded or the child died in it. */
   begun(result: Result): boolean {
-    return this.#region.memory.readBigUInt64LE(result.instruction * STRIDE + TICKS_BEFORE) !== 0n
+    return this.#field(result.instruction, TICKS_BEFORE) !== 0n
   }
 
   /** Whether the call has come back. */
   returned(result: Result): boolean {
-    return this.#region.memory.readBigUInt64LE(result.instruction * STRIDE + TICKS_AFTER) !== 0n
+    return this.#field(result.instruction, TICKS_AFTER) !== 0n
+  }
+
+  #field(instruction: number, field: number): bigint {
+    return this.#region.memory.readBigUInt64LE(HEADER + instruction * STRIDE + field)
+  }
+
+  #result(instruction: number): number {
+    return Number(this.#region.memory.readBigInt64LE(HEADER + instruction * STRIDE + RESULT))
   }
 
   /** What the child did, in table order, with times; quiet calls and calls never reached are left out. */
   records(): (SyscallRecord & { readonly at: bigint })[] {
     const clock = ticksClock()
-    const { memory } = this.#region
     const records: (SyscallRecord & { at: bigint })[] = []
     this.#instructions.forEach(({ name, args, quiet, allow }, i) => {
-      const before = memory.readBigUInt64LE(i * STRIDE + TICKS_BEFORE)
+      const before = this.#field(i, TICKS_BEFORE)
       if (before === 0n || quiet === true) return
-      const after = memory.readBigUInt64LE(i * STRIDE + TICKS_AFTER)
+      const after = this.#field(i, TICKS_AFTER)
       const at = clock.epoch(before)
       const nanoseconds = after === 0n ? 0 : clock.nanoseconds(after - before)
-      const result = Number(memory.readBigInt64LE(i * STRIDE + RESULT))
+      const result = this.#result(i)
       if (result >= 0 || after === 0n) records.push({ call: name, args, result: after === 0n ? 0 : result, nanoseconds, at })
       else if (allow?.includes(Errno.ENOENT) !== true || result !== -Errno.ENOENT) {
         records.push({ call: name, args, result: -1, errno: errnoName(-result), nanoseconds, at })
@@ -216,12 +283,11 @@ export class Program {
 
   /** The call that ended the program, if one did. */
   failure(): ProgramFailure | undefined {
-    const { memory } = this.#region
     for (let i = 0; i < this.#instructions.length; i++) {
       const instruction = this.#instructions[i] as Instruction
-      if (memory.readBigUInt64LE(i * STRIDE + TICKS_AFTER) === 0n) continue
-      const errno = -Number(memory.readBigInt64LE(i * STRIDE + RESULT))
-      if (errno <= 0 || errno > 4095 || instruction.allow?.includes(errno) === true) continue
+      if (this.#field(i, TICKS_AFTER) === 0n) continue
+      const errno = -this.#result(i)
+      if (errno <= 0 || errno > 4095 || errno === instruction.again || instruction.allow?.includes(errno) === true) continue
       const error = new SyscallError(instruction.name, instruction.args, errno)
       const text = error.message.slice(error.message.lastIndexOf(': ') + 2)
       return { errno, step: instruction.name, message: instruction.failure === undefined ? error.message : `${instruction.failure}: ${text}` }
@@ -231,13 +297,12 @@ export class Program {
 
   /** The errno with which a call came back, or 0. */
   errno(result: Result): number {
-    const value = -Number(this.#region.memory.readBigInt64LE(result.instruction * STRIDE + RESULT))
+    const value = -this.#result(result.instruction)
     return value > 0 && value <= 4095 ? value : 0
   }
 
-  /** Gives the memory back. The child must have executed or ended. */
+  /** Gives the memory back; the program is not to be used any more. */
   free(): void {
-    this.#region.memory.fill(0)
-    free.push(this.#region)
+    returnRegion(this.#region)
   }
 }

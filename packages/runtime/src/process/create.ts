@@ -1,21 +1,23 @@
-import { createHash } from 'node:crypto'
 import type { OciSpec } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
 import type { Birth, Stdio } from './birth.ts'
+import { refuseUnlessRunnable } from './check-spec.ts'
+import { closeAllBut } from './descriptors.ts'
+import { detach } from './detach.ts'
 import { bindConsole, makeDevices } from './devices.ts'
-import { enterDirectory, execute, notExecuted } from './execute.ts'
+import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
 import { becomeUser, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
 import { joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctls } from './kernel-files.ts'
 import { makePathsReadonly, maskPaths } from './masks.ts'
 import { mountAll, prepareMounts } from './mounts.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { enterNamespaces, hasOwn, namespaceFlags, openJoined } from './namespaces.ts'
+import { guard } from './passage.ts'
+import { openTarget } from './path-in-root.ts'
 import { statInRoot } from './stat-in-root.ts'
 import { bindRoot, pivot } from './root.ts'
 import { secondStage } from './second-stage.ts'
-import { connectStreams, openStreams } from './streams.ts'
-
-const PR_SET_NAME = 15
+import { connectStreams, controlTerminal, openStreams } from './streams.ts'
 
 /**
  * Begins the birth of a container's first process: OCI runtime spec in, process out.
@@ -27,58 +29,65 @@ const PR_SET_NAME = 15
  * @throws EngineError, SyscallError when the preparations in this process fail (a bind's source is missing, …)
  */
 export function createProcess(spec: OciSpec, stdio: Stdio, options: { readonly filter?: Buffer }): Birth {
+  refuseUnlessRunnable(spec)
   return begin((scope) => layOut(scope, spec, stdio, options.filter))
 }
 
-function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, filter: Buffer | undefined): Plan {
+function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Buffer | undefined): Plan {
   const { program, hold } = scope
   const { process } = spec
+  const filter = compiled === undefined ? undefined : guard(compiled, ['exit_group'])
   const joined = openJoined(spec, hold)
   const cgroup = openCgroup(spec.linux.cgroupsPath, hold)
   const mounts = prepareMounts(spec, hold)
   const devptsMount = spec.mounts.find((mount) => mount.type === 'devpts')
-  const streams = openStreams(stdio, hold, () => parseMountOptions(devptsMount?.options ?? []).data)
+  const streams = openStreams(stdio, scope, () => parseMountOptions(devptsMount?.options ?? []).data)
   const pid = joined.get('pid')
 
-  program.call('prctl', [PR_SET_NAME, program.string('engine-init'), 0, 0, 0], { args: { option: 'PR_SET_NAME', name: 'engine-init' } })
+  connectStreams(program, streams, process)
+  detach(program, scope.held)
   program.call('umask', [0], { args: { mask: 0 }, quiet: true })
   joinCgroup(program, cgroup)
   setOomScore(program, process.oomScoreAdj ?? 0)
-  const stage = pid === undefined ? undefined : secondStage(program, pid)
+  // So early, because it is the process that mounts procfs whose PID namespace that shows.
+  program.keepApart()
+  const stage = pid === undefined ? undefined : secondStage(program, pid, undefined)
   program.call('setsid', [], { args: {} })
-  joinKeyring(program, `_ses.${sessionName(spec)}`)
+  joinKeyring(program)
   enterNamespaces(program, spec, joined)
   bindRoot(program, spec)
   mountAll(program, mounts, streams.devpts)
   makeDevices(program, spec)
-  if (streams.slave !== undefined) bindConsole(program, streams.slave)
+  if (streams.slave !== undefined) bindConsole(program)
   setNames(program, spec)
   writeSysctls(program, spec)
   makePathsReadonly(program, spec)
   maskPaths(program, spec)
+  // In a volume it may be missing; in the image it is not.
+  openTarget(program, process.cwd, 'directory')
   pivot(program, spec)
-  connectStreams(program, streams, process)
+  controlTerminal(program, streams, undefined)
   resetSignals(program)
   program.call('umask', [process.user.umask ?? 0o022], { args: { mask: process.user.umask ?? 0o022 } })
+  // The next new descriptor is 3 or 4, so that a low RLIMIT_NOFILE is not in the way of the working directory.
+  closeAllBut(program, [0, 1, 2, scope.ready])
   setRlimits(program, process.rlimits)
   setNoNewPrivileges(program, process.noNewPrivileges)
   becomeUser(program, process, filter !== undefined && !process.noNewPrivileges)
-  enterDirectory(program, process.cwd)
-  const calls = execute(program, process, filter)
+  enterDirectory(program, process.cwd, undefined)
+  const execution = layOutExecution(program, process)
+  closeByExecve(program)
+  loadFilter(program, filter)
+  const calls = execution.execute()
   stage?.end()
 
   return {
     flags: hasOwn(spec, 'pid') ? namespaceFlags.pid : 0,
     cgroup: cgroup.birthplace,
     calls,
+    passage: filter?.passage,
     ...(stage === undefined ? {} : { pidAt: stage.pidAt }),
     ...(streams.master === undefined ? {} : { master: streams.master }),
-    notExecuted: (done) => notExecuted(done, process.args[0] ?? '', calls, (path) => statInRoot(spec.root.path, path)),
+    notExecuted: (done) => notExecuted(done, process, calls, (path) => statInRoot(spec.root.path, path)),
   }
 }
-
-/** The keyring's name is seen in /proc/keys; it need only differ between containers. */
-function sessionName(spec: OciSpec): string {
-  return createHash('sha256').update(spec.linux.cgroupsPath).digest('hex').slice(0, 16)
-}
-

@@ -1,20 +1,22 @@
 import { constants, openSync } from 'node:fs'
-import { EngineError } from '@engine/linux'
+import { EngineError, Errno, failedWith } from '@engine/linux'
 import { CloneFlag, shownFlags } from '@engine/linux/clone-flags'
 import { pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import type { OciProcess } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
 import type { Birth, Stdio } from './birth.ts'
-import { enterDirectory, execute, notExecuted } from './execute.ts'
-import { becomeUser, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
+import { refuseUnlessExecutable } from './check-spec.ts'
+import { closeAllBut } from './descriptors.ts'
+import { detach } from './detach.ts'
+import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
+import { becomeUser, dropKept, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
 import { joinCgroup, joinKeyring, openCgroup, setOomScore } from './kernel-files.ts'
+import { guard, passing } from './passage.ts'
 import { secondStage } from './second-stage.ts'
 import { statInRoot } from './stat-in-root.ts'
-import { connectStreams, openStreams, terminalStreams, type Streams } from './streams.ts'
+import { connectStreams, controlTerminal, openStreams, terminalStreams } from './streams.ts'
 import { openContainerTerminal } from './terminal.ts'
-
-const PR_SET_NAME = 15
 
 /** The running container that a process joins. */
 export interface ExecTarget {
@@ -27,61 +29,74 @@ export interface ExecTarget {
 
 /**
  * Begins the birth of one more process in a running container. Runs in the shim, like createProcess.
- * One setns(2) on the container's pidfd joins all its namespaces; the process appears in the container's sight only with the
- * second fork, and comes to execve from there in some thirty calls.
+ *
+ * One setns(2) on the container's pidfd joins all its namespaces. In its PID namespace is only what is forked afterwards: before
+ * that second fork the process has become what it is to be, with the container's capabilities and filter, and has nothing left
+ * of the shim's. So a container that may trace its processes gets nothing that it has not (CVE-2016-9962).
  * @throws EngineError conflict when the container is gone
  */
 export function execProcess(target: ExecTarget, process: OciProcess, stdio: Stdio, options: { readonly filter?: Buffer }): Birth {
+  refuseUnlessExecutable(process)
   return begin((scope) => layOut(scope, target, process, stdio, options.filter))
 }
 
-function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdio: Stdio, filter: Buffer | undefined): Plan {
+function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdio: Stdio, compiled: Buffer | undefined): Plan {
   const { program, hold } = scope
-  const container = openContainer(target, hold)
-  const root = openSync(`/proc/${target.pid}/root`, constants.O_DIRECTORY)
-  hold(root)
+  const filter = compiled === undefined ? undefined : guard(compiled, ['capset', 'clone', 'setsid', 'openat2', 'fchdir', 'exit_group', ...('terminal' in stdio ? (['ioctl'] as const) : [])])
+  const { pidfd, root } = openContainer(target, hold)
   const cgroup = openCgroup(target.cgroupsPath, hold)
-  const streams: Streams = 'terminal' in stdio ? terminalStreams(openContainerTerminal(root), stdio.terminal, hold) : openStreams(stdio, hold, () => [])
+  const streams = 'terminal' in stdio ? terminalStreams(openContainerTerminal(root), stdio.terminal, scope) : openStreams(stdio, scope, () => [])
+  const keptForFilter = filter !== undefined && !process.noNewPrivileges
 
-  program.call('prctl', [PR_SET_NAME, program.string('engine-init'), 0, 0, 0], { args: { option: 'PR_SET_NAME', name: 'engine-init' } })
+  connectStreams(program, streams, process)
+  detach(program, scope.held)
   joinCgroup(program, cgroup)
   setOomScore(program, process.oomScoreAdj ?? 0)
   const flags = CloneFlag.NEWNS | CloneFlag.NEWUTS | CloneFlag.NEWIPC | CloneFlag.NEWNET | CloneFlag.NEWPID | CloneFlag.NEWCGROUP
-  program.call('setns', [container, flags], { args: { pid: target.pid, flags: shownFlags(flags) }, failure: 'error joining the container\'s namespaces' })
-  // Whatever can be done before the container sees the process is.
-  joinKeyring(program, '_ses.exec')
-  program.call('umask', [process.user.umask ?? 0o022], { args: { mask: process.user.umask ?? 0o022 } })
-  setRlimits(program, process.rlimits)
-  const stage = secondStage(program)
-  program.call('setsid', [], { args: {} })
-  connectStreams(program, streams, process)
+  program.call('setns', [pidfd, flags], { args: { pid: target.pid, flags: shownFlags(flags) }, failure: 'error joining the container\'s namespaces' })
+  joinKeyring(program)
   resetSignals(program)
+  program.call('umask', [process.user.umask ?? 0o022], { args: { mask: process.user.umask ?? 0o022 } })
+  closeAllBut(program, [0, 1, 2, scope.ready])
+  setRlimits(program, process.rlimits)
   setNoNewPrivileges(program, process.noNewPrivileges)
-  becomeUser(program, process, filter !== undefined && !process.noNewPrivileges)
-  enterDirectory(program, process.cwd)
-  const calls = execute(program, process, filter)
+  becomeUser(program, process, keptForFilter)
+  const execution = layOutExecution(program, process)
+  closeByExecve(program)
+  program.keepApart()
+  loadFilter(program, filter)
+  if (keptForFilter) dropKept(program, process, filter.passage)
+  // Only from here on does the container see the process.
+  const stage = secondStage(program, undefined, filter?.passage)
+  program.call('setsid', passing(filter?.passage, []), { args: {} })
+  controlTerminal(program, streams, filter?.passage)
+  enterDirectory(program, process.cwd, filter?.passage)
+  const calls = execution.execute()
   stage.end()
 
   return {
     flags: 0,
     cgroup: cgroup.birthplace,
     calls,
+    passage: filter?.passage,
     pidAt: stage.pidAt,
     ...(streams.master === undefined ? {} : { master: streams.master }),
-    notExecuted: (done) => notExecuted(done, process.args[0] ?? '', calls, (path) => statInRoot(`/proc/${target.pid}/root`, path)),
+    notExecuted: (done) => notExecuted(done, process, calls, (path) => statInRoot(`/proc/${target.pid}/root`, path)),
   }
 }
 
-/** Opens the container's pidfd and makes sure that it is still that process. */
-function openContainer({ pid, startTime }: ExecTarget, held: (fd: number) => void): number {
-  const gone = (cause?: unknown): EngineError => new EngineError('conflict', 'cannot exec in a stopped container', { cause })
-  let pidfd: number
+/** Opens the container's pidfd and root, and makes sure that they are still that process's. */
+function openContainer({ pid, startTime }: ExecTarget, held: (fd: number) => void): { readonly pidfd: number; readonly root: number } {
   try {
-    pidfd = pidfdOpen(pid)
+    const pidfd = pidfdOpen(pid)
+    held(pidfd)
+    const root = openSync(`/proc/${pid}/root`, constants.O_DIRECTORY)
+    held(root)
+    // Asked for last: what was opened before is that process's.
+    if (processStat(pid)?.startTime === startTime) return { pidfd, root }
   } catch (error) {
-    throw gone(error)
+    const gone = failedWith(error, Errno.ESRCH, Errno.EINVAL) || (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+    if (!gone) throw error
   }
-  held(pidfd)
-  if (processStat(pid)?.startTime !== startTime) throw gone()
-  return pidfd
+  throw new EngineError('conflict', 'cannot exec in a stopped container')
 }

@@ -3,6 +3,7 @@ import { AT_FDCWD } from '@engine/linux/at-flags'
 import { O_PATH } from '@engine/linux/openat2'
 import type { Program, Result } from '@engine/linux/program'
 import type { OciProcess } from '../spec.ts'
+import { passing, type GuardedFilter } from './passage.ts'
 import { openHow } from './path-in-root.ts'
 
 const O_DIRECTORY = 0o200000
@@ -14,10 +15,10 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  * Appends: the working directory, resolved in the container's root without magic links, so that no descriptor that leaked
  * can be it (CVE-2024-21626). After the change of user: it is that user's right to enter it that counts.
  */
-export function enterDirectory(program: Program, path: string): void {
+export function enterDirectory(program: Program, path: string, passage: bigint | undefined): void {
   const failure = `chdir to cwd ("${path}") set in config.json failed`
-  const fd = program.call('openat2', [AT_FDCWD, program.string(path), openHow(program, O_PATH | O_DIRECTORY), 24], { args: { path, flags: 'O_PATH|O_DIRECTORY' }, failure })
-  program.call('fchdir', [fd], { args: { path }, failure })
+  const fd = program.call('openat2', passing(passage, [AT_FDCWD, program.string(path), openHow(program, O_PATH | O_DIRECTORY), 24]), { args: { path, flags: 'O_PATH|O_DIRECTORY' }, failure, again: Errno.EAGAIN })
+  program.call('fchdir', passing(passage, [fd]), { args: { path }, failure })
 }
 
 /** The file names that execve is to try, as execvpe(3) does it: those in PATH, or the one given when it has a slash. */
@@ -27,40 +28,53 @@ export function candidates(name: string, env: readonly string[]): string[] {
   return path.split(':').map((directory) => `${directory === '' ? '.' : directory}/${name}`)
 }
 
-/**
- * Appends the end of every birth: all descriptors above 2 close-on-exec, then the filter, then execve. Nothing comes between
- * the last two, so that a strict filter meets nothing of ours. Arguments are laid out beforehand.
- * @param filter the compiled seccomp program (struct sock_filter[])
- * @returns the execve calls, in the order in which they are tried
- */
-export function execute(program: Program, process: OciProcess, filter: Buffer | undefined): Result[] {
-  const name = process.args[0] ?? ''
-  const argv = program.strings(process.args)
-  const envp = program.strings(process.env)
-  const paths = candidates(name, process.env).map((path) => ({ path, address: program.string(path) }))
-  const filterProgram = filter === undefined ? undefined : program.words(filter.length / 8, program.bytes(filter))
-  program.call('close_range', [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], { args: { first: 3, last: 'max', flags: 'CLOSE_RANGE_CLOEXEC' } })
-  if (filterProgram !== undefined && filter !== undefined) {
-    program.call('seccomp', [SECCOMP_SET_MODE_FILTER, 0, filterProgram], { args: { operation: 'SECCOMP_SET_MODE_FILTER', instructions: filter.length / 8 }, failure: 'error loading seccomp filter' })
-  }
-  return paths.map(({ path, address }) =>
-    program.call('execve', [address, argv, envp], {
-      args: { path, argc: process.args.length },
-      // ENOEXEC and the like end the search; these only mean that the next one may fit.
-      allow: [Errno.ENOENT, Errno.ENOTDIR, Errno.EACCES],
-      failure: `exec ${path}`,
-    }))
+/** Appends: the filter, and with it the end of all calls that it does not let pass. */
+export function loadFilter(program: Program, filter: GuardedFilter | undefined): void {
+  if (filter === undefined) return
+  const instructions = filter.bytes.length / 8
+  const described = program.words(instructions, program.bytes(filter.bytes))
+  program.call('seccomp', [SECCOMP_SET_MODE_FILTER, 0, described], { args: { operation: 'SECCOMP_SET_MODE_FILTER', instructions }, failure: 'error loading seccomp filter' })
 }
 
-/** What Docker says when none of the calls found a program. @param kind tells what the name itself is, seen afterwards */
-export function notExecuted(program: Program, name: string, calls: readonly Result[], kind: (path: string) => 'file' | 'directory' | undefined): { errno: number; message: string } {
+/** A process's arguments in the program's memory, and what is tried to execute. */
+export interface Execution {
+  /** Appends the end of every birth: execve of the first candidate that is there. @returns the calls, in the order in which they are tried */
+  execute(): Result[]
+}
+
+/** Lays out arguments and environment. */
+export function layOutExecution(program: Program, { args, env }: OciProcess): Execution {
+  const argv = program.strings(args)
+  const envp = program.strings(env)
+  const paths = candidates(args[0] ?? '', env).map((path) => ({ path, address: program.string(path) }))
+  return {
+    execute: () =>
+      paths.map(({ path, address }) =>
+        program.call('execve', [address, argv, envp], {
+          args: { path, argc: args.length },
+          // ENOEXEC and the like end the search; these only mean that the next one may fit.
+          allow: [Errno.ENOENT, Errno.ENOTDIR, Errno.EACCES, Errno.ENAMETOOLONG],
+          failure: `exec ${path}`,
+        }),
+      ),
+  }
+}
+
+/** Appends: every descriptor above 2 is closed by execve. By now these are our own few; the kernel does it for whatever there is. */
+export function closeByExecve(program: Program): void {
+  program.call('close_range', [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], { args: { first: 3, last: 'max', flags: 'CLOSE_RANGE_CLOEXEC' } })
+}
+
+/** What Docker says when none of the calls found a program. @param kind tells what a path is, seen afterwards */
+export function notExecuted(program: Program, { args, env }: OciProcess, calls: readonly Result[], kind: (path: string) => 'file' | 'directory' | undefined): { errno: number; message: string } {
+  const name = args[0] ?? ''
   const errnos = calls.map((call) => program.errno(call))
+  // Found, but its interpreter (`#!`, or the dynamic loader) is not.
+  const broken = candidates(name, env).find((path, i) => errnos[i] === Errno.ENOENT && kind(path) === 'file')
+  if (broken !== undefined) return { errno: Errno.ENOENT, message: `exec ${broken}: no such file or directory` }
   if (!name.includes('/')) return { errno: Errno.ENOENT, message: `exec: "${name}": executable file not found in $PATH` }
   const errno = errnos[0] ?? Errno.ENOENT
-  const found = kind(name)
-  if (errno === Errno.EACCES && found === 'directory') return { errno: Errno.EISDIR, message: `exec: "${name}": is a directory` }
-  // The file is there, its interpreter (`#!`, or the dynamic loader) is not.
-  if (errno === Errno.ENOENT && found === 'file') return { errno, message: `exec ${name}: no such file or directory` }
-  if (errno === Errno.ENOENT || errno === Errno.ENOTDIR) return { errno, message: `exec: "${name}": stat ${name}: ${errnoText(errno)}` }
+  if (errno === Errno.EACCES && kind(name) === 'directory') return { errno: Errno.EISDIR, message: `exec: "${name}": is a directory` }
+  if (errno !== Errno.EACCES) return { errno, message: `exec: "${name}": stat ${name}: ${errnoText(errno)}` }
   return { errno, message: `exec: "${name}": ${errnoText(errno)}` }
 }

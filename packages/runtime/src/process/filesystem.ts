@@ -5,7 +5,7 @@ import {
 import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import type { OciMount } from '../spec.ts'
-import { slots } from './descriptors.ts'
+import { moveTo, slots } from './descriptors.ts'
 import type { MountOptions } from './mount-options.ts'
 
 
@@ -22,7 +22,7 @@ export function newFilesystem(program: Program, mount: OciMount, options: MountO
   const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}"`
   const { mount: slot } = slots()
   const context = program.call('fsopen', [program.string(mount.type), FSOPEN_CLOEXEC], { args: { type: mount.type }, failure })
-  program.call('dup3', [context, slot, O_CLOEXEC], { args: {}, quiet: true })
+  moveTo(program, slot, context)
   const data: readonly (readonly [string, string | undefined])[] = [['source', mount.source], ...options.data]
   for (const [key, value] of data) {
     program.call('fsconfig', [slot, value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, program.string(key), value === undefined ? 0 : program.string(value), 0], {
@@ -32,14 +32,17 @@ export function newFilesystem(program: Program, mount: OciMount, options: MountO
   }
   program.call('fsconfig', [slot, FSCONFIG_CMD_CREATE, 0, 0, 0], { args: { command: 'create', type: mount.type }, failure })
   const mounted = program.call('fsmount', [slot, FSMOUNT_CLOEXEC, options.set], { args: { type: mount.type, attributes: mount.options.join(',') }, failure })
-  program.call('dup3', [mounted, slot, O_CLOEXEC], { args: {}, quiet: true })
+  moveTo(program, slot, mounted)
 }
 
 /** Appends: a copy of what slot `target` is open on, detached, onto slot `mount`. */
 export function cloneTarget(program: Program, path: string, recursive: boolean): void {
-  const tree = program.call('open_tree', [slots().target, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)], {
-    args: { path, flags: 'OPEN_TREE_CLONE' },
-    failure: `error mounting "${path}"`,
-  })
-  program.call('dup3', [tree, slots().mount, O_CLOEXEC], { args: {}, quiet: true })
+  cloneDescriptor(program, slots().target, path, recursive, `error mounting "${path}"`)
+}
+
+/** Appends: a copy of what a descriptor is open on, detached, onto slot `mount`. @param path as the ledger shows it */
+export function cloneDescriptor(program: Program, fd: number, path: string, recursive: boolean, failure: string): void {
+  const flags = recursive ? 'OPEN_TREE_CLONE|AT_RECURSIVE' : 'OPEN_TREE_CLONE'
+  const tree = program.call('open_tree', [fd, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)], { args: { path, flags }, failure })
+  moveTo(program, slots().mount, tree)
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { EngineError, Errno } from '@engine/linux'
 import type { Program } from '@engine/linux/program'
-import { capabilityMask, capabilityNames, capabilityNumber } from '../capabilities.ts'
+import { capabilityMask, capabilityNames, capabilityNumber, lastCapability } from '../capabilities.ts'
 import { rlimitNumber } from '../rlimits.ts'
 import type { OciCapabilities, OciProcess, OciRlimit } from '../spec.ts'
+import { setUndumpable } from './detach.ts'
+import { passing } from './passage.ts'
 
 const PR_SET_KEEPCAPS = 8
 const PR_CAPBSET_DROP = 24
@@ -70,6 +72,7 @@ function capabilityData(program: Program, effective: bigint, permitted: bigint, 
  */
 export function becomeUser(program: Program, process: OciProcess, keepForFilter: boolean): void {
   const { user, capabilities } = process
+  for (const id of [user.uid, user.gid, ...user.additionalGids]) refuseUnlessId(id)
   dropBounding(program, capabilities)
   program.call('prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], { args: { option: 'PR_CAP_AMBIENT_CLEAR_ALL' } })
   const groups = [user.gid, ...user.additionalGids.filter((gid) => gid !== user.gid)]
@@ -79,32 +82,46 @@ export function becomeUser(program: Program, process: OciProcess, keepForFilter:
   program.call('setresgid', [user.gid, user.gid, user.gid], { args: { gid: user.gid }, failure: 'setgid' })
   program.call('prctl', [PR_SET_KEEPCAPS, 1, 0, 0, 0], { args: { option: 'PR_SET_KEEPCAPS', value: 1 } })
   program.call('setresuid', [user.uid, user.uid, user.uid], { args: { uid: user.uid }, failure: 'setuid' })
-  const sysAdmin = keepForFilter ? capabilityMask(['CAP_SYS_ADMIN']) : 0n
-  // A user other than root has none after execve in any case; without them now, execve and chdir are judged as that user's.
-  const own = user.uid === 0 ? capabilityMask(capabilities.permitted) : capabilityMask(capabilities.ambient)
-  const header = program.words(LINUX_CAPABILITY_VERSION_3)
-  program.call('capset', [header, capabilityData(program, (user.uid === 0 ? capabilityMask(capabilities.effective) : own) | sysAdmin, own | sysAdmin, capabilityMask(capabilities.inheritable))], {
-    args: { effective: own.toString(16), bounding: capabilityMask(capabilities.bounding).toString(16), inheritable: capabilityMask(capabilities.inheritable).toString(16) },
-    failure: 'unable to apply caps',
-  })
+  setUndumpable(program)
+  setCapabilities(program, process, keepForFilter ? capabilityMask(['CAP_SYS_ADMIN']) : 0n, undefined)
   for (const name of capabilities.ambient) {
-    const capability = capabilityNumber(name)
-    if (capability === undefined) continue
-    program.call('prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0], { args: { option: 'PR_CAP_AMBIENT_RAISE', capability: name } })
+    program.call('prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilityNumber(name), 0, 0], { args: { option: 'PR_CAP_AMBIENT_RAISE', capability: name } })
   }
   program.call('prctl', [PR_SET_KEEPCAPS, 0, 0, 0, 0], { args: { option: 'PR_SET_KEEPCAPS', value: 0 }, quiet: true })
 }
 
+/** Appends: give up what `becomeUser` has kept for loading the filter, which is in force by now. */
+export function dropKept(program: Program, process: OciProcess, passage: bigint | undefined): void {
+  setCapabilities(program, process, 0n, passage)
+}
+
+function setCapabilities(program: Program, { user, capabilities }: OciProcess, kept: bigint, passage: bigint | undefined): void {
+  // A user other than root has none after execve in any case; without them now, execve and chdir are judged as that user's.
+  const permitted = capabilityMask(user.uid === 0 ? capabilities.permitted : capabilities.ambient) | kept
+  const effective = capabilityMask(user.uid === 0 ? capabilities.effective : capabilities.ambient) | kept
+  const inheritable = capabilityMask(capabilities.inheritable)
+  program.call('capset', passing(passage, [program.words(LINUX_CAPABILITY_VERSION_3), capabilityData(program, effective, permitted, inheritable)]), {
+    args: { effective: effective.toString(16), permitted: permitted.toString(16), bounding: capabilityMask(capabilities.bounding).toString(16), inheritable: inheritable.toString(16) },
+    failure: 'unable to apply caps',
+  })
+}
+
+/** The kernel takes 2^32 - 1 for "as it is", which would be root. */
+function refuseUnlessId(id: number): void {
+  if (!Number.isInteger(id) || id < 0 || id >= 0xffff_ffff) throw new EngineError('invalid-argument', `invalid user or group id: ${id}`)
+}
+
+/** Appends: no execve gives what is not in the spec. A newer kernel may have capabilities that this file knows no name of. */
 function dropBounding(program: Program, { bounding }: OciCapabilities): void {
-  capabilityNames.forEach((name, capability) => {
-    if (bounding.includes(name)) return
+  const kept = new Set(bounding.map(capabilityNumber))
+  for (let capability = 0; capability <= lastCapability(); capability++) {
+    if (kept.has(capability)) continue
+    const name = capabilityNames[capability] ?? String(capability)
     program.call('prctl', [PR_CAPBSET_DROP, capability, 0, 0, 0], {
       args: { option: 'PR_CAPBSET_DROP', capability: name },
-      // An older kernel does not know the newest.
-      allow: [Errno.EINVAL],
       failure: 'unable to apply bounding set',
     })
-  })
+  }
 }
 
 /** Appends: no_new_privs(7), when asked: execve gives no more privileges than before. */

@@ -6,7 +6,8 @@ import type { Program } from '@engine/linux/program'
 import { joinTargets } from '../cgroup/join.ts'
 import { cgroupLayout } from '../cgroup/hierarchy.ts'
 import type { OciSpec } from '../spec.ts'
-import { slots } from './descriptors.ts'
+import { sysctlFile } from '../sysctl.ts'
+import { moveTo, slots } from './descriptors.ts'
 
 const O_WRONLY = 1
 const KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -45,11 +46,15 @@ export function setOomScore(program: Program, value: number): void {
   const file = program.call('openat', [AT_FDCWD, program.string('/proc/self/oom_score_adj'), O_WRONLY | O_CLOEXEC, 0], { args: { path: '/proc/self/oom_score_adj' }, quiet: true })
   const text = `${value}`
   program.call('write', [file, program.string(text), text.length], { args: { path: '/proc/self/oom_score_adj', value }, allow: [Errno.EACCES, Errno.EPERM] })
+  program.call('close', [file], { args: {}, quiet: true })
 }
 
-/** Appends: a session keyring of its own (keyrings(7)), so that keys of the shim's session are out of reach. */
-export function joinKeyring(program: Program, name: string): void {
-  program.call('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, program.string(name), 0, 0, 0], { args: { operation: 'KEYCTL_JOIN_SESSION_KEYRING' }, allow: [Errno.ENOSYS, Errno.EPERM, Errno.EDQUOT, Errno.EACCES] })
+/**
+ * Appends: a session keyring of its own (keyrings(7)), so that keys of the shim's session are out of reach. Without a name:
+ * keyrings are not in a namespace, and one of that name which another container lays out would be joined.
+ */
+export function joinKeyring(program: Program): void {
+  program.call('keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], { args: { operation: 'KEYCTL_JOIN_SESSION_KEYRING' }, allow: [Errno.ENOSYS, Errno.EPERM, Errno.EDQUOT, Errno.EACCES] })
 }
 
 /** Appends: host and domain name of the container's UTS namespace. */
@@ -65,10 +70,10 @@ export function setNames(program: Program, spec: OciSpec): void {
 export function writeSysctls(program: Program, spec: OciSpec): void {
   const how = program.words(O_WRONLY | O_CLOEXEC, 0, Resolve.BENEATH | Resolve.NO_SYMLINKS | Resolve.NO_XDEV)
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {})) {
-    const path = `sys/${name.replaceAll('.', '/')}`
+    const path = `sys/${sysctlFile(name)}`
     const failure = `open sysctl ${name} file`
-    const file = program.call('openat2', [slots().proc, program.string(path), how, 24], { args: { root: 'procfs', path, flags: 'O_WRONLY' }, failure })
-    program.call('dup3', [file, slots().target, O_CLOEXEC], { args: {}, quiet: true })
+    const file = program.call('openat2', [slots().proc, program.string(path), how, 24], { args: { root: 'procfs', path, flags: 'O_WRONLY' }, failure, again: Errno.EAGAIN })
+    moveTo(program, slots().target, file)
     program.call('write', [slots().target, program.string(value), Buffer.byteLength(value)], { args: { path: `/proc/${path}`, value }, failure: `write sysctl key ${name}` })
   }
 }

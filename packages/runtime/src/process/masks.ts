@@ -1,12 +1,14 @@
-import { statSync } from 'node:fs'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MountAttribute, OPEN_TREE_CLONE, mountAttr } from '@engine/linux/mount-api'
+import { Errno } from '@engine/linux'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MountAttribute, mountAttr } from '@engine/linux/mount-api'
 import { O_CLOEXEC, O_PATH } from '@engine/linux/openat2'
 import { Label, type Program } from '@engine/linux/program'
 import type { OciSpec } from '../spec.ts'
-import { slots } from './descriptors.ts'
+import { moveTo, slots } from './descriptors.ts'
 import type { MountOptions } from './mount-options.ts'
-import { attach, cloneTarget, newFilesystem } from './filesystem.ts'
-import { openPath } from './path-in-root.ts'
+import { attach, cloneDescriptor, cloneTarget, newFilesystem } from './filesystem.ts'
+import { jump, openPath } from './path-in-root.ts'
+
+const O_DIRECTORY = 0o200000
 
 
 /** Appends: make paths read-only by a mount of themselves upon themselves. Paths that are not there are passed over. */
@@ -34,18 +36,20 @@ export function maskPaths(program: Program, spec: OciSpec): void {
   const { nothing, target, mount } = slots()
   const failure = 'error masking paths'
   const devNull = program.call('openat', [AT_FDCWD, program.string('/dev/null'), O_PATH | O_CLOEXEC, 0], { args: { path: '/dev/null', flags: 'O_PATH' }, failure })
-  program.call('dup3', [devNull, nothing, O_CLOEXEC], { args: {}, quiet: true })
+  moveTo(program, nothing, devNull)
   for (const path of spec.linux.maskedPaths) {
     const missing = new Label()
+    const file = new Label()
     openPath(program, path, target, { missing, failure: `error masking "${path}"`, quiet: true })
-    if (isDirectory(path)) {
-      newFilesystem(program, { type: 'tmpfs', source: 'tmpfs', destination: path, options: ['ro'] }, emptyDirectory)
-      attach(program, mount, { source: 'empty tmpfs', destination: path })
-    } else {
-      const tree = program.call('open_tree', [nothing, program.string(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH], { args: { path: '/dev/null', flags: 'OPEN_TREE_CLONE' }, failure })
-      program.call('dup3', [tree, mount, O_CLOEXEC], { args: {}, quiet: true })
-      attach(program, mount, { source: '/dev/null', destination: path })
-    }
+    // What the path is, the child finds out: by ENOTDIR.
+    const directory = program.call('openat', [target, program.string('.'), O_PATH | O_DIRECTORY | O_CLOEXEC, 0], { args: {}, quiet: true, allow: [Errno.ENOTDIR], onAllowed: file, failure: `error masking "${path}"` })
+    program.call('close', [directory], { args: {}, quiet: true })
+    newFilesystem(program, { type: 'tmpfs', source: 'tmpfs', destination: path, options: ['ro'] }, emptyDirectory)
+    attach(program, mount, { source: 'empty tmpfs', destination: path })
+    jump(program, missing)
+    program.place(file)
+    cloneDescriptor(program, nothing, '/dev/null', false, failure)
+    attach(program, mount, { source: '/dev/null', destination: path })
     program.place(missing)
   }
 }
@@ -54,14 +58,10 @@ const emptyDirectory: MountOptions = {
   set: MountAttribute.RDONLY | MountAttribute.NOSUID | MountAttribute.NODEV | MountAttribute.NOEXEC,
   clear: 0,
   recursiveSet: 0,
+  recursiveClear: 0,
   propagation: 0,
   propagationRecursive: false,
   bind: false,
   recursiveBind: false,
   data: [['nr_blocks', '1'], ['nr_inodes', '2']],
-}
-
-/** The kernel is the same inside and outside, so is the kind of a file of /proc or /sys; a path elsewhere counts as a file. */
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }

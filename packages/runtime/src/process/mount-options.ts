@@ -5,8 +5,9 @@ export interface MountOptions {
   /** MOUNT_ATTR_… bits to set and to clear on the mount. */
   readonly set: number
   readonly clear: number
-  /** The same, on the mount and everything below it (`rro`, `rnosuid`, …). */
+  /** The same, on the mount and everything below it (`rro`, `rnosuid`, `rrw`, …). */
   readonly recursiveSet: number
+  readonly recursiveClear: number
   /** MS_PRIVATE and its like; 0 when nothing is said. */
   readonly propagation: number
   readonly propagationRecursive: boolean
@@ -49,6 +50,7 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
   let set = 0
   let clear = 0
   let recursiveSet = 0
+  let recursiveClear = 0
   let propagation = 0
   let propagationRecursive = false
   let bind = false
@@ -68,7 +70,8 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
       propagation = recursivelyPropagated
       propagationRecursive = true
     } else if (recursive !== undefined) {
-      recursiveSet |= recursive[0]
+      recursiveSet = (recursiveSet & ~recursive[1]) | recursive[0]
+      recursiveClear = (recursiveClear & ~recursive[0]) | recursive[1]
     } else if (word === 'bind') {
       bind = true
     } else if (word === 'rbind') {
@@ -79,5 +82,5 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
       data.push(equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)])
     }
   }
-  return { set, clear, recursiveSet, propagation, propagationRecursive, bind, recursiveBind, data }
+  return { set, clear, recursiveSet, recursiveClear, propagation, propagationRecursive, bind, recursiveBind, data }
 }

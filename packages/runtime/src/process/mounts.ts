@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, statfsSync } from 'node:fs'
 import { EngineError, SyscallError, errnoText } from '@engine/linux'
 import { AT_FDCWD, AT_RECURSIVE, OPEN_TREE_CLONE, Propagation, mountSetattr, openTree } from '@engine/linux/mount-api'
 import { O_CLOEXEC } from '@engine/linux/openat2'
@@ -32,14 +32,23 @@ interface PreparedMount {
 export function prepareMounts(spec: OciSpec, held: (fd: number) => void): PreparedMount[] {
   return spec.mounts.map((mount) => {
     const options = parseMountOptions(mount.options)
-    if (mount.type !== 'bind' && !options.bind) return { mount, options }
+    if (mount.type !== 'bind' && !options.bind) {
+      if (mount.destination === '/proc' && mount.type !== 'proc') throw notProc(mount)
+      return { mount, options }
+    }
     const fd = openBindSource(mount, options)
     held(fd)
+    if (mount.destination === '/proc' && statfsSync(`/proc/self/fd/${fd}`).type !== PROC_SUPER_MAGIC) throw notProc(mount)
     if (options.set !== 0 || options.clear !== 0) mountSetattr(fd, { set: options.set, clear: options.clear })
-    if (options.recursiveSet !== 0) mountSetattr(fd, { set: options.recursiveSet, recursive: true })
+    if (options.recursiveSet !== 0 || options.recursiveClear !== 0) mountSetattr(fd, { set: options.recursiveSet, clear: options.recursiveClear, recursive: true })
     mountSetattr(fd, { propagation: options.propagation === 0 ? Propagation.PRIVATE : options.propagation, recursive: options.propagation === 0 || options.propagationRecursive })
     return { mount, options, source: { fd, kind: fstatSync(fd).isDirectory() ? 'directory' : 'file' } }
   })
+}
+
+/** Only procfs goes to /proc: with another file system there, writes that are meant for the kernel could be led elsewhere. */
+function notProc({ source, destination }: OciMount): EngineError {
+  return new EngineError('invalid-argument', `error mounting "${source}" to rootfs at "${destination}": check failed: "${destination}" cannot be mounted because it is not of type proc`)
 }
 
 function openBindSource(mount: OciMount, options: MountOptions): number {
@@ -66,15 +75,9 @@ export function mountAll(program: Program, prepared: readonly PreparedMount[], d
     else {
       newFilesystem(program, mount, options)
       attach(program, slots().mount, mount)
-      if (isProc && mount.destination === '/proc') keep(program, slots().proc)
-      if (mount.destination === '/dev') keep(program, slots().dev)
+      if (isProc && mount.destination === '/proc') program.call('dup3', [slots().mount, slots().proc, O_CLOEXEC], { args: {}, quiet: true })
     }
   }
-}
-
-/** Appends: keep the mount just attached under another slot, for later steps. */
-function keep(program: Program, slot: number): void {
-  program.call('dup3', [slots().mount, slot, O_CLOEXEC], { args: {}, quiet: true })
 }
 
 /** Appends: fail when the target lies in procfs, however the image's links lead there (CVE-2019-16884, CVE-2023-27561). */

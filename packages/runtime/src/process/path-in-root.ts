@@ -1,7 +1,7 @@
 import { Errno } from '@engine/linux'
 import { O_CLOEXEC, O_PATH, Resolve } from '@engine/linux/openat2'
 import { Label, type Program } from '@engine/linux/program'
-import { slots } from './descriptors.ts'
+import { moveTo, slots } from './descriptors.ts'
 
 const O_CREAT = 0o100
 const O_NOFOLLOW = 0o400000
@@ -29,10 +29,12 @@ export function openPath(program: Program, path: string, slot: number, options: 
   const fd = program.call('openat2', [slots().root, program.string(path), openHow(program, O_PATH, options.noSymlinks), 24], {
     args: { root: 'container', path, flags: 'O_PATH' },
     failure: options.failure,
+    // A rename or mount anywhere on the host came in between a `..` (openat2(2)).
+    again: Errno.EAGAIN,
     ...(options.missing === undefined ? {} : { allow: [Errno.ENOENT, Errno.ENOTDIR], onAllowed: options.missing }),
     ...(options.quiet === undefined ? {} : { quiet: options.quiet }),
   })
-  program.call('dup3', [fd, slot, O_CLOEXEC], { args: {}, quiet: true })
+  moveTo(program, slot, fd)
 }
 
 /**

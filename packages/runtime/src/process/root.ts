@@ -4,7 +4,7 @@ import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
 import { MNT_DETACH } from '@engine/linux/unmount'
 import type { OciSpec } from '../spec.ts'
-import { slots } from './descriptors.ts'
+import { moveTo, slots } from './descriptors.ts'
 
 
 /** Appends: a private copy of the host's mounts, and the container's root as a mount of its own, on slot `root`. */
@@ -13,7 +13,7 @@ export function bindRoot(program: Program, spec: OciSpec): void {
   const failure = `error preparing rootfs "${path}"`
   program.call('mount', [0, program.string('/'), 0, MS_REC | Propagation.PRIVATE, 0], { args: { target: '/', flags: 'MS_REC|MS_PRIVATE' }, failure })
   const tree = program.call('open_tree', [AT_FDCWD, program.string(path), OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE], { args: { path, flags: 'OPEN_TREE_CLONE|AT_RECURSIVE' }, failure })
-  program.call('dup3', [tree, slots().root, O_CLOEXEC], { args: {}, quiet: true })
+  moveTo(program, slots().root, tree)
   program.call('move_mount', [slots().root, program.string(''), AT_FDCWD, program.string(path), MOVE_MOUNT_F_EMPTY_PATH], { args: { source: path, target: path }, failure })
 }
 

@@ -1,31 +1,40 @@
 import { CloneFlag } from '@engine/linux/clone-flags'
 import { Label, type Program } from '@engine/linux/program'
+import { passing } from './passage.ts'
 
 const CLONE_PARENT = 0x8000
 const CLONE_PARENT_SETTID = 0x100000
 const SIGCHLD = 17
 
+interface Stage {
+  /** Where the kernel stores the new process's pid, in the shim's PID namespace. */
+  readonly pidAt: bigint
+  /** To be called when everything else is laid out. */
+  end(): void
+}
+
 /**
  * Appends: become a member of a PID namespace that exists. setns(2) changes the namespace of children only, so the child forks
  * once more; with CLONE_PARENT the new process is the shim's child, as the first one is, and the first one ends.
- * Until here the container could not see the process; what is left to do in its sight is little.
+ * Until here the container could not see the process; what is left to do in its sight should be little. Should the container
+ * trace the process and write into its table: the pid is stored where it cannot, if `program.keepApart` came before.
  * @param namespace what to join first, unless the program has done so already
- * @returns where the kernel stores the new process's pid (in the shim's PID namespace), and `end`, to call when everything else is laid out
+ * @param passage   see passage.ts, when a filter is in force already
  */
-export function secondStage(program: Program, namespace?: { readonly fd: number; readonly path: string }): { readonly pidAt: bigint; end(): void } {
+export function secondStage(program: Program, namespace: { readonly fd: number; readonly path: string } | undefined, passage: bigint | undefined): Stage {
   if (namespace !== undefined) {
     program.call('setns', [namespace.fd, CloneFlag.NEWPID], { args: { path: namespace.path, type: 'pid' }, failure: `error joining pid namespace ${namespace.path}` })
   }
-  const pidAt = program.words(0)
+  const pidAt = program.apart()
   const first = new Label()
-  program.call('clone', [CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, pidAt, 0, 0], { args: { flags: 'CLONE_PARENT' }, onPositive: first })
+  program.call('clone', passing(passage, [CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, pidAt, 0, 0]), { args: { flags: 'CLONE_PARENT' }, onPositive: first })
   return {
     pidAt,
     end: () => {
       // Where execve has failed the new process ends; then comes the first one's end.
-      program.call('exit_group', [1], { args: { status: 1 }, quiet: true })
+      program.call('exit_group', passing(passage, [1]), { args: { status: 1 }, quiet: true })
       program.place(first)
-      program.call('exit_group', [0], { args: { status: 0 }, quiet: true })
+      program.call('exit_group', passing(passage, [0]), { args: { status: 0 }, quiet: true })
     },
   }
 }

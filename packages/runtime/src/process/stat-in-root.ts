@@ -1,15 +1,13 @@
-import { constants, fstatSync, openSync, closeSync } from 'node:fs'
-import { O_PATH, Resolve, openat2 } from '@engine/linux/openat2'
+import { fstatSync } from 'node:fs'
+import { O_PATH, openInRoot, openRoot } from '@engine/linux/paths'
 
 /** What a path inside a container's root names, seen from outside: for telling why an execve failed. */
 export function statInRoot(root: string, path: string): 'file' | 'directory' | undefined {
-  const directory = openSync(root, constants.O_DIRECTORY)
   try {
-    using opened = openat2(directory, path, O_PATH, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS)
+    using directory = openRoot(root)
+    using opened = openInRoot(directory.fd, path, O_PATH)
     return fstatSync(opened.fd).isDirectory() ? 'directory' : 'file'
   } catch {
     return undefined
-  } finally {
-    closeSync(directory)
   }
 }

@@ -1,0 +1,36 @@
+import { Errno } from '@engine/linux'
+import type { Program } from '@engine/linux/program'
+import { closeAllBut, slots } from './descriptors.ts'
+
+const PR_SET_DUMPABLE = 4
+const PR_SET_NAME = 15
+const PR_SET_MM = 35
+const PR_SET_MM_EXE_FILE = 13
+
+/**
+ * Appends the beginning of every birth: the child lets go of all that it has from the shim and does not need. A fork has the
+ * parent's descriptors, its memory and its program; a container that sees the process before its execve (an exec, a shared
+ * PID namespace) and may trace it (CAP_SYS_PTRACE) would have them too (CVE-2016-9962, CVE-2019-5736, CVE-2024-21626).
+ * - it is not dumpable: who has not CAP_SYS_PTRACE cannot trace it or look into /proc/<pid>
+ * - every descriptor is closed but those named
+ * - its memory is unmapped but for the table
+ * - /proc/self/exe is an empty file that nobody can write to, no longer the shim's Node
+ * @param kept descriptors that the program uses by number
+ */
+export function detach(program: Program, kept: readonly number[]): void {
+  program.call('prctl', [PR_SET_NAME, program.string('engine-init'), 0, 0, 0], { args: { option: 'PR_SET_NAME', name: 'engine-init' } })
+  setUndumpable(program)
+  const { program: empty, ...numbers } = slots()
+  const own = Object.values(numbers)
+  closeAllBut(program, [0, 1, 2, ...own, ...kept, ...(empty === undefined ? [] : [empty])])
+  program.forgetParent()
+  if (empty === undefined) return
+  // EPERM without CAP_SYS_RESOURCE, EBUSY while a mapping of Node is left: then its mount is still read-only (read-only-program.ts).
+  program.call('prctl', [PR_SET_MM, PR_SET_MM_EXE_FILE, empty, 0, 0], { args: { option: 'PR_SET_MM_EXE_FILE' }, allow: [Errno.EPERM, Errno.EBUSY, Errno.EACCES, Errno.EINVAL] })
+  program.call('close', [empty], { args: {}, quiet: true })
+}
+
+/** Appends: not to be traced. Anew after each change of user, which sets what fs.suid_dumpable says. */
+export function setUndumpable(program: Program): void {
+  program.call('prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0], { args: { option: 'PR_SET_DUMPABLE', value: 0 } })
+}
