@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine, EngineOptions } from '@engine/engine'
+import { QuietCollector } from '@engine/linux/memory'
 import type { Logger } from 'pino'
 import { claim } from './claim.ts'
 import { engineOptions, type DaemonConfig } from './config.ts'
@@ -43,10 +44,15 @@ export async function startDaemon(
   const metrics = config['metrics-addr'] === undefined ? undefined : await serveMetrics(config['metrics-addr'], engine)
   if (metrics !== undefined) undo.defer(() => metrics.close())
   const { Version: serverVersion } = await engine.system.version()
-  const api = await buildApi({ engine, serverVersion, closing: closing.signal }, log, metrics?.observe)
+  const quiet = undo.use(new QuietCollector())
+  const api = await buildApi({ engine, serverVersion, closing: closing.signal }, log, (operation, status, seconds) => {
+    quiet.disturb()
+    metrics?.observe(operation, status, seconds)
+  })
   const listening = await listenAll(config, (tls) => api.server(tls))
   log.info({ hosts: config.hosts }, 'API listening')
   tellSystemd(log, 'READY=1')
+  quiet.disturb()
 
   const kept = undo.move()
   return {

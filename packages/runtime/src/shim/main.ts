@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { closeOnExecFrom } from '@engine/linux/descriptor-flags'
 import { tryLock } from '@engine/linux/file-lock'
+import { QuietCollector } from '@engine/linux/memory'
 import { setDumpable, setThreadName } from '@engine/linux/process-settings'
 import { processStat } from '@engine/linux/process-stat'
 import { oomKills } from '../cgroup/events.ts'
@@ -69,20 +70,8 @@ const births: Births = {
   exec: (request, stdio, filter) => execProcess(request, request.process, stdio, filter === undefined ? {} : { filter }),
 }
 
-const QUIET_MILLISECONDS = 10_000
-let quiet: NodeJS.Timeout | undefined
-
-/** Gives memory back, with Node's --expose-gc: V8 by itself lets it grow for as long as nobody asks. */
-function collectGarbage(): void {
-  quiet = undefined
-  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-}
-
-/** Collects garbage once engined has asked for nothing for a while; an idle shim has no timer. */
-function collectGarbageWhenQuiet(): void {
-  if (quiet === undefined) quiet = setTimeout(collectGarbage, QUIET_MILLISECONDS).unref()
-  else quiet.refresh()
-}
+/** Between requests of engined's the shim is to be small. */
+const quiet = new QuietCollector()
 
 async function main(): Promise<void> {
   const args = parseArguments(process.argv.slice(2))
@@ -122,7 +111,7 @@ async function main(): Promise<void> {
   const server = new ShimServer({
     hello: { hello: { pid: process.pid, startTime, program, generation } },
     serve: (request, peer) => {
-      collectGarbageWhenQuiet()
+      quiet.disturb()
       return shim.serve(request, peer)
     },
     log,
@@ -139,7 +128,7 @@ async function main(): Promise<void> {
   if (before !== undefined) shim.resume(before.state)
   try {
     await server.listen(args.socket)
-    collectGarbage()
+    quiet.disturb()
   } catch (error) {
     shim.close()
     throw error

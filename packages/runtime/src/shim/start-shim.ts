@@ -4,9 +4,9 @@ import { EngineError } from '@engine/linux'
 
 /**
  * What Node is told for a small shim: no threads for V8 (garbage is collected on the main thread), no thread that waits for
- * SIGUSR1, a young generation that stays small; and gc(), which the shim calls once when it has loaded everything (2 MB less).
+ * SIGUSR1, a young generation that stays small.
  */
-export const SHIM_NODE_OPTIONS: readonly string[] = ['--v8-pool-size=0', '--disable-sigusr1', '--max-semi-space-size=1', '--expose-gc']
+export const SHIM_NODE_OPTIONS: readonly string[] = ['--v8-pool-size=0', '--disable-sigusr1', '--max-semi-space-size=1']
 
 /** One thread of libuv's for the wait, one for fsync; one arena for malloc. */
 export const SHIM_ENVIRONMENT: Readonly<Record<string, string>> = { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '1' }
