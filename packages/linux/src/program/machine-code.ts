@@ -54,7 +54,7 @@ const ticksPrototype = koffi.proto('uint64 engine_ticks()')
 export interface Code {
   /** Where it lies: the page that a child must keep. */
   readonly address: bigint
-  spawn(cloneArgs: bigint, size: number, first: bigint): number
+  spawn(cloneArgs: number, size: number, first: number): number
   ticks(): bigint
 }
 
@@ -75,20 +75,25 @@ export function machineCode(): Code {
   return mapped
 }
 
-let restartable: { readonly address: bigint; readonly length: number } | undefined | null
+interface AddressRange {
+  readonly from: number
+  readonly to: number
+}
+
+let restartable: AddressRange | undefined | null
 
 /**
  * Where this thread's restartable-sequences area lies (glibc registers one for every thread): the kernel writes to it whenever it
  * moves a thread to another processor, in a forked child as well, and kills who has it no more.
  * @returns undefined when there is none
  */
-export function restartableSequences(): { readonly address: bigint; readonly length: number } | undefined {
+export function restartableSequences(): AddressRange | undefined {
   if (restartable !== undefined) return restartable ?? undefined
   restartable = findRestartableSequences() ?? null
   return restartable ?? undefined
 }
 
-function findRestartableSequences(): { readonly address: bigint; readonly length: number } | undefined {
+function findRestartableSequences(): AddressRange | undefined {
   let offset: bigint
   try {
     offset = BigInt(koffi.decode(libc.symbol('__rseq_offset', 'int64'), 'int64') as number | bigint)
@@ -101,5 +106,6 @@ function findRestartableSequences(): { readonly address: bigint; readonly length
   const archPrctl = libc.func('int arch_prctl(int code, void *address)')
   if (Number(archPrctl(ARCH_GET_FS, base)) !== 0) throw new EngineError('internal', 'the thread pointer cannot be told')
   // The structure has 32 bytes and is growing.
-  return { address: base.readBigUInt64LE(0) + offset, length: 256 }
+  const from = Number(base.readBigUInt64LE(0) + offset)
+  return { from, to: from + 256 }
 }

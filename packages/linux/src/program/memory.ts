@@ -18,12 +18,15 @@ export const PAGE = 4096
 const mmap = libc.func('void *mmap(uint64 address, size_t length, int protection, int flags, int fd, int64 offset)') as (
   address: bigint, length: number, protection: number, flags: number, fd: number, offset: number) => bigint
 const mprotect = libc.func('int mprotect(void *address, size_t length, int protection)') as (address: bigint, length: number, protection: number) => number
-const madvise = libc.func('int madvise(uint64 address, size_t length, int advice)') as (address: bigint, length: number, advice: number) => number
+const madvise = libc.func('int madvise(uint64 address, size_t length, int advice)') as (address: number, length: number, advice: number) => number
 
 /** Memory that a forked child has together with this process. */
 export interface Region {
-  readonly address: bigint
+  readonly address: number
   readonly memory: Buffer
+  /** The same memory by words; the fields of a program are aligned. */
+  readonly words: Int32Array
+  readonly doubleWords: BigInt64Array
 }
 
 const pool = new Map<number, Region[]>()
@@ -36,16 +39,19 @@ const pool = new Map<number, Region[]>()
 export function takeRegion(length: number): Region {
   const used = pool.get(length)?.pop()
   if (used !== undefined) return used
-  const address = mmap(0n, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
-  if (failed(address)) throw new EngineError('internal', `no memory for ${length} bytes`)
+  const mapped = mmap(0n, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
+  if (failed(mapped)) throw new EngineError('internal', `no memory for ${length} bytes`)
+  // Below 2^47: a JavaScript number, with which is faster calculated.
+  const address = Number(mapped)
   hide(address, length)
-  return { address, memory: Buffer.from(koffi.view(address, length)) }
+  const view = koffi.view(mapped, length)
+  return { address, memory: Buffer.from(view), words: new Int32Array(view), doubleWords: new BigInt64Array(view) }
 }
 
 /** Gives a region back. New memory takes its place at once: whoever still has the old has it alone. */
 export function returnRegion(region: Region): void {
   const { length } = region.memory
-  const address = mmap(region.address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+  const address = mmap(BigInt(region.address), length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
   if (failed(address)) return
   hide(region.address, length)
   const free = pool.get(length)
@@ -75,11 +81,11 @@ export function mapExecutable(code: Buffer): bigint {
   return address
 }
 
-function hide(address: bigint, length: number): void {
+function hide(address: number, length: number): void {
   advise(address, length, MADV_DONTFORK)
 }
 
-function advise(address: bigint, length: number, advice: number): void {
+function advise(address: number, length: number, advice: number): void {
   if (madvise(address, length, advice) !== 0) throw new EngineError('internal', `madvise of a program's memory failed`)
 }
 

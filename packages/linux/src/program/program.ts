@@ -25,7 +25,7 @@ const TICKS_BEFORE = 120
 const SIZES = { normal: 512 * 1024, large: 32 * 1024 * 1024 } as const
 
 /** The end of a process's memory on x86-64 with four levels of page tables, which the kernel keeps to unless it is asked not to. */
-const TASK_SIZE = 0x7fff_ffff_f000n
+const TASK_SIZE = 0x7fff_ffff_f000
 const MADV_DONTFORK = 10
 
 const CLONE_PIDFD = 0x1000
@@ -94,6 +94,7 @@ export class Program {
   readonly #region: Region
   readonly #instructions: Instruction[] = []
   readonly #stores: number[] = []
+  readonly #strings = new Map<string, number>()
   #end: number
 
   /** @param size a normal program is some hundred instructions; a large one has room for whatever the kernel would take */
@@ -104,57 +105,81 @@ export class Program {
   }
 
   /** Copies bytes into the program's memory; 8-byte aligned. @returns their address @throws ProgramFull */
-  bytes(content: Uint8Array): bigint {
-    const length = (content.length + 7) & ~7
-    if (this.#end - length < HEADER + (this.#instructions.length + 1) * STRIDE) throw new ProgramFull()
-    this.#end -= length
-    this.#region.memory.set(content, this.#end)
-    return this.#region.address + BigInt(this.#end)
+  bytes(content: Uint8Array): number {
+    const at = this.#reserve(content.length)
+    this.#region.memory.set(content, at)
+    return this.#region.address + at
   }
 
-  /** Copies a NUL-terminated string. @throws EngineError when it holds a NUL itself */
-  string(content: string): bigint {
+  #reserve(length: number): number {
+    const end = this.#end - ((length + 7) & ~7)
+    if (end < HEADER + (this.#instructions.length + 1) * STRIDE) throw new ProgramFull()
+    this.#end = end
+    return end
+  }
+
+  /** Copies a NUL-terminated string; the same one always has the same address. @throws EngineError when it holds a NUL itself */
+  string(content: string): number {
+    const known = this.#strings.get(content)
+    if (known !== undefined) return known
     if (content.includes('\0')) throw new EngineError('invalid-argument', 'a NUL byte in an argument')
-    return this.bytes(Buffer.from(`${content}\0`))
+    const at = this.#reserve(Buffer.byteLength(content) + 1)
+    this.#region.memory.write(content, at)
+    this.#strings.set(content, this.#region.address + at)
+    return this.#region.address + at
   }
 
   /** Copies an array of strings with its closing NULL, as execve(2) takes them. */
-  strings(contents: readonly string[]): bigint {
-    const pointers = Buffer.alloc((contents.length + 1) * 8)
-    contents.forEach((content, i) => pointers.writeBigUInt64LE(this.string(content), i * 8))
-    return this.bytes(pointers)
+  strings(contents: readonly string[]): number {
+    const addresses = contents.map((content) => this.string(content))
+    const at = this.#reserve((addresses.length + 1) * 8)
+    addresses.forEach((address, i) => this.#put(at + i * 8, address))
+    return this.#region.address + at
   }
 
   /** 64-bit little-endian numbers one after the other, as most kernel structures are. */
-  words(...values: readonly (number | bigint)[]): bigint {
-    const content = Buffer.alloc(values.length * 8)
-    values.forEach((value, i) => content.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)), i * 8))
-    return this.bytes(content)
+  words(...values: readonly (number | bigint)[]): number {
+    const at = this.#reserve(values.length * 8)
+    values.forEach((value, i) => this.#put(at + i * 8, value))
+    return this.#region.address + at
+  }
+
+  /** Stores 64 bits: of a number, the two's complement; it is exact up to 2^53. */
+  #put(at: number, value: number | bigint): void {
+    const { words, doubleWords } = this.#region
+    if (typeof value === 'bigint') {
+      doubleWords[at >> 3] = value
+      return
+    }
+    words[at >> 2] = value
+    words[(at >> 2) + 1] = Math.floor(value / 0x1_0000_0000)
   }
 
   /** The number at an address that `words` gave, after the child has run. */
-  read(address: bigint): bigint {
-    return this.#region.memory.readBigInt64LE(Number(address - this.#region.address))
+  read(address: number): bigint {
+    return this.#region.memory.readBigInt64LE(address - this.#region.address)
   }
 
   /** Appends a system call. @returns its result, for one later call */
   call(name: SyscallName, args: readonly Argument[], options: CallOptions): Result {
     const index = this.#instructions.length
     const at = HEADER + index * STRIDE
-    const { memory } = this.#region
     if (args.length > 6) throw new EngineError('internal', `${name} with ${args.length} arguments: a system call takes six`)
     if ((options.allow?.length ?? 0) > 4) throw new EngineError('internal', `${name} with ${options.allow?.length} allowed errors: an instruction has room for four`)
     if (at + 2 * STRIDE > this.#end) throw new ProgramFull()
-    memory.fill(0, at, at + STRIDE)
-    memory.writeInt32LE(syscallNumber(name), at)
-    memory.writeInt32LE(options.again ?? 0, at + AGAIN)
+    // The memory is new: what is not written is 0.
+    const { words } = this.#region
+    words[at >> 2] = syscallNumber(name)
+    words[(at + AGAIN) >> 2] = options.again ?? 0
     args.forEach((argument, i) => {
       const field = at + ARGUMENTS + i * 8
       if (argument instanceof Result) this.#store(argument, field)
-      else memory.writeBigInt64LE(BigInt.asIntN(64, BigInt(argument)), field)
+      else this.#put(field, argument)
     })
-    options.allow?.forEach((errno, i) => memory.writeInt32LE(errno, at + ALLOWED + i * 4))
-    memory.writeBigUInt64LE(this.#addressOf(index + 1), at + ON_ALLOWED)
+    options.allow?.forEach((errno, i) => {
+      words[((at + ALLOWED) >> 2) + i] = errno
+    })
+    this.#put(at + ON_ALLOWED, this.#addressOf(index + 1))
     this.#instructions.push({ name, ...options })
     this.#stores.push(0)
     if (options.onAllowed !== undefined) this.#use(options.onAllowed, index, ON_ALLOWED)
@@ -166,7 +191,7 @@ export class Program {
     const place = STORES[this.#stores[instruction] ?? 0]
     if (place === undefined) throw new EngineError('internal', 'a result is used more than twice')
     this.#stores[instruction] = (this.#stores[instruction] ?? 0) + 1
-    this.#region.memory.writeBigUInt64LE(this.#region.address + BigInt(field), HEADER + instruction * STRIDE + place)
+    this.#put(HEADER + instruction * STRIDE + place, this.#region.address + field)
   }
 
   /** Fixes a label at the next instruction. */
@@ -182,11 +207,11 @@ export class Program {
   }
 
   #jump(instruction: number, field: number, to: number): void {
-    this.#region.memory.writeBigUInt64LE(this.#addressOf(to), HEADER + instruction * STRIDE + field)
+    this.#put(HEADER + instruction * STRIDE + field, this.#addressOf(to))
   }
 
-  #addressOf(instruction: number): bigint {
-    return this.#region.address + BigInt(HEADER + instruction * STRIDE)
+  #addressOf(instruction: number): number {
+    return this.#region.address + HEADER + instruction * STRIDE
   }
 
   /**
@@ -195,15 +220,15 @@ export class Program {
    * From then on the child has no stack, which the program does not need.
    */
   forgetParent(): void {
-    const page = BigInt(PAGE)
-    const kept: { readonly from: bigint; readonly to: bigint }[] = [
-      { from: machineCode().address, to: machineCode().address + page },
-      { from: this.#region.address, to: this.#region.address + BigInt(this.#region.memory.length) },
+    const code = Number(machineCode().address)
+    const kept: { readonly from: number; readonly to: number }[] = [
+      { from: code, to: code + PAGE },
+      { from: this.#region.address, to: this.#region.address + this.#region.memory.length },
     ]
     const sequences = restartableSequences()
-    if (sequences !== undefined) kept.push({ from: sequences.address & -page, to: (sequences.address + BigInt(sequences.length) + page - 1n) & -page })
-    kept.sort((a, b) => (a.from < b.from ? -1 : 1))
-    let from = page
+    if (sequences !== undefined) kept.push({ from: Math.floor(sequences.from / PAGE) * PAGE, to: Math.ceil(sequences.to / PAGE) * PAGE })
+    kept.sort((a, b) => a.from - b.from)
+    let from: number = PAGE
     for (const range of [...kept, { from: TASK_SIZE, to: TASK_SIZE }]) {
       if (range.from > from) this.call('munmap', [from, range.from - from], { args: {}, quiet: true })
       from = range.to
@@ -211,8 +236,8 @@ export class Program {
   }
 
   /** An address of eight bytes that `keepApart` keeps from a second child. */
-  apart(): bigint {
-    return this.#region.address + BigInt(this.#region.memory.length - PAGE)
+  apart(): number {
+    return this.#region.address + this.#region.memory.length - PAGE
   }
 
   /** Appends: children of the child do not get the page of `apart`, so that none can forge what is there. */
@@ -232,7 +257,7 @@ export class Program {
   fork(options: { readonly flags: number; readonly cgroup?: number | undefined; readonly passage?: bigint | undefined }): { readonly pid: number; readonly pidfd: number } {
     const failed = this.#instructions.length
     this.call('exit_group', [1, 0, 0, 0, 0, options.passage ?? 0], { args: { status: 1 }, quiet: true })
-    this.#region.memory.writeBigUInt64LE(this.#addressOf(failed), 0)
+    this.#put(0, this.#addressOf(failed))
     const pidfd = this.words(-1)
     const cgroup = options.cgroup
     const flags = BigInt(options.flags) | BigInt(CLONE_PIDFD) | BigInt(CLONE_CLEAR_SIGHAND) | (cgroup === undefined ? 0n : BigInt(CLONE_INTO_CGROUP))

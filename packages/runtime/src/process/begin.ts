@@ -82,7 +82,7 @@ export interface Plan {
   /** The execve calls. */
   readonly calls: readonly Result[]
   /** Where the program stores the pid of the process when the forked child is not it. */
-  readonly pidAt?: bigint
+  readonly pidAt?: number
   readonly master?: number
   /** What lets exit_group(2) pass the filter; see passage.ts. */
   readonly passage?: bigint | undefined

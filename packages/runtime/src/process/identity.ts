@@ -53,7 +53,7 @@ export function setRlimits(program: Program, rlimits: readonly OciRlimit[]): voi
 }
 
 /** Lays out the data of capset(2): effective, permitted, inheritable, as two 32-bit halves each. */
-function capabilityData(program: Program, effective: bigint, permitted: bigint, inheritable: bigint): bigint {
+function capabilityData(program: Program, effective: bigint, permitted: bigint, inheritable: bigint): number {
   const data = Buffer.alloc(24)
   ;[effective, permitted, inheritable].forEach((bits, i) => {
     data.writeUInt32LE(Number(bits & 0xffff_ffffn), i * 4)

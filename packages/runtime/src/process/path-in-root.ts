@@ -7,7 +7,7 @@ const O_CREAT = 0o100
 const O_NOFOLLOW = 0o400000
 
 /** Lays out struct open_how (openat2(2)): flags, mode, resolve; paths stay in the container's root and pass no magic link. */
-export function openHow(program: Program, flags: number, noSymlinks = false): bigint {
+export function openHow(program: Program, flags: number, noSymlinks = false): number {
   return program.words(flags | O_CLOEXEC, 0, Resolve.IN_ROOT | Resolve.NO_MAGICLINKS | (noSymlinks ? Resolve.NO_SYMLINKS : 0))
 }
 
@@ -80,6 +80,6 @@ const FUTEX_WAIT_PRIVATE = 128
  * Appends: fail when a 32-bit number in the program's memory has a value that must not be. A table has no comparison of its
  * own, but futex(2) has one: FUTEX_WAIT with no time to wait is EAGAIN when the word differs, and ETIMEDOUT when it is equal.
  */
-export function refuseWhenEqual(program: Program, word: bigint, value: number, failure: string): void {
+export function refuseWhenEqual(program: Program, word: number, value: number, failure: string): void {
   program.call('futex', [word, FUTEX_WAIT_PRIVATE, value, program.words(0, 0), 0, 0], { args: {}, quiet: true, allow: [Errno.EAGAIN], failure })
 }

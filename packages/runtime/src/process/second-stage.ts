@@ -8,7 +8,7 @@ const SIGCHLD = 17
 
 interface Stage {
   /** Where the kernel stores the new process's pid, in the shim's PID namespace. */
-  readonly pidAt: bigint
+  readonly pidAt: number
   /** To be called when everything else is laid out. */
   end(): void
 }
