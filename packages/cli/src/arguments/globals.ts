@@ -24,7 +24,7 @@ const DEFAULT_HOST = 'unix:///run/engine.sock'
  */
 export function readGlobals(words: readonly string[], environment: Readonly<Record<string, string | undefined>>): Globals {
   const { flags: given, args } = parseFlags(words, flags, false)
-  if (given.host.length > 1) throw new Error('specify only one -H')
+  if (given.host.length > 1) throw new Error('Specify only one -H')
   const chosen = given.host[0] ?? (environment['ENGINE_HOST'] || environment['DOCKER_HOST'] || DEFAULT_HOST)
   // `http+unix://%2Frun%2Fengine.sock` is how some clients write a socket's path.
   const host = chosen.startsWith('http+unix://') ? `unix://${decodeURIComponent(chosen.slice('http+unix://'.length))}` : chosen

@@ -35,14 +35,20 @@ export interface Reference {
  * @throws Error with docker's text
  */
 export function readReference(given: string): Reference {
-  const invalid = (): Error => new Error(`invalid reference format${/[A-Z]/.test(given.split(':')[0] ?? '') ? ': repository name must be lowercase' : ''}`)
   const match = /^(?:([^/]+)\/)?(.+?)(?::([\w][\w.-]{0,127}))?$/s.exec(given)
-  if (match === null) throw invalid()
+  if (match === null) throw new Error('invalid reference format')
   const [, first, rest = '', tag = ''] = match
   const isHost = first !== undefined && (first.includes('.') || first.includes(':') || first === 'localhost' || /[A-Z]/.test(first))
   const path = isHost || first === undefined ? rest : `${first}/${rest}`
-  const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
-  if (!new RegExp(`^${component}(?:/${component})*$`).test(path)) throw invalid()
   const host = isHost ? first : 'docker.io'
-  return { repository: `${host}/${host === 'docker.io' && !path.includes('/') ? 'library/' : ''}${path}`, tag }
+  const whole = `${host === 'docker.io' && !path.includes('/') ? 'library/' : ''}${path}`
+  if (/[A-Z]/.test(path)) throw new Error(`invalid reference format: repository name (${whole}) must be lowercase`)
+  const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
+  if (!new RegExp(`^${component}(?:/${component})*$`).test(path)) throw new Error('invalid reference format')
+  return { repository: `${host}/${whole}`, tag }
+}
+
+/** Checks what names an image: an ID, or a name with tag or digest. @throws Error with docker's text */
+export function checkImageName(given: string): void {
+  if (!isImageId(given)) readReference(given.replace(/@[a-z0-9+._-]+:[0-9a-fA-F]+$/, ''))
 }

@@ -29,7 +29,7 @@ export function readKeyValueFile(path: string, lookUp: boolean): string[] {
   try {
     content = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new Error(`open ${path}: ${errorText(error)}`)
+    throw new Error(`open ${path}: ${errorText(error)}`, { cause: error })
   }
   const lines: string[] = []
   for (const line of content.replace(/^\uFEFF/, '').split(/\r?\n/)) {

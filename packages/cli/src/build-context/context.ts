@@ -58,7 +58,7 @@ function findDockerfile(root: string, file: string | undefined): string {
   try {
     return realpathSync(path)
   } catch (error) {
-    throw new Error(`unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat ${path}: ${errorText(error)}`)
+    throw new Error(`unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat ${path}: ${errorText(error)}`, { cause: error })
   }
 }
 

@@ -90,7 +90,7 @@ export const command = defineCommand({
         securityopt: flags['security-opt'],
         version: '1',
       },
-      body: context.archive === undefined ? undefined : await outgoing(context.archive, flags.compress, sent),
+      body: context.archive === undefined ? undefined : outgoing(context.archive, flags.compress, sent),
     })
     let id = ''
     try {
@@ -109,10 +109,10 @@ export const command = defineCommand({
   },
 })
 
-async function outgoing(archive: Readable, compress: boolean, sent: SentReport | undefined): Promise<Readable> {
+function outgoing(archive: Readable, compress: boolean, sent: SentReport | undefined): Readable {
   const reported = sent === undefined ? archive : archive.on('error', (error) => sent.destroy(error)).pipe(sent)
   if (!compress) return reported
-  const { createGzip } = await import('node:zlib')
+  const { createGzip } = process.getBuiltinModule('node:zlib')
   const gzip = createGzip()
   return reported.on('error', (error) => gzip.destroy(error)).pipe(gzip)
 }

@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { ApiError, type Client } from '../connection/client.ts'
-import { isImageId, withTag } from '../arguments/image-reference.ts'
+import { checkImageName, isImageId, withTag } from '../arguments/image-reference.ts'
 import type { CreateBody } from '../container-options/create-body.ts'
 import { terminalSize } from '../terminal/size.ts'
 import { pullImage } from './pull-image.ts'
@@ -23,6 +23,7 @@ export interface CreateOptions {
  */
 export async function createContainer(client: Client, body: CreateBody, options: CreateOptions): Promise<string> {
   using cidfile = claimCidfile(options.cidfile)
+  checkImageName(body.Image)
   if (options.pull === 'always') await pull(client, body, options)
   body.HostConfig.ConsoleSize = terminalSize()
   let created: Created
@@ -69,7 +70,7 @@ function claimCidfile(path: string | undefined): Disposable & { write(id: string
   try {
     writeFileSync(path, '', { flag: 'wx' })
   } catch (error) {
-    throw new Error(`failed to create the container ID file: ${(error as Error).message}`)
+    throw new Error(`failed to create the container ID file: ${(error as Error).message}`, { cause: error })
   }
   let written = false
   return {

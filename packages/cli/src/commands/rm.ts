@@ -14,7 +14,7 @@ export const command = defineCommand({
   args: [1, Infinity],
   run: ({ flags, args }, { client }) => forEach(args, async (given) => {
     const container = given.replace(/^\/+|\/+$/g, '')
-    if (container === '') throw new CommandError('Container name cannot be empty')
+    if (container === '') throw new CommandError('container name cannot be empty')
     const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
     await client.request('DELETE', `/containers/${container}`, { query: { force: on(flags.force), link: on(flags.link), v: on(flags.volumes) } })
   }),

@@ -7,7 +7,7 @@ export const command = defineCommand({
   flags: {},
   args: [2, 2],
   async run({ args: [source = '', target = ''] }, { client }) {
-    if (target.includes('@')) throw new CommandError('refusing to create a tag with a digest reference')
+    if (/@[a-z0-9+._-]+:[0-9a-f]{32,}$/.test(target)) throw new CommandError('refusing to create a tag with a digest reference')
     const { repository, tag } = parseTarget(target)
     await client.request('POST', `/images/${source}/tag`, { query: { repo: repository, tag: tag === '' ? 'latest' : tag } })
     return 0

@@ -32,7 +32,7 @@ export function readPorts(publish: readonly string[], expose: readonly string[])
     try {
       bounds = readRange(range)
     } catch (error) {
-      throw new Error(`invalid range format for --expose: ${given}, error: ${(error as Error).message}`)
+      throw new Error(`invalid range format for --expose: ${given}, error: ${(error as Error).message}`, { cause: error })
     }
     for (let port = bounds[0]; port <= bounds[1]; port++) ports.exposed[`${port}/${protocol}`] ??= {}
   }

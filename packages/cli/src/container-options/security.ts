@@ -28,12 +28,12 @@ function readProfile(path: string): string {
   try {
     content = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new Error(`opening seccomp profile (${path}) failed: open ${path}: ${errorText(error)}`)
+    throw new Error(`opening seccomp profile (${path}) failed: open ${path}: ${errorText(error)}`, { cause: error })
   }
   try {
     return JSON.stringify(JSON.parse(content))
   } catch (error) {
-    throw new Error(`compacting json for seccomp profile (${path}) failed: ${(error as Error).message}`)
+    throw new Error(`compacting json for seccomp profile (${path}) failed: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -24,7 +24,7 @@ export async function rawMode(terminal: ReadStream): Promise<Disposable> {
  * stty(1) turns it off; setRawMode(false) puts everything back. Without stty all but that works.
  */
 async function outputRaw(): Promise<void> {
-  const { spawn } = await import('node:child_process')
+  const { spawn } = process.getBuiltinModule('node:child_process')
   await new Promise<void>((resolve) => {
     const stty = spawn('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })
     stty.on('error', () => resolve())

@@ -106,9 +106,10 @@ class Run {
     return value
   }
 
-  #command({ terms: [head, ...rest] }: Command, dot: Value, piped: readonly Value[]): Value {
+  #command({ terms: [head, ...rest], text }: Command, dot: Value, piped: readonly Value[]): Value {
     if (head === undefined) return undefined
-    if (head.operand.kind === 'function') return this.#call(head, rest, dot, piped)
+    if (head.operand.kind === 'function') return this.#call({ ...head, text }, rest, dot, piped)
+    if (head.operand.kind === 'literal' && head.operand.value === null) throw this.#failure(head, 'nil is not a command')
     const args = [...rest.map((term) => this.#term(term, dot, [])), ...piped]
     if (args.length > 0 && head.fields.length === 0) throw this.#failure(head, `can't give argument to non-function ${head.text}`)
     return this.#term(head, dot, args)
@@ -175,7 +176,11 @@ class Run {
     }
     if (typeof map !== 'object' || Array.isArray(map)) throw this.#failure(term, `can't evaluate field ${name} in type ${Array.isArray(map) ? '[]interface {}' : typeof map}`, at)
     if (Object.hasOwn(map, name)) return (map as Record<string, Value>)[name]
-    if (of instanceof Struct) throw this.#failure(term, `map has no entry for key "${name}"`, at)
+    if (of instanceof Struct) {
+      const go = sameField(of.fields, name)
+      if (go !== undefined) return of.fields[go]
+      throw this.#failure(term, `map has no entry for key "${name}"`, at)
+    }
     return undefined
   }
 
@@ -191,6 +196,13 @@ class Run {
     const column = at - (before.lastIndexOf('\n') + 1)
     return new ExecutionError(`template: :${line}:${column}: executing "" at <${term?.text ?? ''}>: ${why}`)
   }
+}
+
+/** A field under its Go name, where JSON writes it otherwise: `.ID` for Id, `.NanoCPUs` for NanoCpus. */
+function sameField(fields: Readonly<Record<string, Value>>, name: string): string | undefined {
+  if (!/^[A-Z]/.test(name)) return undefined
+  const lower = name.toLowerCase()
+  return Object.keys(fields).find((field) => field.toLowerCase() === lower)
 }
 
 function minimumArguments(name: string): number {

@@ -61,7 +61,7 @@ function at(value: Value, key: Value): Value {
     if (index < 0 || index >= value.length) return failed(`index out of range: ${index}`)
     return typeof value === 'string' ? value.charCodeAt(index) : value[index]
   }
-  if (value instanceof Nil) return value.text === 'map[]' ? '' : value.text === '[]' ? failed(`index out of range: ${show(key)}`) : failed('index of untyped nil')
+  if (value instanceof Nil) return value.text === 'map[]' ? '' : failed('index of untyped nil')
   if (value === null || value === undefined) return failed('index of untyped nil')
   if (value instanceof Struct || value instanceof Row || typeof value !== 'object') return failed('can\'t index item of type struct')
   const map = value as Record<string, Value>

@@ -12,12 +12,15 @@ export interface Term {
   readonly operand: Operand
   readonly fields: readonly { readonly name: string; readonly at: number }[]
   readonly at: number
+  /** As it stands in the template. */
   readonly text: string
 }
 
 /** A term and its arguments. */
 export interface Command {
   readonly terms: readonly Term[]
+  /** As it stands in the template. */
+  readonly text: string
 }
 
 export interface Pipe {
@@ -109,7 +112,7 @@ class Parser {
       const terms: Term[] = []
       while (this.#startsTerm()) terms.push(this.#term())
       if (terms.length === 0) throw new TemplateError(commands.length === 0 ? `missing value for ${context}` : 'missing value for command')
-      commands.push({ terms })
+      commands.push({ terms, text: terms.map(({ text }) => text).join(' ') })
       if (!this.#takes('|')) return { variables, declares, commands }
     }
   }
@@ -143,7 +146,7 @@ class Parser {
       fields.push({ name: next.text.slice(1), at: next.at })
       text += next.text
     }
-    return { operand, fields, at: first.at, text }
+    return { operand, fields, at: first.at, text: operand.kind === 'pipe' ? `(${operand.pipe.commands.map((command) => command.text).join(' | ')})${text.slice(1)}` : text }
   }
 
   #operand(token: Token): { operand: Operand; fields: { name: string; at: number }[] } {

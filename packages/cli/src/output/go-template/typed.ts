@@ -17,7 +17,7 @@ const pointers = new Set([
 
 /** Fields that Docker's types have and their JSON leaves out when empty, by the object they are in ('' is the outermost). */
 const optional: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
-  '': { SizeRw: nil('<nil>'), SizeRootFs: nil('<nil>'), ImageManifestDescriptor: nil('<nil>'), UsageData: nil('<nil>'), ClusterVolume: nil('<nil>'), Status: nil('map[]') },
+  '': { SizeRw: nil('<nil>'), SizeRootFs: nil('<nil>'), ImageManifestDescriptor: nil('<nil>'), UsageData: nil('<nil>'), ClusterVolume: nil('<nil>'), Status: nil('map[]'), Variant: '', OsVersion: '' },
   State: { Health: nil('<nil>') },
   Config: {
     Healthcheck: nil('<nil>'), ExposedPorts: nil('map[]'), StopSignal: '', StopTimeout: nil('<nil>'), Shell: nil('[]'),
@@ -44,9 +44,7 @@ export function typed(json: unknown, name = ''): Value {
   const entries = Object.entries(json)
   if (maps.has(name)) return Object.fromEntries(entries.map(([key, item]) => [key, typed(item, `${name}[]`)]))
   const fields = entries.map(([key, item]): [string, Value] => [key, mapsWithin[name]?.has(key) === true ? (item ?? new Nil('map[]')) : typed(item, key)])
-  return new Struct({ ...optionalOf(name), ...Object.fromEntries(fields) }, json)
-}
-
-function optionalOf(name: string): Readonly<Record<string, Value>> {
-  return optional[name] ?? {}
+  const present = Object.fromEntries(fields)
+  const absent = Object.entries(optional[name] ?? {}).filter(([field]) => !Object.hasOwn(present, field))
+  return new Struct({ ...present, ...Object.fromEntries(absent) }, json)
 }
