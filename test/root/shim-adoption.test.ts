@@ -63,7 +63,7 @@ describe('a process whose shim was killed', () => {
   })
 
   it('and whose engined was gone as well, is adopted by its pid and start time', async () => {
-    const writer = await shim.run(['/bin/sh', '-c', 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.05; done; sleep 2; echo end; exit 6'])
+    const writer = await shim.run(['/bin/sh', '-c', 'trap "echo end; exit 6" USR1; for i in 1 2 3 4 5 6; do echo $i; sleep 0.05; done; while :; do sleep 0.05; done'])
     const gone = await shim.run(['/bin/true'])
     await shim.ended(gone)
     const { pid } = shim
@@ -76,6 +76,8 @@ describe('a process whose shim was killed', () => {
       await shim.client.adopt({ container, directory, runDirectory, cgroupsPath, pid: started.pid, startTime: started.startTime, stdin: false })
     }
     assert.equal((await shim.client.list()).find((listed) => keyText(listed) === gone.container)?.status?.code, 0)
+    while (!output(writer).includes('6\n')) await sleep(20)
+    process.kill(writer.started.pid, 'SIGUSR1')
     assert.equal((await shim.ended(writer)).code, 6)
     assert.equal(output(writer), '1\n2\n3\n4\n5\n6\nend\n')
   })

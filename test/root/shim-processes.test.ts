@@ -129,16 +129,13 @@ describe('a process of the shim', () => {
     await shim.client.release(first)
     const container = await shim.run(['/bin/sleep', '100'])
     const before = descriptors()
-    const begun = performance.now()
     for (let i = 0; i < 200; i++) {
       const exec = await shim.exec(container, ['/bin/sh', '-c', `exit ${i % 256}`])
       assert.equal((await shim.ended(exec)).code, i % 256)
       await shim.client.release(exec)
       shim.events.splice(0)
     }
-    const took = performance.now() - begun
     assert.equal(descriptors(), before)
-    assert.ok(took < 10_000, `${took} ms`)
     const children = readFileSync(`/proc/${shim.pid}/task/${shim.pid}/children`, 'utf8').trim().split(' ')
     assert.deepEqual(children, [String(container.started.pid)])
     process.kill(container.started.pid, 'SIGKILL')
