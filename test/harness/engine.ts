@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import type { TestContext } from 'node:test'
 import { openEngine, teardown, type ContainerConfig, type Engine, type EngineEvent, type EngineOptions, type Filters, type HostConfig } from '@engine/engine'
 import { busyboxTar } from './images.ts'
 
@@ -33,7 +32,7 @@ export const noFilters: Filters = new Map()
 export const removal = { force: true, volumes: true, link: false } as const
 
 /** Opens an engine with everything on the host its own; all of it goes at the test's end. */
-export async function openTestEngine(t: Pick<TestContext, 'after'>, change: Partial<EngineOptions> = {}): Promise<TestEngine> {
+export async function openTestEngine(t: { after(work: () => Promise<void>): void }, change: Partial<EngineOptions> = {}): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), 'engine-core-'))
   const tag = directory.slice(-6).toLowerCase()
   const number = Number.parseInt(Buffer.from(tag).toString('hex').slice(-6), 16)
@@ -123,7 +122,7 @@ export async function openTestEngine(t: Pick<TestContext, 'after'>, change: Part
     },
     async events(container) {
       const seen: string[] = []
-      const past = { since: 1n, until: BigInt(Date.now()) * 1_000_000n, filters: noFilters }
+      const past = { since: 1n, until: BigInt(Date.now() + 1) * 1_000_000n, filters: noFilters }
       for await (const event of current().system.events(past, new AbortController().signal)) if (container === undefined || isAbout(event, container)) seen.push(`${event.Type} ${event.Action}`)
       return seen
     },

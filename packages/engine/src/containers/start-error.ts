@@ -1,5 +1,5 @@
-import { EngineError, Errno, SyscallError } from '@engine/linux'
-import { BirthError } from '@engine/runtime'
+import { EngineError, Errno, SyscallError, errnoName } from '@engine/linux'
+import { BirthError, type ActionRecord } from '@engine/runtime'
 
 const creation = 'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: '
 /** What runc says of a failure that shows only in the container's own process. */
@@ -25,6 +25,13 @@ export function startFailure(failed: unknown): StartFailure {
   if (failed instanceof SyscallError) return { error: new EngineError('internal', `${creation}unable to start container process: ${failed.message}`, { cause: failed }), exitCode: 128 }
   if (failed instanceof EngineError) return { error: failed, exitCode: 128 }
   return { error: new EngineError('internal', failed instanceof Error ? failed.message : String(failed), { cause: failed }), exitCode: 128 }
+}
+
+/** A failed birth's kernel actions, the one that failed last: attempts along PATH that found nothing are not among its records. */
+export function birthRecords({ records, step, errno, message }: BirthError): readonly ActionRecord[] {
+  const last = records.at(-1)
+  if (last === undefined || last.errno !== undefined || errno === 0) return records
+  return [...records, { call: step, args: { failure: message }, result: -1, errno: errnoName(errno), nanoseconds: 0, at: last.at, process: last.process }]
 }
 
 /** The kernel calls a file that is moved onto a directory, or the reverse, an invalid argument. */

@@ -22,7 +22,7 @@ import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
 import { containerRlimits } from './spec/rlimits.ts'
 import { seccompFilter } from './spec/seccomp-filter.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
-import { startFailure } from './start-error.ts'
+import { birthRecords, startFailure } from './start-error.ts'
 import { isRunning, transition } from './state.ts'
 import { makeWorkingDirectory } from './working-directory.ts'
 
@@ -65,7 +65,7 @@ export async function runContainer(engine: EngineContext, container: Container):
       const { started, sandbox } = await launch(engine, container)
       commit(engine, container, started, sandbox, intent)
     } catch (failed) {
-      if (failed instanceof BirthError) engine.ledger.add(container.id, failed.records)
+      if (failed instanceof BirthError) engine.ledger.add(container.id, birthRecords(failed))
       const { error, exitCode } = startFailure(failed)
       container.state.error = error.message
       container.state.exitCode = exitCode

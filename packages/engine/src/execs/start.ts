@@ -9,6 +9,7 @@ import { noSuchContainer } from '../containers/errors.ts'
 import { containerCapabilities } from '../containers/spec/container-spec.ts'
 import { environment } from '../containers/spec/environment.ts'
 import { containerRlimits } from '../containers/spec/rlimits.ts'
+import { birthRecords } from '../containers/start-error.ts'
 import { seccompFilter } from '../containers/spec/seccomp-filter.ts'
 import { parseSecurityOptions } from '../containers/spec/security-options.ts'
 import type { EngineContext } from '../context.ts'
@@ -41,7 +42,7 @@ export async function startExec(engine: EngineContext, id: string, options: Star
   } catch (failed) {
     attachment?.detach()
     const { text, exitCode } = failure(failed)
-    if (failed instanceof BirthError) engine.ledger.add(container.id, failed.records, id)
+    if (failed instanceof BirthError) engine.ledger.add(container.id, birthRecords(failed), id)
     ended(engine, exec, exitCode)
     if (options.detach) throw new EngineError('invalid-argument', text, { cause: failed })
     return { tty: options.tty, output: said(text), detach: () => undefined }
