@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, FileWorkers, OverlayStore } from '@engine/image'
-import { connectShim } from '@engine/runtime'
+import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, cleanBuilds } from './builds/build.ts'
 import type { EngineContext } from './context.ts'
@@ -69,6 +69,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     log: (message) => options.log('warn', {}, `shim: ${message}`),
   })
   undo.defer(() => shim.close())
+  await upgradeShim(shim, options)
 
   const closing = new AbortController()
   const context: EngineContext = {
@@ -104,5 +105,17 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       await using _parts = parts
       await shutDown(context, stopContainers)
     },
+  }
+}
+
+/** Brings a shim that runs from before an installation to what is installed now: the same process, with the same children. */
+async function upgradeShim(shim: ShimClient, { shimProgram, log }: EngineOptions): Promise<void> {
+  if (!(await shim.outdated())) return
+  try {
+    await shim.upgrade(shimProgram)
+    log('info', { program: shimProgram }, 'the shim was upgraded; its containers go on')
+  } catch (error) {
+    // It serves this engine as well.
+    log('warn', { error: String(error) }, 'the shim could not be upgraded and goes on with the program that it has')
   }
 }

@@ -67,6 +67,8 @@ export interface ShimClient {
    * (all it started, and all that were in the shim's list when it connected). Adopting one of them again does nothing.
    */
   onLost(listener: () => void): void
+  /** Whether the shim runs another program, or another Node, than `program` and `nodeBinary` of its options are now. */
+  outdated(): Promise<boolean>
   /** Re-executes the shim in place with the program at `path`; children and descriptors stay. */
   upgrade(path: string): Promise<void>
   /** Ends the connection; the shim goes on. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '@engine/linux'
 import { pidfdGetfd, pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
+import { shimBuild } from './build.ts'
 import type { AdoptRequest, ShimClient, ShimProcess } from './client-types.ts'
 import { HeldProcess } from './held-process.ts'
 import { keyOf, keyText } from './key.ts'
@@ -94,6 +95,13 @@ class Client implements ShimClient {
 
   onLost(listener: () => void): void {
     this.#lostListeners.push(listener)
+  }
+
+  async outdated(): Promise<boolean> {
+    const { program, nodeBinary } = this.#options
+    const installed = shimBuild(program, nodeBinary)
+    const { hello } = await this.#connection
+    return installed !== undefined && hello.build !== installed
   }
 
   async upgrade(path: string): Promise<void> {

@@ -9,6 +9,7 @@ import { processStat } from '@engine/linux/process-stat'
 import { oomKills } from '../cgroup/events.ts'
 import { createProcess } from '../process/create.ts'
 import { execProcess } from '../process/exec.ts'
+import { shimBuild } from './build.ts'
 import { becomeProgram, takeOver, type Handover } from './handover.ts'
 import { runFromReadOnlyMount } from './read-only-program.ts'
 import { ShimServer } from './server.ts'
@@ -79,6 +80,7 @@ async function main(): Promise<void> {
   const directory = dirname(args.socket)
   runFromReadOnlyMount(args.node, join(directory, 'engine-shim'))
   const program = process.argv[1] as string
+  const build = shimBuild(program, '/proc/self/exe')
   const before = args.resume === undefined ? undefined : takeOver(args.resume)
   closeOnExecFrom(3)
   settle()
@@ -109,7 +111,7 @@ async function main(): Promise<void> {
   }
   const startTime = processStat(process.pid)?.startTime ?? '0'
   const server = new ShimServer({
-    hello: { hello: { pid: process.pid, startTime, program, generation } },
+    hello: { hello: { pid: process.pid, startTime, program, generation, build } },
     serve: (request, peer) => {
       quiet.disturb()
       return shim.serve(request, peer)

@@ -24,6 +24,8 @@ export interface Hello {
     readonly program: string
     /** Counts the programs this process has been: 0, and one more for each upgrade. */
     readonly generation: number
+    /** Which files of the program and of Node run (see build.ts); absent in the hello of older shims. */
+    readonly build?: string | undefined
   }
 }
 
