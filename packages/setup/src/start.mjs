@@ -9,20 +9,11 @@ import { startDaemon } from './steps/daemon.mjs'
 
 await program(async () => {
   checkMachine()
-  let changed = false
   await step('Debian packages', () => installPackages(needed))
   await step('pinned dependencies and Node 24', installDependencies)
   await step('build', bundle)
-  await step('programs to /usr/local', () => {
-    const remark = installPrograms()
-    changed = remark === undefined
-    return remark
-  })
-  await step('systemd units', async () => {
-    const remark = await installUnits()
-    changed ||= remark === undefined
-    return remark
-  })
-  await step('daemon', () => startDaemon(changed))
+  await step('programs to /usr/local', installPrograms)
+  await step('systemd units', installUnits)
+  await step('daemon', startDaemon)
   await demonstrate()
 })

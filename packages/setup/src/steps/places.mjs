@@ -13,13 +13,18 @@ export const installed = {
   programs: '/usr/local/lib/engine',
   commands: ['/usr/local/bin/engine', '/usr/local/bin/engined'],
   units: ['engine.socket', 'engine.service', 'engine-shim.service', 'engine-containers.service', 'engine.slice'].map((name) => `/etc/systemd/system/${name}`),
-  configuration: '/etc/engine',
   log: '/var/log/engined.log',
   data: '/var/lib/engine',
   run: '/run/engine',
   socket: '/run/engine.sock',
   pidFile: '/run/engined.pid',
 }
+
+/** There from before programs or units are replaced until the daemon runs with them, however often that is broken off. */
+export const restartPending = `${installed.programs}.pending`
+
+/** Containers' cgroups as engine.service has them; without systemd it is engined's default. */
+export const delegatedCgroup = '/engine.slice/engine-containers.service'
 
 /** Whether systemd is the host's init (sd_booted(3)). */
 export function systemdRuns() {
