@@ -108,7 +108,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     try {
       clear(directory)
     } catch (cause) {
-      throw new AggregateError([error, cause], `no daemon: ${error instanceof Error ? error.message : String(error)}`)
+      throw new AggregateError([error, cause], `no daemon: ${error instanceof Error ? error.message : String(error)}`, { cause })
     }
     throw error
   }

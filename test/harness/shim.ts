@@ -115,7 +115,7 @@ export class TestShim implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const path of this.#cgroups) {
-      await killCgroup(path)
+      killCgroup(path)
       await removeCgroup(path)
     }
     await removeCgroup(this.cgroup)

@@ -62,7 +62,7 @@ async function build(dockerfile: string, files: Readonly<Record<string, string>>
   assert.equal(status, 200, text)
   const lines = text.trim().split('\r\n').map((line) => JSON.parse(line) as Record<string, unknown>)
   const aux = lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string } | undefined
-  const shown = lines.map((line) => line['stream'] ?? '').join('').replace(/\b[0-9a-f]{12}\b/g, '<id>')
+  const shown = lines.map((line) => String(line['stream'] ?? '')).join('').replace(/\b[0-9a-f]{12}\b/g, '<id>')
   return { lines, text: shown, id: aux?.ID ?? '', error: lines.at(-1)?.['errorDetail'] }
 }
 

@@ -52,11 +52,11 @@ async function world(t: TestContext): Promise<World> {
     usersOfImage: (id: string) => containers.filter(({ record }) => record.imageId === id) as unknown as Container[],
     find: (ref: string) => containers.find(({ id }) => id.startsWith(ref)) as unknown as Container,
   }
-  const store = new ImageStore({ db, content: stores.content, overlay: stores.snapshots, containers: registry, events: publisher as never, log })
+  const store = new ImageStore({ db, content: stores.content, overlay: stores.snapshots, containers: registry, events: publisher, log })
   const verbs: ImageVerbs = {
     store,
     containers: registry,
-    events: publisher as never,
+    events: publisher,
     pause: async (id) => void paused.push(`pause ${id}`),
     unpause: async (id) => void paused.push(`unpause ${id}`),
   }

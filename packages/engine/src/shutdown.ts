@@ -1,6 +1,6 @@
 import type { EngineContext } from './context.ts'
 import type { Container } from './containers/container.ts'
-import { cancelRestart } from './containers/restart-timer.ts'
+import { cancelRestart } from './containers/pending-restart.ts'
 import { killContainer, within } from './containers/signal.ts'
 import { stopContainer } from './containers/stop.ts'
 import { hasProcess } from './containers/state.ts'
@@ -14,7 +14,7 @@ export async function shutDown(engine: EngineContext, stopContainers: boolean): 
   const containers = engine.containers.all()
   for (const container of containers) await container.lock.run(() => clearTimeout(container.restart?.timer))
   if (stopContainers) await causedByEngine('shutdown', () => Promise.all(containers.map((container) => stop(engine, container))))
-  await Promise.all(containers.map(({ teardown }) => teardown))
+  await Promise.all(containers.map(({ teardown }) => Promise.resolve(teardown)))
 }
 
 async function stop(engine: EngineContext, container: Container): Promise<void> {

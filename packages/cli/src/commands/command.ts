@@ -27,7 +27,7 @@ export interface Command<F extends Flags = Flags> {
 
 /** Declares a command; what its flags yield is inferred. */
 export function defineCommand<F extends Flags>(command: Command<F>): Command {
-  return command as unknown as Command
+  return command
 }
 
 /** Ends the command with a message on standard error and an exit status. */

@@ -41,7 +41,7 @@ export function queryString(query: Readonly<Record<string, QueryValue>> = {}): s
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue
     if (Array.isArray(value)) for (const item of value) add(name, String(item))
-    else add(name, typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean))
+    else add(name, typeof value === 'object' ? JSON.stringify(value) : String(value))
   }
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }

@@ -102,7 +102,7 @@ export class Container {
 
   /** Resolves the waiters of a condition. */
   wake(condition: Waiter['condition'], error?: string): void {
-    for (const waiter of [...this.waiters]) {
+    for (const waiter of this.waiters) {
       if (waiter.condition !== condition) continue
       this.waiters.delete(waiter)
       waiter.resolve(error)

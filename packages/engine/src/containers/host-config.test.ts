@@ -68,7 +68,7 @@ test('what Docker refuses, in its words', () => {
     [{ ExtraHosts: ['foo'] }, 'bad format for add-host: "foo"'],
     [{ ExtraHosts: ['foo:bar'] }, 'invalid IP address in add-host: "bar"'],
     [{ NetworkMode: 'container:x', PortBindings: { '80/tcp': [] } }, 'conflicting options: port publishing and the container type network mode'],
-  ] as const) assert.throws(() => check(given as HostConfig), { code: 'invalid-argument', message })
+  ] as const) assert.throws(() => check(given), { code: 'invalid-argument', message })
 })
 
 test('publishing is said to be missing, and only where it would publish', () => {

@@ -1,6 +1,6 @@
 import { startsWithDaemon } from '../containers/restart-policy.ts'
-import { autoRemove } from '../containers/restart-timer.ts'
-import { runContainer } from '../containers/start.ts'
+import { autoRemove } from '../containers/auto-remove.ts'
+import { runContainer } from '../containers/run.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { Container } from '../containers/container.ts'
 import type { EngineContext } from '../context.ts'
@@ -20,7 +20,7 @@ export async function reconcile(engine: EngineContext): Promise<void> {
       if (lease !== undefined && hasProcess(container.state)) engine.networks.adopt(container.id, lease)
     }
     await reconcileProcesses(engine, { openLogs: true })
-    await Promise.all(engine.containers.all().map(({ teardown }) => teardown))
+    await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))
     await settleIntents(engine)
     settleStates(engine)
     await removeLeftovers(engine)

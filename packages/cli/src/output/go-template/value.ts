@@ -66,7 +66,7 @@ function nested(value: Value): string {
   if (value instanceof Struct) return `{${Object.values(value.fields).map(nested).join(' ')}}`
   if (value instanceof Row) return JSON.stringify(value)
   if (typeof value === 'object') return `map[${sorted(value).map(([key, item]) => `${key}:${nested(item)}`).join(' ')}]`
-  return String(value as number | boolean | bigint)
+  return String(value)
 }
 
 /** Entries in the order in which Go ranges over a map. */

@@ -117,14 +117,14 @@ export interface Propagations {
  * @throws EngineError in Docker's words for a propagation that was asked for and cannot be had
  */
 export function checkPropagation(mounts: readonly ContainerMount[], mountinfo: () => string = () => readFileSync('/proc/self/mountinfo', 'utf8')): Propagations {
-  const wanted = mounts.filter(({ point }) => point.Type === 'bind' && !/private$/.test(point.Propagation))
+  const wanted = mounts.filter(({ point }) => point.Type === 'bind' && !point.Propagation.endsWith('private'))
   const binds = new Map(mounts.filter(({ point }) => point.Type === 'bind').map(({ point }) => [point.Destination, point.Propagation]))
   if (wanted.length === 0) return { root: 'rprivate', binds }
   const table = parseMountinfo(mountinfo())
   let root = 'rprivate' as Propagations['root']
   for (const { point, propagationUnasked } of wanted) {
     const holder = table.filter(({ path }) => path === '/' || point.Source === path || point.Source.startsWith(`${path}/`)).reduce((a, b) => (b.path.length >= a.path.length ? b : a))
-    const needsShared = /shared$/.test(point.Propagation)
+    const needsShared = point.Propagation.endsWith('shared')
     if (holder.shared || (!needsShared && holder.slave)) {
       root = needsShared || root === 'rshared' ? 'rshared' : 'rslave'
     } else if (propagationUnasked === true) {

@@ -56,7 +56,7 @@ const entryArbitrary = fc
   .map(({ type, content, device, linkPath, ...rest }): readonly [TarEntry, Buffer] => {
     const isFile = type === 'file'
     const isDevice = type === 'char' || type === 'block'
-    const entry = newEntry(type as TarEntry['type'], rest.path, {
+    const entry = newEntry(type, rest.path, {
       ...rest,
       size: isFile ? content.length : 0,
       linkPath: type === 'symlink' || type === 'hardlink' ? linkPath : Buffer.alloc(0),
