@@ -131,6 +131,20 @@ describe('a cgroup', () => {
     assert.deepEqual(groups(), [])
   })
 
+  it('is removed with what was frozen below it', async () => {
+    const own = path
+    createCgroup(`${own}/below`, {})
+    path = `${own}/below`
+    const child = inside('exec sleep 60')
+    const exit = exitOf(child)
+    await until(() => pids(path).length === 1)
+    await freeze(path)
+    path = own
+    await removeCgroup(own)
+    assert.equal((await exit).signal, 'SIGKILL')
+    assert.deepEqual(groups(), [])
+  })
+
   it('counts kills for want of memory, and only those', async () => {
     createCgroup(path, { memory: { limit: 16 << 20, swap: 16 << 20 } })
     using watch = watchOom(path)

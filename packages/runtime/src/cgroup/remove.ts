@@ -41,8 +41,8 @@ export function killCgroup(path: string): void {
     // A process may sit in some hierarchies only: one that died half-way through joining.
     for (const pid of new Set(layout.directories(path).flatMap(pidsIn))) kill(pid)
   } finally {
-    // v1: a frozen process takes its SIGKILL only once thawed.
-    if (freezer !== undefined) unlessGone(() => request(freezer, false))
+    // v1: a frozen process takes its SIGKILL only once thawed, and so are all cgroups above and including its own.
+    if (freezer !== undefined) for (const directory of groupsIn(freezer.directory)) unlessGone(() => request({ ...freezer, directory }, false))
   }
 }
 
