@@ -115,13 +115,10 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
   return daemon
 }
 
-/** Takes everything of a daemon's away: what runs, what is mounted, links, rules, cgroups, files. */
+/** Takes everything of a daemon's away: what runs, what is mounted, links, rules, cgroups, files; these last, since they say what the rest is called. */
 function clear(directory: string): void {
-  try {
-    execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 })
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 })
+  rmSync(directory, { recursive: true, force: true })
 }
 
 /** Clears what test runs have left that ended without clearing. */
