@@ -1,8 +1,12 @@
 import type { EngineOptions } from '../interface.ts'
 import type { Container } from './container.ts'
 
+/** A cgroup's path with a slash before it and none behind, however it was given. */
+export function cgroupParent(given: string): string {
+  return given.split('/').filter((part) => part !== '').map((part) => `/${part}`).join('')
+}
+
 /** Where a container's cgroup is below each hierarchy's root: `/engine/<id>`, or below the parent it was given. */
 export function cgroupPath(options: Pick<EngineOptions, 'cgroupParent'>, container: Pick<Container, 'id' | 'record'>): string {
-  const parent = container.record.hostConfig.CgroupParent || options.cgroupParent
-  return `/${parent.split('/').filter((part) => part !== '').join('/')}/${container.id}`
+  return `${cgroupParent(container.record.hostConfig.CgroupParent || options.cgroupParent)}/${container.id}`
 }

@@ -19,6 +19,7 @@ import { checkLogging } from './logging.ts'
 import { makeVolumes } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { registerMounts } from './register-mounts.ts'
+import { rlimitWarnings } from './spec/rlimits.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
 import { createdState } from './state.ts'
 
@@ -45,7 +46,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   }
   const image = engine.images.forContainer(request.config.Image, request.platform)
   const config = mergeConfig(ownHostname(request.config, host), image.config, id)
-  warnings.push(...ignoredFields(host, config, security))
+  warnings.push(...ignoredFields(host, config, security), ...rlimitWarnings(engine.options, host))
   const { path, args } = commandLine(config)
   const at = now()
   const record: ContainerRecord = {

@@ -5,13 +5,14 @@ import { removeCgroup, type ExitStatus } from '@engine/runtime'
 import { parseRfc3339, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { causedByEngine, withContainer } from '../ledger/cause.ts'
+import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { removeRunDirectory } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
-import { autoRemove, scheduleRestart } from './restart-timer.ts'
+import { scheduleRestart } from './restart-timer.ts'
 import { within } from './signal.ts'
-import { publishNetwork, publishVolumes } from './start.ts'
+import { publishNetwork, publishVolumes } from './publish.ts'
 import { hasProcess, transition } from './state.ts'
 
 /** Milliseconds that the log may take to be complete before the end of a container is told. */
@@ -51,8 +52,9 @@ function record(engine: EngineContext, container: Container, status: ExitStatus)
     container.restartDelay = delay
   }
   container.sandbox = noSandbox
-  beginTeardown(engine, container, sandbox)
+  // What is undone next cannot be looked at again: the end is on the disk before.
   engine.containers.saveState(container)
+  beginTeardown(engine, container, sandbox)
 
   if (status.oomKilled && !container.oomReported) engine.events.publish('container', 'oom', container.id, container.attributes())
   publishNetwork(engine, container, 'disconnect', sandbox)

@@ -4,7 +4,7 @@ import type { EngineContext } from '../context.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import type { Container } from './container.ts'
-import { cancelRestart } from './restart-timer.ts'
+import { cancelRestart } from './pending-restart.ts'
 import { killContainer } from './signal.ts'
 import { isRunning, transition } from './state.ts'
 

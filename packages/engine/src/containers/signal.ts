@@ -8,7 +8,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import type { Container } from './container.ts'
 import { notRunning } from './errors.ts'
-import { cancelRestart } from './restart-timer.ts'
+import { cancelRestart } from './pending-restart.ts'
 import { signalNumber } from './signals.ts'
 import { hasProcess, isRunning, transition } from './state.ts'
 

@@ -99,7 +99,7 @@ async function execRequest(
       env: environment({ given: [...(config.Env ?? []), ...(asked.Env ?? [])], hostname: config.Hostname, tty: asked.Tty, home }),
       cwd: asked.WorkingDir || config.WorkingDir || '/',
       capabilities: capabilitySets(asked.Privileged ? availableCapabilities() : capabilities),
-      rlimits: containerRlimits(engine.options, container),
+      rlimits: containerRlimits(engine.options, host).rlimits,
       noNewPrivileges: security.noNewPrivileges,
       oomScoreAdj: host.OomScoreAdj,
     },

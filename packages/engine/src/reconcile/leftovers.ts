@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { listSandboxes, removeSandbox } from '@engine/network'
 import { cgroupLayout, removeCgroup } from '@engine/runtime'
-import { cgroupPath } from '../containers/cgroup-path.ts'
+import { cgroupParent, cgroupPath } from '../containers/cgroup-path.ts'
 import { removeRunDirectory } from '../containers/prepare-mounts.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
@@ -34,7 +34,9 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
     const key = join(paths.sandboxes, name)
     if (!keys.has(key)) await step('a network namespace', key, () => removeSandbox(key))
   }
-  const groups = new Set([...groupsBelow(engine.options.cgroupParent), ...containers.filter(({ id }) => !running.has(id)).map((container) => cgroupPath(engine.options, container))])
+  // Below a parent of somebody else's only the groups that containers would have are ours.
+  const elsewhere = containers.filter(({ record }) => record.hostConfig.CgroupParent !== '')
+  const groups = new Set([...groupsBelow(cgroupParent(engine.options.cgroupParent)), ...elsewhere.map((container) => cgroupPath(engine.options, container))])
   for (const container of containers) if (running.has(container.id)) groups.delete(cgroupPath(engine.options, container))
   for (const group of groups) await step('a cgroup', group, () => removeCgroup(group))
 

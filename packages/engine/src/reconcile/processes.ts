@@ -24,16 +24,18 @@ const keyOf = (container: string, exec = ''): string => `${container}/${exec}`
  */
 export async function reconcileProcesses(engine: EngineContext, options: { readonly openLogs: boolean }): Promise<void> {
   const known: Known = new Map((await engine.shim.list()).map((process) => [keyOf(process.container, process.exec), process]))
+  const strangers = [...known.values()].filter((process) => !isKnown(engine, process))
   const running = engine.containers.all().filter(({ state }) => hasProcess(state))
   await Promise.all([
     ...running.map((container) => logged(engine, container.id, () => takeUp(engine, container, known, options.openLogs))),
     ...running.flatMap((container) => engine.execs.ofContainer(container.id).map((exec) => logged(engine, exec.id, () => takeUpExec(engine, exec, known, options.openLogs)))),
+    ...strangers.map((process) => logged(engine, process.container, () => endStranger(engine, process))),
   ])
-  for (const process of known.values()) {
-    const container = engine.containers.get(process.container)
-    const wanted = process.exec === undefined ? container !== undefined && container.state.pid === process.pid : engine.execs.get(process.exec)?.pid === process.pid
-    if (!wanted) await logged(engine, process.container, () => endStranger(engine, process))
-  }
+}
+
+/** Whether a process of the shim's is one that the database has as running. */
+function isKnown(engine: EngineContext, { container, exec, pid }: ShimProcess): boolean {
+  return (exec === undefined ? engine.containers.get(container)?.state.pid : engine.execs.get(exec)?.pid) === pid
 }
 
 async function logged(engine: EngineContext, id: string, work: () => Promise<void>): Promise<void> {

@@ -1,0 +1,177 @@
+import { mkdirSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
+import { openRoot } from '@engine/linux/paths'
+import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
+import { createSandbox, removeSandbox } from '@engine/network'
+import { randomBytes } from 'node:crypto'
+import { now, rfc3339 } from '../clock.ts'
+import type { EngineContext } from '../context.ts'
+import { withContainer } from '../ledger/cause.ts'
+import type { ContainerPaths } from '../paths.ts'
+import { transaction } from '../state/database.ts'
+import { cgroupPath } from './cgroup-path.ts'
+import { noSandbox, type Container, type Sandbox } from './container.ts'
+import { findInit } from './init-program.ts'
+import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
+import { openLog } from './open-log.ts'
+import { publishNetwork, publishVolumes } from './publish.ts'
+import { writeNetworkFiles } from './network-files.ts'
+import { mountSharedMemory, prepareMounts, removeRunDirectory } from './prepare-mounts.ts'
+import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
+import { containerRlimits } from './spec/rlimits.ts'
+import { seccompFilter } from './spec/seccomp-filter.ts'
+import { parseSecurityOptions } from './spec/security-options.ts'
+import { birthRecords, startFailure } from './start-error.ts'
+import { transition } from './state.ts'
+import { makeWorkingDirectory } from './working-directory.ts'
+
+/** Runs a container that is not running; its lock is held. What fails is undone, recorded in State, and thrown as Docker says it. */
+export async function runContainer(engine: EngineContext, container: Container): Promise<void> {
+  await container.teardown
+  container.policyCancelled = false
+  container.oomReported = false
+  await withContainer(container.id, async () => {
+    const intent = engine.intents.begin('container start', container.id)
+    try {
+      const { started, sandbox } = await launch(engine, container)
+      commit(engine, container, started, sandbox, intent)
+    } catch (failed) {
+      if (failed instanceof BirthError) engine.ledger.add(container.id, birthRecords(failed))
+      const { error, exitCode } = startFailure(failed)
+      container.state.error = error.message
+      container.state.exitCode = exitCode
+      container.sandbox = noSandbox
+      transaction(engine.db, () => {
+        engine.containers.saveState(container)
+        engine.intents.end(intent)
+      })
+      throw error
+    }
+  })
+}
+
+function commit(engine: EngineContext, container: Container, started: Started, sandbox: Sandbox, intent: number): void {
+  const { state } = container
+  transition(container.id, state, 'running')
+  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: executedAt(started) })
+  container.sandbox = sandbox
+  transaction(engine.db, () => {
+    engine.containers.saveState(container)
+    engine.intents.end(intent)
+  })
+  engine.ledger.add(container.id, started.records)
+  publishVolumes(engine, container, 'mount')
+  publishNetwork(engine, container, 'connect', sandbox)
+  engine.events.publish('container', 'start', container.id, container.attributes())
+  container.wake('started')
+}
+
+/** When the container's program was executed: its process may have ended before its start is known here. */
+function executedAt({ records }: Started): string {
+  const last = records.findLast(({ call }) => call === 'execve')
+  return rfc3339(last === undefined ? now() : BigInt(last.at))
+}
+
+/** Every step of a start up to the running process. In the order of a container's birth; each registers how it is undone. */
+async function launch(engine: EngineContext, container: Container): Promise<{ readonly started: Started; readonly sandbox: Sandbox }> {
+  const { hostConfig: host, config } = container.record
+  const paths = engine.paths.container(container.id)
+  const security = parseSecurityOptions(host.SecurityOpt ?? [])
+  const capabilities = containerCapabilities(container)
+  const joined = joinedNamespaces(engine, container)
+  await using undo = new AsyncDisposableStack()
+
+  const root = await engine.overlay.mount(container.id, { volatile: host.AutoRemove })
+  undo.defer(() => engine.overlay.unmount(container.id))
+  undo.defer(() => removeRunDirectory(paths))
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 })
+  const sandbox = await connect(engine, container, undo)
+  const hostname = ownHostname(container, joined)
+  const files = joined.network === undefined ? paths : engine.paths.container(joined.network.donor.id)
+  if (joined.network === undefined) writeNetworkFiles(engine, container, paths, hostname, sandbox)
+  makeWorkingDirectory(root, config.WorkingDir)
+  const sources = prepareMounts(engine, container, paths)
+  if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
+
+  const spec = containerSpec({
+    container,
+    root,
+    user: user(root, config.User, host.GroupAdd ?? []),
+    security,
+    capabilities,
+    rlimits: containerRlimits(engine.options, host).rlimits,
+    cgroupsPath: cgroupPath(engine.options, container),
+    hostname,
+    namespaces: {
+      ...(joined.network !== undefined ? { network: joined.network.path } : host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
+      ...(joined.pid === undefined ? {} : { pid: joined.pid }),
+      ...(joined.ipc === undefined ? {} : { ipc: joined.ipc }),
+    },
+    mounts: {
+      sources,
+      files: { hosts: files.hosts, hostname: files.hostname, resolvConf: files.resolvConf },
+      ...(host.IpcMode === 'shareable' ? { shmPath: paths.shm } : joined.shmPath === undefined ? {} : { shmPath: joined.shmPath }),
+      ...(host.Init === true ? { init: findInit() } : {}),
+    },
+  })
+  const filter = await seccompFilter(security, capabilities, host.Privileged, engine.paths.seccomp)
+  undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
+  createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
+
+  openContainerLog(engine, container, paths)
+  undo.defer(() => engine.pump.close(container.id))
+  const started = await engine.shim.start({
+    container: container.id,
+    runDirectory: paths.run,
+    directory: paths.directory,
+    stdin: config.OpenStdin,
+    spec,
+    ...(filter === undefined ? {} : { seccompFilter: filter }),
+  })
+  undo.move()
+  return { started, sandbox }
+}
+
+function openContainerLog(engine: EngineContext, container: Container, paths: ContainerPaths): void {
+  try {
+    engine.pump.open(container.id, openLog(container, paths))
+  } catch (cause) {
+    throw new EngineError('internal', `failed to create task for container: failed to initialize logging driver: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** Makes the container's network namespace and its place in it. */
+async function connect(engine: EngineContext, container: Container, undo: AsyncDisposableStack): Promise<Sandbox> {
+  const { hostConfig: host, config } = container.record
+  const mode = config.NetworkDisabled === true ? 'none' : host.NetworkMode
+  if (mode.startsWith('container:')) return noSandbox
+  let network
+  try {
+    network = engine.networks.find(mode)
+  } catch (cause) {
+    throw new EngineError('not-found', `failed to set up container networking: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  const id = randomBytes(32).toString('hex')
+  const endpoint = engine.networks.allocate(container.id, network, container.record.endpoints[mode])
+  undo.defer(() => engine.networks.free(container.id))
+  undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoint }))
+  if (network.driver === 'host') return { id, key: engine.paths.sandbox('default'), endpoint }
+  const key = engine.paths.sandbox(id)
+  undo.defer(() => removeSandbox(key))
+  await createSandbox(key)
+  const { lease } = endpoint
+  if (lease === undefined) return { id, key, endpoint }
+  undo.defer(() => engine.networks.release(container.id, lease))
+  await engine.networks.connect(key, lease)
+  return { id, key, endpoint }
+}
+
+function user(root: string, spec: string, groups: readonly string[]): ReturnType<typeof resolveUser> {
+  using directory = openRoot(root)
+  return resolveUser(directory.fd, spec, groups)
+}
+
+/** Another container's name in that one's network, else the container's own. */
+function ownHostname(container: Container, joined: JoinedNamespaces): string {
+  return (joined.network?.donor ?? container).record.config.Hostname
+}
