@@ -176,7 +176,7 @@ describe('a container process', () => {
     }
     assert.equal(await message('nope1', 'nope'), 'exec: "nope": executable file not found in $PATH')
     assert.equal(await message('nope2', '/nope'), 'exec: "/nope": stat /nope: no such file or directory')
-    assert.equal(await message('nope3', '/etc'), 'exec: "/etc": is a directory')
+    assert.equal(await message('nope3', '/etc'), 'exec: "/etc": is a directory: permission denied')
     assert.equal(await message('nope4', '/etc/passwd'), 'exec: "/etc/passwd": permission denied')
     writeFileSync(join(root, 'script'), '#!/no/such/interpreter\n', { mode: 0o755 })
     assert.equal(await message('nope5', '/script'), 'exec /script: no such file or directory')

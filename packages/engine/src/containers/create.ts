@@ -33,7 +33,6 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   const id = randomBytes(32).toString('hex')
   const host = completeHostConfig(request.hostConfig, {
     shmSize: engine.options.defaultShmSize,
-    cgroupVersion: kernelLimits().cgroupVersion,
     maskedPaths: defaultMaskedPaths(),
     readonlyPaths: defaultReadonlyPaths,
   })
@@ -153,7 +152,8 @@ function endpointRequests(host: HostConfigView, given: Readonly<Record<string, E
   if (settings.IPAMConfig?.IPv4Address || settings.IPAMConfig?.IPv6Address) {
     throw new EngineError(
       'invalid-argument',
-      `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only`,
+      `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n` +
+        '* user specified IP address is supported only when connecting to networks with user configured subnets',
     )
   }
   if ((settings.Aliases?.length ?? 0) > 0) {

@@ -7,7 +7,7 @@ import type { HostConfig } from '../types/container-config.ts'
 import { checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 
-const defaults = { shmSize: 64 << 20, cgroupVersion: 1, maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] } as const
+const defaults = { shmSize: 64 << 20, maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] } as const
 const all: KernelLimits = {
   cgroupVersion: 1, memory: true, swap: true, memoryReservation: true, swappiness: true, oomKillDisable: true, cpuShares: true, cpuCfs: true, cpuRealtime: true,
   cpuset: true, cpus: '0-1', mems: '0', pids: true, blkioWeight: true, blkioThrottle: true,
@@ -27,9 +27,8 @@ test('an empty HostConfig is filled in as Docker fills it in', () => {
   assert.deepEqual(host.LogConfig, { Type: 'json-file', Config: {} })
   assert.deepEqual(
     [host.NetworkMode, host.CgroupnsMode, host.IpcMode, host.ShmSize, host.OomKillDisable, host.PidsLimit, host.Binds, host.Devices, host.ConsoleSize],
-    ['bridge', 'host', 'private', 64 << 20, false, null, null, null, [0, 0]],
+    ['bridge', 'private', 'private', 64 << 20, false, null, null, null, [0, 0]],
   )
-  assert.equal(completeHostConfig({}, { ...defaults, cgroupVersion: 2 }).CgroupnsMode, 'private')
   for (const absent of ['Annotations', 'StorageOpt', 'Tmpfs', 'Sysctls', 'Mounts', 'Init']) assert.equal(absent in host, false)
 })
 

@@ -5,7 +5,6 @@ import type { HostConfig, HostConfigView } from '../types/container-config.ts'
 /** What the engine's configuration says where a client said nothing. */
 export interface HostDefaults {
   readonly shmSize: number
-  readonly cgroupVersion: 1 | 2
   readonly maskedPaths: readonly string[]
   readonly readonlyPaths: readonly string[]
 }
@@ -34,7 +33,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     ...(notEmpty(given.Annotations) ? { Annotations: given.Annotations } : {}),
     CapAdd: given.CapAdd ? normalizeCapabilities('CapAdd', given.CapAdd) : null,
     CapDrop: given.CapDrop ? normalizeCapabilities('CapDrop', given.CapDrop) : null,
-    CgroupnsMode: given.CgroupnsMode || (defaults.cgroupVersion === 2 ? 'private' : 'host'),
+    CgroupnsMode: given.CgroupnsMode || 'private',
     Dns: given.Dns ?? null,
     DnsOptions: given.DnsOptions ?? null,
     DnsSearch: given.DnsSearch ?? null,

@@ -14,7 +14,7 @@ function make(id: string, name: string, createdNs = 1n): Container {
     {
       id, name, createdAt: '2026-11-23T17:40:46.65306662Z', createdNs, imageId: 'sha256:1', path: 'sleep', args: ['1'],
       config: mergeConfig({ Cmd: ['sleep', '1'] }, {}, id),
-      hostConfig: completeHostConfig({}, { shmSize: 1, cgroupVersion: 2, maskedPaths: [], readonlyPaths: [] }),
+      hostConfig: completeHostConfig({}, { shmSize: 1, maskedPaths: [], readonlyPaths: [] }),
       mounts: [], endpoints: {}, layers: [],
     },
     createdState(),

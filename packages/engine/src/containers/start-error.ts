@@ -47,7 +47,7 @@ function judged(text: string, cause: BirthError): StartFailure {
 
 function exitCodeOf(text: string): number {
   if (text.endsWith(wrongKind) || /executable file not found|no such file or directory/.test(text)) return 127
-  if (/permission denied|exec format error|is a directory$/.test(text)) return 126
+  if (/permission denied|exec format error/.test(text)) return 126
   return 128
 }
 

@@ -29,6 +29,10 @@ export async function startContainer(engine: EngineContext, ref: string): Promis
   })
   if (failed === undefined) return
   // A container of `--rm` that could not be started is not kept either.
-  if (container.record.hostConfig.AutoRemove) await removeContainer(engine, container, { force: true, volumes: true })
+  if (container.record.hostConfig.AutoRemove) {
+    // Who waits for its removal hears of no error: it is the start's.
+    container.state.error = ''
+    await removeContainer(engine, container, { force: true, volumes: true })
+  }
   throw failed
 }

@@ -74,7 +74,7 @@ export function notExecuted(program: Program, { args, env }: OciProcess, calls: 
   if (broken !== undefined) return { errno: Errno.ENOENT, message: `exec ${broken}: no such file or directory` }
   if (!name.includes('/')) return { errno: Errno.ENOENT, message: `exec: "${name}": executable file not found in $PATH` }
   const errno = errnos[0] ?? Errno.ENOENT
-  if (errno === Errno.EACCES && kind(name) === 'directory') return { errno: Errno.EISDIR, message: `exec: "${name}": is a directory` }
+  if (errno === Errno.EACCES && kind(name) === 'directory') return { errno: Errno.EISDIR, message: `exec: "${name}": is a directory: ${errnoText(errno)}` }
   if (errno !== Errno.EACCES) return { errno, message: `exec: "${name}": stat ${name}: ${errnoText(errno)}` }
   return { errno, message: `exec: "${name}": ${errnoText(errno)}` }
 }

@@ -29,7 +29,7 @@ export function makePathsReadonly(program: Program, spec: OciSpec): void {
 
 /**
  * Appends: hide paths. A file is covered by the host's /dev/null, opened before the container's root is entered
- * (CVE-2025-31133), a directory by an empty, read-only tmpfs. What is not there is passed over.
+ * (CVE-2025-31133) and read-only, since its mode is the host's too; a directory by an empty, read-only tmpfs. What is not there is passed over.
  */
 export function maskPaths(program: Program, spec: OciSpec): void {
   if (spec.linux.maskedPaths.length === 0) return
@@ -37,6 +37,7 @@ export function maskPaths(program: Program, spec: OciSpec): void {
   const failure = 'error masking paths'
   const devNull = program.call('openat', [AT_FDCWD, program.string('/dev/null'), O_PATH | O_CLOEXEC, 0], { args: { path: '/dev/null', flags: 'O_PATH' }, failure })
   moveTo(program, nothing, devNull)
+  const unchangeable = program.bytes(mountAttr(MountAttribute.RDONLY | MountAttribute.NOSUID | MountAttribute.NOEXEC, 0, 0))
   for (const path of spec.linux.maskedPaths) {
     const missing = new Label()
     const file = new Label()
@@ -49,6 +50,7 @@ export function maskPaths(program: Program, spec: OciSpec): void {
     jump(program, missing)
     program.place(file)
     cloneDescriptor(program, nothing, '/dev/null', false, failure)
+    program.call('mount_setattr', [mount, program.string(''), AT_EMPTY_PATH, unchangeable, 32], { args: { path: '/dev/null', set: 'MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOEXEC' }, failure })
     attach(program, mount, { source: '/dev/null', destination: path })
     program.place(missing)
   }

@@ -3,6 +3,7 @@ import { Errno, failedWith } from '@engine/linux'
 import { setNonblocking } from '@engine/linux/descriptor-flags'
 import { mkfifo, setPipeSize } from '@engine/linux/fifo'
 import type { Stdio } from '../process/birth.ts'
+import { openNullDevice } from './null-device.ts'
 
 /** What a pipe holds at most: Docker's pipes have the kernel's default of 64 KiB; more lets a busy writer sleep less often. */
 const PIPE_BYTES = 256 * 1024
@@ -40,6 +41,11 @@ export function makeFifos(directory: string, owner: number, stdin: boolean): Mad
     opened.push(fd)
     return fd
   }
+  const nullDevice = (): number => {
+    const fd = openNullDevice()
+    opened.push(fd)
+    return fd
+  }
   const output = (name: 'stdout' | 'stderr'): { ours: number; theirs: number } => {
     make(`${directory}/${name}`)
     const ours = open(`${directory}/${name}`, READ_END)
@@ -52,7 +58,7 @@ export function makeFifos(directory: string, owner: number, stdin: boolean): Mad
     const stdout = output('stdout')
     const stderr = output('stderr')
     if (!stdin) {
-      return { ours: { stdout: stdout.ours, stderr: stderr.ours }, theirs: { stdin: open('/dev/null', constants.O_RDONLY), stdout: stdout.theirs, stderr: stderr.theirs } }
+      return { ours: { stdout: stdout.ours, stderr: stderr.ours }, theirs: { stdin: nullDevice(), stdout: stdout.theirs, stderr: stderr.theirs } }
     }
     make(`${directory}/stdin`)
     // A write end can only be opened without waiting once there is a reader; the reader must not stay non-blocking.

@@ -25,12 +25,12 @@ export interface MountSettings {
 export const initPath = '/sbin/docker-init'
 
 /**
- * Everything that is mounted in a container, in order: Docker's own, the /etc files, then the user's from the root down, so that
- * none covers another that was asked for. What a user mounts takes the place of what would be there by default.
+ * Everything that is mounted in a container, in order: Docker's own, then the /etc files and the user's from the root down, so that
+ * none covers another: with a volume at /etc, Docker's files are in it. What a user mounts takes the place of what would be there by default.
  */
 export function specMounts(settings: MountSettings): OciMount[] {
   const { host } = settings
-  const user = [...userMounts(settings), ...tmpfsMounts(host)].sort((a, b) => depth(a.destination) - depth(b.destination) || (a.destination < b.destination ? -1 : 1))
+  const user = [...userMounts(settings), ...tmpfsMounts(host)]
   refuseProc(user)
   const taken = new Set(user.map(({ destination }) => destination))
   const own = defaultMounts({
@@ -43,7 +43,8 @@ export function specMounts(settings: MountSettings): OciMount[] {
     .filter(({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')))
     .map((mount) => (mount.type === 'cgroup' && settings.writableCgroups ? { ...mount, options: mount.options.filter((word) => word !== 'ro') } : mount))
     .map((mount) => (host.ReadonlyRootfs ? readOnlyBelowRoot(mount) : mount))
-  return [...own, ...fileMounts(settings).filter(({ destination }) => !taken.has(destination)), ...initMount(settings.init), ...user]
+  const files = fileMounts(settings).filter(({ destination }) => !taken.has(destination))
+  return [...own, ...[...files, ...initMount(settings.init), ...user].sort(fromRootDown)]
 }
 
 /** Nothing may take the place of procfs, which the security of a container rests on (CVE-2019-16884). */
@@ -59,6 +60,10 @@ export function ipcKind(mode: string): 'private' | 'shareable' | 'none' | 'host'
 }
 
 const depth = (path: string): number => path.split('/').length
+
+function fromRootDown(a: OciMount, b: OciMount): number {
+  return depth(a.destination) - depth(b.destination) || (a.destination < b.destination ? -1 : 1)
+}
 
 /** File systems of the process's own that stay writable under a read-only root. */
 const writable = new Set(['/proc', '/dev', '/dev/pts', '/dev/shm', '/dev/mqueue'])

@@ -17,7 +17,7 @@ import { parseSecurityOptions } from './security-options.ts'
 const id = 'a'.repeat(64)
 
 function spec(given: HostConfig = {}, config: ContainerConfig = {}, init?: string): OciSpec {
-  const host = completeHostConfig(given, { shmSize: 64 << 20, cgroupVersion: 2, maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] })
+  const host = completeHostConfig(given, { shmSize: 64 << 20, maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] })
   const merged = mergeConfig({ Cmd: ['prog', 'arg'], ...config }, {}, id)
   const mounts = [...(host.Binds ?? []).map((bind) => parseBind(bind, '')), ...(host.Mounts ?? []).map(parseMount)]
   const container = new Container(
@@ -52,7 +52,7 @@ test('a plain container', () => {
   assert.deepEqual(plain.process.capabilities.inheritable, [])
   assert.deepEqual([plain.linux.maskedPaths, plain.linux.readonlyPaths], [['/proc/kcore'], ['/proc/sys']])
   assert.deepEqual(plain.mounts.map(({ destination }) => destination), [
-    '/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm', '/etc/resolv.conf', '/etc/hostname', '/etc/hosts',
+    '/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm', '/etc/hostname', '/etc/hosts', '/etc/resolv.conf',
   ])
   assert.deepEqual(plain.linux.sysctl, { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' })
   assert.equal(plain.linux.resources.memory, undefined)
@@ -90,15 +90,19 @@ test('mounts of the user take the place of default ones, the higher first', () =
     Mounts: [{ Type: 'bind', Source: '/e', Target: '/z', ReadOnly: true, BindOptions: { NonRecursive: true, ReadOnlyNonRecursive: true } }],
     Tmpfs: { '/t/': 'size=1m' },
   })
-  const own = mounted.mounts.slice(-6).map(({ destination, source, options }) => [destination, source, options.join(',')])
+  const own = mounted.mounts.slice(-8).map(({ destination, source, options }) => [destination, source, options.join(',')])
   assert.deepEqual(own, [
     ['/t', 'tmpfs', 'noexec,nosuid,nodev,size=1m'],
     ['/x', '/b', 'rbind,ro,rro,rprivate'],
     ['/z', '/e', 'bind,ro,rprivate'],
     ['/dev/shm', '/c', 'rbind,rprivate'],
+    ['/etc/hostname', '/h/hostname', 'bind,rprivate'],
     ['/etc/hosts', '/d', 'rbind,ro,rro,rprivate'],
+    ['/etc/resolv.conf', '/h/resolv.conf', 'bind,rprivate'],
     ['/x/y', '/a', 'rbind,rprivate'],
   ])
+  const covered = spec({ Binds: ['/e:/etc'] }, {}, '/usr/bin/tini').mounts.map(({ destination }) => destination)
+  assert.deepEqual(covered.slice(-5), ['/etc', '/etc/hostname', '/etc/hosts', '/etc/resolv.conf', '/sbin/docker-init'])
   assert.equal(at(mounted, '/dev/shm').length, 1)
   assert.equal(at(mounted, '/etc/hosts').length, 1)
   assert.deepEqual(at(spec({ Tmpfs: { '/dev': '' } }), '/dev/pts'), [])
