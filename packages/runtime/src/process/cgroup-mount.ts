@@ -18,7 +18,8 @@ import { slots } from './descriptors.ts'
 export function mountCgroups(program: Program, mount: OciMount, options: MountOptions): void {
   const layout = cgroupLayout()
   const plain: MountOptions = { ...options, data: options.data.filter(([key]) => key !== 'nsdelegate' && key !== 'memory_recursiveprot') }
-  openTarget(program, mount.destination, 'directory')
+  const failure = `error mounting "${mount.source}" to rootfs at "${mount.destination}"`
+  openTarget(program, mount.destination, 'directory', failure)
   if (layout.version === 2) {
     newFilesystem(program, { ...mount, type: 'cgroup2', source: 'cgroup' }, plain)
     attach(program, slots().mount, mount)
@@ -32,7 +33,7 @@ export function mountCgroups(program: Program, mount: OciMount, options: MountOp
     if (version !== 1) continue
     const name = basename(mountpoint)
     const destination = `${mount.destination}/${name}`
-    openTarget(program, destination, 'directory')
+    openTarget(program, destination, 'directory', failure)
     newFilesystem(program, { ...mount, destination, type: 'cgroup', source: 'cgroup' }, { ...options, data: controllers.map(keyValue) })
     attach(program, slots().mount, { source: `cgroup ${controllers.join(',')}`, destination })
     const aliases = name.split(',')
@@ -49,7 +50,7 @@ function keyValue(option: string): readonly [string, string | undefined] {
 }
 
 function symlink(program: Program, directory: string, target: string, name: string): void {
-  openTarget(program, directory, 'directory')
+  openTarget(program, directory, 'directory', `error linking ${name} in ${directory}`)
   program.call('symlinkat', [program.string(target), slots().target, program.string(name)], {
     args: { path: `${directory}/${name}`, target },
     allow: [Errno.EEXIST],
@@ -57,10 +58,11 @@ function symlink(program: Program, directory: string, target: string, name: stri
 }
 
 function makeReadonly(program: Program, path: string): void {
-  openTarget(program, path, 'directory')
+  const failure = `error remounting "${path}" read-only`
+  openTarget(program, path, 'directory', failure)
   const attr = program.bytes(mountAttr(MountAttribute.RDONLY, 0, 0))
   program.call('mount_setattr', [slots().target, program.string(''), AT_EMPTY_PATH, attr, 32], {
     args: { path, set: 'MOUNT_ATTR_RDONLY' },
-    failure: `error remounting "${path}" read-only`,
+    failure,
   })
 }

@@ -64,7 +64,7 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Buffer
   makePathsReadonly(program, spec)
   maskPaths(program, spec)
   // In a volume it may be missing; in the image it is not.
-  openTarget(program, process.cwd, 'directory')
+  openTarget(program, process.cwd, 'directory', `mkdir ${process.cwd}`)
   pivot(program, spec)
   controlTerminal(program, streams, undefined)
   resetSignals(program)

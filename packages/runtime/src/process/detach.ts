@@ -1,11 +1,15 @@
 import { Errno } from '@engine/linux'
-import type { Program } from '@engine/linux/program'
+import { Label, type Program } from '@engine/linux/program'
 import { closeAllBut, slots } from './descriptors.ts'
+import { jump } from './path-in-root.ts'
 
 const PR_SET_DUMPABLE = 4
 const PR_SET_NAME = 15
 const PR_SET_MM = 35
 const PR_SET_MM_EXE_FILE = 13
+const PR_SET_MM_MAP = 14
+/** struct prctl_mm_map: eleven addresses, a pointer, two 32-bit numbers. */
+const MM_MAP_BYTES = 104
 
 /**
  * Appends the beginning of every birth: the child lets go of all that it has from the shim and does not need. A fork has the
@@ -25,9 +29,28 @@ export function detach(program: Program, kept: readonly number[]): void {
   closeAllBut(program, [0, 1, 2, ...own, ...kept, ...(empty === undefined ? [] : [empty])])
   program.forgetParent()
   if (empty === undefined) return
-  // EPERM without CAP_SYS_RESOURCE, EBUSY while a mapping of Node is left: then its mount is still read-only (read-only-program.ts).
-  program.call('prctl', [PR_SET_MM, PR_SET_MM_EXE_FILE, empty, 0, 0], { args: { option: 'PR_SET_MM_EXE_FILE' }, allow: [Errno.EPERM, Errno.EBUSY, Errno.EACCES, Errno.EINVAL] })
+  becomeEmpty(program, empty)
   program.call('close', [empty], { args: {}, quiet: true })
+}
+
+/**
+ * Appends: /proc/self/exe leads to `empty`. There are two ways: one takes CONFIG_CHECKPOINT_RESTORE, the other CAP_SYS_RESOURCE;
+ * both fail while any mapping of Node is left. Where neither works, Node's mount is still read-only (read-only-program.ts).
+ */
+function becomeEmpty(program: Program, empty: number): void {
+  const allow = [Errno.EPERM, Errno.EBUSY, Errno.EACCES, Errno.EINVAL]
+  const map = Buffer.alloc(MM_MAP_BYTES)
+  // The addresses of code, data, heap, stack, arguments and environment are nobody's business; they only must be possible ones.
+  const somewhere = BigInt(program.apart())
+  for (let i = 0; i < 11; i++) map.writeBigUInt64LE(somewhere + BigInt(i % 2), i * 8)
+  map.writeUInt32LE(empty, 100)
+  const otherwise = new Label()
+  const done = new Label()
+  program.call('prctl', [PR_SET_MM, PR_SET_MM_MAP, program.bytes(map), MM_MAP_BYTES, 0], { args: { option: 'PR_SET_MM_MAP', exe: 'an empty file' }, allow, onAllowed: otherwise })
+  jump(program, done)
+  program.place(otherwise)
+  program.call('prctl', [PR_SET_MM, PR_SET_MM_EXE_FILE, empty, 0, 0], { args: { option: 'PR_SET_MM_EXE_FILE', exe: 'an empty file' }, allow })
+  program.place(done)
 }
 
 /** Appends: not to be traced. Anew after each change of user, which sets what fs.suid_dumpable says. */

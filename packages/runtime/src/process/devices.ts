@@ -24,7 +24,7 @@ export function makeDevices(program: Program, spec: OciSpec): void {
   // Runtime-spec, "Default Devices": these are the runtime's to supply; an entry of the spec for the same path wins.
   const named = new Set(spec.linux.devices.map(({ path }) => path))
   for (const device of [...defaultDevices.filter(({ path }) => !named.has(path)), ...spec.linux.devices]) addDevice(program, device)
-  openTarget(program, '/dev', 'directory')
+  openTarget(program, '/dev', 'directory', 'error creating /dev')
   for (const [path, target] of defaultDeviceLinks()) {
     program.call('symlinkat', [program.string(target), slots().target, program.string(posix.basename(path))], { args: { path, target }, allow: [Errno.EEXIST] })
   }
@@ -41,7 +41,7 @@ function addDevice(program: Program, device: OciDevice): void {
   if (![major, minor].every(Number.isInteger) || major < 0 || major > 0xfff || minor < 0 || minor > 0xf_ffff) {
     throw new EngineError('invalid-argument', `${failure}: invalid device number ${major}:${minor}`)
   }
-  openTarget(program, posix.dirname(path), 'directory')
+  openTarget(program, posix.dirname(path), 'directory', failure)
   const { target } = slots()
   const name = program.string(posix.basename(path))
   // What has the name already keeps it, and its owner.
@@ -56,7 +56,8 @@ function addDevice(program: Program, device: OciDevice): void {
  * name inside the container had a say in which file this is; and no link leads the bind elsewhere (CVE-2025-52565).
  */
 export function bindConsole(program: Program): void {
-  openTarget(program, '/dev/console', 'file', true)
-  cloneDescriptor(program, 0, 'the terminal', false, 'error mounting "console"')
+  const failure = 'error mounting "console"'
+  openTarget(program, '/dev/console', 'file', failure, true)
+  cloneDescriptor(program, 0, 'the terminal', false, failure)
   attach(program, slots().mount, { source: 'the terminal', destination: '/dev/console' })
 }

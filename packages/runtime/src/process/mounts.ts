@@ -67,7 +67,7 @@ export function mountAll(program: Program, prepared: readonly PreparedMount[], d
       mountCgroups(program, mount, options)
       continue
     }
-    openTarget(program, mount.destination, source?.kind ?? 'directory', mount.type === 'proc' || mount.type === 'sysfs')
+    openTarget(program, mount.destination, source?.kind ?? 'directory', `error mounting "${mount.source}" to rootfs at "${mount.destination}"`, mount.type === 'proc' || mount.type === 'sysfs')
     const isProc = mount.type === 'proc'
     if (!isProc && !coverable.has(mount.destination)) refuseProc(program, mount)
     if (source !== undefined) attach(program, source.fd, mount)
