@@ -141,6 +141,24 @@ describe('verbs on a running container', () => {
     assert.match(String((results[1] as PromiseRejectedResult).reason.message), /^removal of container [0-9a-f]+ is already in progress$/)
   })
 
+  test('a removal that meets a start kills what was started, or refuses', async () => {
+    const { engine, create, traces } = await world
+    for (const force of [true, false]) {
+      for (let round = 0; round < 3; round++) {
+        const id = await create(['sleep', '100'])
+        const [started, removed] = await Promise.allSettled([engine.containers.start(id), engine.containers.remove(id, { force, volumes: false, link: false })])
+        if (force) {
+          assert.equal(removed.status, 'fulfilled')
+          await until('nothing is left', () => traces(id).length === 0)
+        } else if (removed.status === 'rejected') {
+          assert.equal(started.status, 'fulfilled')
+          assert.match(String((removed.reason as Error).message), /container is running: stop the container before removing or force remove$/)
+          await engine.containers.remove(id, removal)
+        }
+      }
+    }
+  })
+
   test('verbs at once on one container do not interleave', async (t) => {
     const { engine, create, troubles } = await openTestEngine(t)
     const id = await create(['sleep', '100'])

@@ -9,7 +9,7 @@ import { sizes } from './size.ts'
 import { isRunning } from './state.ts'
 
 const known = new Set(['label', 'label!', 'until'])
-let pruning = false
+const pruning = new WeakSet<EngineContext>()
 
 /**
  * Removes every container that is not running and that the filters choose: `until` (created before), `label`, `label!`.
@@ -18,8 +18,8 @@ let pruning = false
 export async function pruneContainers(engine: EngineContext, filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
   refuseUnknownFilters(filters, known)
   const until = untilFilter(filters)
-  if (pruning) throw new EngineError('conflict', 'a prune operation is already running')
-  pruning = true
+  if (pruning.has(engine)) throw new EngineError('conflict', 'a prune operation is already running')
+  pruning.add(engine)
   try {
     const deleted: string[] = []
     let space = 0
@@ -39,6 +39,6 @@ export async function pruneContainers(engine: EngineContext, filters: Filters): 
     engine.events.publish('container', 'prune', '', { reclaimed: String(space) })
     return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: space }
   } finally {
-    pruning = false
+    pruning.delete(engine)
   }
 }

@@ -23,31 +23,42 @@ export async function removeContainerByRef(engine: EngineContext, ref: string, o
   if (options.link) throw new EngineError('not-implemented', 'links between containers are not supported yet: there is none to remove')
   const container = engine.containers.find(ref)
   if (container.removing) throw new EngineError('conflict', `removal of container ${ref} is already in progress`)
-  if (!options.force && isRunning(container.state)) {
-    const { status } = container.state
-    const reason = status === 'paused' ? 'container is paused and must be unpaused first' : `container is ${status}: stop the container before removing or force remove`
-    throw new EngineError('conflict', `cannot remove container ${JSON.stringify(ref)}: ${reason}`)
-  }
-  await removeContainer(engine, container, options)
+  await removeContainer(engine, container, options, ref)
 }
 
-/** Removes a container, whatever its state; returns as soon as another removal of it is under way. */
-export async function removeContainer(engine: EngineContext, container: Container, options: RemoveOptions): Promise<void> {
+/**
+ * Removes a container, whatever its state; returns at once when another removal of it is under way.
+ * @param ref how a client called it
+ * @throws EngineError conflict when it runs and `force` is not set
+ */
+export async function removeContainer(engine: EngineContext, container: Container, options: RemoveOptions, ref = container.name): Promise<void> {
   if (container.removing) return
   container.removing = true
   try {
-    if (isRunning(container.state)) {
-      try {
-        await killContainer(engine, container)
-      } catch (cause) {
-        throw new EngineError('internal', `cannot remove container ${JSON.stringify(container.name)}: could not kill: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-      }
+    let removed = false
+    // It may be started in the moment before its turn comes.
+    while (!removed) {
+      if (isRunning(container.state)) await endForRemoval(engine, container, options, ref)
+      removed = await container.lock.run(async () => {
+        if (isRunning(container.state)) return false
+        await withContainer(container.id, () => removeStopped(engine, container, options))
+        return true
+      })
     }
-    await container.lock.run(() => withContainer(container.id, () => removeStopped(engine, container, options)))
   } catch (error) {
     container.removing = false
-    container.wake('removed', error instanceof Error ? error.message : String(error))
     throw error
+  }
+}
+
+async function endForRemoval(engine: EngineContext, container: Container, { force }: RemoveOptions, ref: string): Promise<void> {
+  const refused = (code: 'conflict' | 'internal', reason: string, cause?: unknown): EngineError => new EngineError(code, `cannot remove container ${JSON.stringify(ref)}: ${reason}`, { cause })
+  const { status } = container.state
+  if (!force) throw refused('conflict', status === 'paused' ? 'container is paused and must be unpaused first' : `container is ${status}: stop the container before removing or force remove`)
+  try {
+    await killContainer(engine, container)
+  } catch (cause) {
+    throw refused('internal', `could not kill: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
 }
 
@@ -66,6 +77,7 @@ async function removeStopped(engine: EngineContext, container: Container, option
       engine.containers.saveState(container)
       engine.intents.end(intent)
     })
+    container.wake('removed', container.state.error)
     throw error
   }
 }
