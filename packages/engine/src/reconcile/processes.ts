@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { isFrozen, readExitFile, type ExitStatus, type ShimProcess } from '@engine/runtime'
@@ -106,14 +107,25 @@ function endOf(engine: EngineContext, process: ShimProcess | undefined, director
   return { code: 255, oomKilled: false, finishedAt: rfc3339(now()), lost: true }
 }
 
+/** How long a process may take to be gone after its SIGKILL, its output's bounded drain with it; in milliseconds, and how often it is asked for. */
+const endPatience = 10_000
+const endInterval = 20
+
 /** A process whose start was never committed: nobody was told of it. */
-async function endStranger(engine: EngineContext, { container, exec, pid, startTime, status }: ShimProcess): Promise<void> {
-  if (status === undefined) {
+async function endStranger(engine: EngineContext, stranger: ShimProcess): Promise<void> {
+  const { container, exec, pid, startTime } = stranger
+  if (stranger.status === undefined) {
     engine.options.log('warn', { container, pid }, 'ending a process whose start was interrupted')
     kill(pid, startTime)
-    for (let wait = 0; wait < 100 && processStat(pid)?.startTime === startTime && processStat(pid)?.state !== 'Z'; wait++) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (let waited = 0; waited < endPatience && (await isLive(engine, stranger)); waited += endInterval) await sleep(endInterval)
   }
   await engine.shim.release(exec === undefined ? { container } : { container, exec })
+}
+
+/** Whether the shim has not yet said that a process has ended. */
+async function isLive(engine: EngineContext, { container, exec }: ShimProcess): Promise<boolean> {
+  const found = (await engine.shim.list()).find((process) => process.container === container && process.exec === exec)
+  return found !== undefined && found.status === undefined
 }
 
 function kill(pid: number, startTime: string): void {
