@@ -19,9 +19,9 @@ export const command = defineCommand({
   args: [1, 1],
   async run({ flags, args: [container = ''] }, { client }) {
     const state = await inspectForAttach(client, container)
-    if (!state.running) throw new CommandError('cannot attach to a stopped container, start it first')
-    if (state.paused) throw new CommandError('cannot attach to a paused container, unpause it first')
-    if (state.restarting) throw new CommandError('cannot attach to a restarting container, wait until it is running')
+    if (!state.running) throw new CommandError('You cannot attach to a stopped container, start it first')
+    if (state.paused) throw new CommandError('You cannot attach to a paused container, unpause it first')
+    if (state.restarting) throw new CommandError('You cannot attach to a restarting container, wait until it is running')
     const stdin = !flags['no-stdin'] && state.openStdin
     checkTerminal(stdin, state.tty)
     using cleanup = new DisposableStack()

@@ -33,8 +33,8 @@ export const command = defineCommand({
     if (flags.format === undefined || flags.format === '') print(show(own, server))
     else if (flags.format === 'json') print(`${JSON.stringify({ Client: own, Server: server ?? null })}\n`)
     else {
-      const { compile } = await import('../output/go-template/index.ts')
-      print(`${compile(flags.format)({ Client: own, Server: server ?? null })}\n`)
+      const { compile, typed } = await import('../output/go-template/index.ts')
+      print(`${compile(flags.format)(typed({ Client: own, Server: server ?? null }))}\n`)
     }
     if (failure === undefined) return 0
     printError(`${describeError(failure)}\n`)
@@ -64,7 +64,7 @@ function details(of: Readonly<Record<string, string>>): string[][] {
   const line = (label: string, value: string | undefined): string[][] => (value === undefined || value === '' ? [] : [[`  ${label}:`, value]])
   return [
     ...line('API version', ApiVersion === undefined ? undefined : `${ApiVersion} (minimum version ${MinAPIVersion ?? ApiVersion})`),
-    ...line('Go version', GoVersion),
+    ...line(GoVersion?.startsWith('node') === true ? 'Node.js version' : 'Go version', GoVersion?.replace(/^node-/, 'v')),
     ...Object.entries(more).flatMap(([key, value]) => line(key, value)),
     ...line('Git commit', GitCommit),
     ...line('Built', BuildTime),

@@ -1,5 +1,5 @@
-import { type Client } from '../connection/client.ts'
-import { printError } from '../terminal/output.ts'
+import type { Client } from '../connection/client.ts'
+import { CommandError } from './command.ts'
 
 /** What `POST /containers/{id}/wait` answers. */
 export interface WaitAnswer {
@@ -9,7 +9,7 @@ export interface WaitAnswer {
 
 /** A wait that the daemon has taken note of. */
 export interface Waiting {
-  /** The exit status, once there is one; 125 when waiting failed. */
+  /** The exit status, once there is one. Rejects with an ApiError, or a CommandError of status 125. */
   readonly status: Promise<number>
   /** Waits no more. */
   cancel(): void
@@ -21,11 +21,9 @@ export async function waitForExit(client: Client, id: string, condition: 'next-e
   const read = async (): Promise<number> => {
     for await (const answer of lines<WaitAnswer>()) {
       if (answer.Error?.Message === undefined) return answer.StatusCode
-      printError(`Error waiting for container: ${answer.Error.Message}\n`)
-      return 125
+      throw new CommandError(`Error waiting for container: ${answer.Error.Message}`, 125)
     }
-    printError('Error waiting for container: unexpected end of the answer\n')
-    return 125
+    throw new CommandError('Error waiting for container: unexpected end of the answer', 125)
   }
   const status = read()
   status.catch(() => undefined)

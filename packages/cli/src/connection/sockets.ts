@@ -43,7 +43,7 @@ export class Sockets {
 
 class Idle {
   readonly #socket: Socket
-  readonly #since = performance.now()
+  readonly #since = Date.now()
   #failure: Error | undefined
   #connected: boolean
 
@@ -63,7 +63,7 @@ class Idle {
   /** A failure to connect counts as usable: it is what the request must report. */
   get usable(): boolean {
     if (!this.#connected) return true
-    return performance.now() - this.#since < IDLE_LIMIT && !this.#socket.destroyed && this.#socket.writable && !this.#socket.readableEnded
+    return Math.abs(Date.now() - this.#since) < IDLE_LIMIT && !this.#socket.destroyed && this.#socket.writable && !this.#socket.readableEnded
   }
 
   discard(): void {
@@ -73,9 +73,15 @@ class Idle {
   async socket(): Promise<Socket> {
     const socket = this.#socket
     if (!this.#connected && this.#failure === undefined) {
-      await new Promise<void>((resolve) => socket.once('connect', () => resolve()).once('close', () => resolve()))
+      await new Promise<void>((resolve) => {
+        const settle = (): void => {
+          socket.off('connect', settle).off('close', settle)
+          resolve()
+        }
+        socket.on('connect', settle).on('close', settle)
+      })
     }
-    socket.off('error', this.#onError).off('connect', this.#onConnect).removeAllListeners('close')
+    socket.off('error', this.#onError).off('connect', this.#onConnect)
     if (this.#failure !== undefined) throw this.#failure
     return socket
   }

@@ -46,7 +46,8 @@ function showGroup(group: readonly LedgerEntry[]): string {
     const result = entry.Errno === undefined ? String(entry.Result) : `${entry.Result} ${entry.Errno}`
     return `  ${(offsets[i] ?? '').padStart(offsetWidth)}  ${entry.Process.padEnd(processWidth)}  ${(calls[i] ?? '').padEnd(callWidth)}  = ${result}  (${microseconds(entry.Nanoseconds)})`
   })
-  const failed = group.filter((entry) => entry.Errno !== undefined).length
+  // A directory that is there already is what was wanted.
+  const failed = group.filter((entry) => entry.Errno !== undefined && entry.Errno !== 'EEXIST').length
   const total = group.reduce((sum, entry) => sum + entry.Nanoseconds, 0)
   const summary = `${group.length} ${group.length === 1 ? 'action' : 'actions'}${failed === 0 ? '' : `, ${failed} failed`}, ${milliseconds(total)} in the kernel`
   return `${group[0]?.Cause ?? ''}  ${moment(start)}  (${summary})\n${lines.join('\n')}\n`

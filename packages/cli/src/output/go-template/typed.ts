@@ -42,9 +42,10 @@ export function typed(json: unknown, name = ''): Value {
   if (Array.isArray(json)) return json.map((item: unknown) => typed(item, `${name}[]`))
   if (typeof json !== 'object') return json
   const entries = Object.entries(json)
-  if (maps.has(name)) return Object.fromEntries(entries.map(([key, item]) => [key, typed(item, `${name}[]`)]))
+  // Go writes maps sorted, also as JSON.
+  if (maps.has(name)) return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, typed(item, `${name}[]`)]))
   const fields = entries.map(([key, item]): [string, Value] => [key, mapsWithin[name]?.has(key) === true ? (item ?? new Nil('map[]')) : typed(item, key)])
   const present = Object.fromEntries(fields)
   const absent = Object.entries(optional[name] ?? {}).filter(([field]) => !Object.hasOwn(present, field))
-  return new Struct({ ...present, ...Object.fromEntries(absent) }, json)
+  return new Struct(present, Object.fromEntries(absent))
 }

@@ -24,15 +24,16 @@ export class Row {
 /** A Go struct decoded from JSON. Fields that its type has but the text leaves out are nil. */
 export class Struct {
   readonly fields: Readonly<Record<string, Value>>
-  readonly source: unknown
+  readonly #present: Readonly<Record<string, Value>>
 
-  constructor(fields: Readonly<Record<string, Value>>, source: unknown) {
-    this.fields = fields
-    this.source = source
+  /** @param absent fields of the type that the text leaves out, with their zero values */
+  constructor(present: Readonly<Record<string, Value>>, absent: Readonly<Record<string, Value>> = {}) {
+    this.#present = present
+    this.fields = { ...present, ...absent }
   }
 
-  toJSON(): unknown {
-    return this.source
+  toJSON(): Readonly<Record<string, Value>> {
+    return this.#present
   }
 }
 
