@@ -57,8 +57,14 @@ async function world(t: TestContext): Promise<World> {
     store,
     containers: registry,
     events: publisher,
-    pause: async (id) => void paused.push(`pause ${id}`),
-    unpause: async (id) => void paused.push(`unpause ${id}`),
+    async whilePaused(id, work) {
+      paused.push(`pause ${id}`)
+      try {
+        return await work()
+      } finally {
+        paused.push(`unpause ${id}`)
+      }
+    },
   }
   const images = imageVerbs(verbs, () => Readable.from([]))
   return {

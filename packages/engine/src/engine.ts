@@ -5,6 +5,7 @@ import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, cleanBuilds } from './builds/build.ts'
 import type { EngineContext } from './context.ts'
 import { containerVerbs } from './containers/containers.ts'
+import { whilePaused } from './containers/pause.ts'
 import { ContainerRegistry } from './containers/registry.ts'
 import { openDataRoot } from './data-root.ts'
 import { Events } from './events/events.ts'
@@ -93,7 +94,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     containers: verbs,
     execs: execVerbs(context),
     images: imageVerbs(
-      { store: images, containers, events, pause: (id) => verbs.pause(id), unpause: (id) => verbs.unpause(id) },
+      { store: images, containers, events, whilePaused: (id, work) => whilePaused(context, id, work) },
       buildVerb(builder),
     ),
     networks: createNetworks(context),

@@ -34,3 +34,31 @@ export async function unpauseContainer(engine: EngineContext, ref: string): Prom
     }),
   )
 }
+
+/**
+ * Freezes a running container while `work` is done. Should engined die meanwhile, the next one lets the container go on.
+ * @throws EngineError as pauseContainer, and what `work` throws
+ */
+export async function whilePaused<T>(engine: EngineContext, id: string, work: () => Promise<T>): Promise<T> {
+  const intent = engine.intents.begin('container pause', id)
+  try {
+    await pauseContainer(engine, id)
+    try {
+      return await work()
+    } finally {
+      await letGoOn(engine, id)
+    }
+  } finally {
+    engine.intents.end(intent)
+  }
+}
+
+/** Unpauses a container, unless it was killed, unpaused or removed meanwhile. */
+export async function letGoOn(engine: EngineContext, id: string): Promise<void> {
+  const container = engine.containers.get(id)
+  await container?.lock.run(() =>
+    withContainer(id, () => {
+      if (container.state.status === 'paused') resume(engine, container)
+    }),
+  )
+}

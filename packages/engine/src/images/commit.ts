@@ -24,15 +24,10 @@ export async function commitContainer(verbs: ImageVerbs, ref: string, options: P
   const config = runConfig(mergeConfig(given, container.record.config, container.id))
   using _held = store.hold(`commit ${container.id}`)
   const paused = options.pause && container.state.status === 'running'
-  if (paused) await verbs.pause(container.id)
-  let layer: Layer
   const parent = store.get(container.record.imageId)
   const diffIds = container.record.layers.map((id) => diffIdOf(verbs, id)).reverse()
-  try {
-    layer = await store.overlay.createLayer({ snapshot: container.id }, container.record.layers, (diffId) => digestHex(chainId([...diffIds, diffId])))
-  } finally {
-    if (paused) await verbs.unpause(container.id)
-  }
+  const copy = (): Promise<Layer> => store.overlay.createLayer({ snapshot: container.id }, container.record.layers, (diffId) => digestHex(chainId([...diffIds, diffId])))
+  const layer = paused ? await verbs.whilePaused(container.id, copy) : await copy()
   const isEmpty = layer.diffId === emptyTar
   const image = writeImageConfig(childConfig(parent?.config, diffIds, container, config, options, isEmpty ? undefined : layer.diffId))
   await store.add(image, parent?.id ?? '', isEmpty ? undefined : layer)

@@ -7,7 +7,6 @@ export interface ImageVerbs {
   readonly store: ImageStore
   readonly containers: Pick<ContainerRegistry, 'find' | 'all' | 'usersOfImage'>
   readonly events: Pick<Events, 'publish'>
-  /** Freezes a running container's processes, and lets them go on. */
-  pause(container: string): Promise<void>
-  unpause(container: string): Promise<void>
+  /** Freezes a running container's processes while `work` is done. */
+  whilePaused<T>(container: string, work: () => Promise<T>): Promise<T>
 }

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { z } from 'zod'
+import { letGoOn } from '../containers/pause.ts'
 import { finishRemoval } from '../containers/remove.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
@@ -27,6 +28,8 @@ export async function settleIntents(engine: EngineContext): Promise<void> {
           engine.intents.end(id)
         })
         continue
+      } else if (operation === 'container pause') {
+        await letGoOn(engine, subject)
       }
       engine.intents.end(id)
     } catch (error) {
