@@ -42,7 +42,9 @@ function becomeEmpty(program: Program, empty: number): void {
   const map = Buffer.alloc(MM_MAP_BYTES)
   // The addresses of code, data, heap, stack, arguments and environment are nobody's business; they only must be possible ones.
   const somewhere = BigInt(program.apart())
-  for (let i = 0; i < 11; i++) map.writeBigUInt64LE(somewhere + BigInt(i % 2), i * 8)
+  for (let i = 0; i < 11; i++) map.writeBigUInt64LE(somewhere, i * 8)
+  // The second is the end of the code, which must not be its start.
+  map.writeBigUInt64LE(somewhere + 1n, 8)
   map.writeUInt32LE(empty, 100)
   const otherwise = new Label()
   const done = new Label()
