@@ -1,17 +1,9 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { door } from '@engine/linux'
-import { libc } from '@engine/linux/libc'
+import { eventfdCreate } from '@engine/linux/eventfd'
+import { IN_MODIFY, inotifyCreate, inotifyWatch } from '@engine/linux/inotify'
 import { writeControl } from './control-file.ts'
 import { oomKills } from './events.ts'
 import { cgroupLayout } from './hierarchy.ts'
-
-const EFD_NONBLOCK = 0o4000
-const EFD_CLOEXEC = 0o2000000
-const IN_MODIFY = 2
-
-const eventfd: (initial: number, flags: number) => number = libc.func('int eventfd(unsigned int, int)')
-const inotifyInit1: (flags: number) => number = libc.func('int inotify_init1(int)')
-const inotifyAddWatch: (fd: number, path: string, mask: number) => number = libc.func('int inotify_add_watch(int, const char *, uint32_t)')
 
 /** A descriptor that becomes readable when a cgroup may have run out of memory, for somebody's epoll. */
 export interface OomWatch extends Disposable {
@@ -47,7 +39,7 @@ export function watchOom(path: string): OomWatch | undefined {
 }
 
 function connectEventfd(directory: string): number {
-  const event = door('eventfd', () => ({}), () => eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
+  const event = eventfdCreate()
   try {
     const control = openSync(`${directory}/memory.oom_control`, constants.O_RDONLY)
     try {
@@ -63,9 +55,9 @@ function connectEventfd(directory: string): number {
 }
 
 function watchFile(file: string): number {
-  const fd = door('inotify_init1', () => ({}), () => inotifyInit1(EFD_NONBLOCK | EFD_CLOEXEC))
+  const fd = inotifyCreate()
   try {
-    door('inotify_add_watch', () => ({ path: file, mask: 'IN_MODIFY' }), () => inotifyAddWatch(fd, file, IN_MODIFY))
+    inotifyWatch(fd, file, IN_MODIFY)
     return fd
   } catch (error) {
     closeSync(fd)

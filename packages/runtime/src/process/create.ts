@@ -2,6 +2,7 @@ import type { OciSpec } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
 import type { Birth, Stdio } from './birth.ts'
 import { refuseUnlessRunnable } from './check-spec.ts'
+import { makeBehindLinks } from './dangling-links.ts'
 import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
 import { bindConsole, makeDevices } from './devices.ts'
@@ -39,6 +40,7 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Buffer
   const filter = compiled === undefined ? undefined : guard(compiled, ['exit_group'])
   const joined = openJoined(spec, hold)
   const cgroup = openCgroup(spec.linux.cgroupsPath, hold)
+  makeBehindLinks(spec)
   const mounts = prepareMounts(spec, hold)
   const devptsMount = spec.mounts.find((mount) => mount.type === 'devpts')
   const streams = openStreams(stdio, scope, () => parseMountOptions(devptsMount?.options ?? []).data)
