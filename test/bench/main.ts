@@ -38,7 +38,7 @@ function command(program: readonly string[], args: readonly string[]): Promise<v
   })
 }
 
-const engineCommand = [join(dist, 'bin/node'), join(dist, 'engine.cjs'), '--host', daemon.host]
+const engineCommand = [join(dist, 'bin/node'), '--', join(dist, 'engine.cjs'), '--host', daemon.host]
 const commands = (args: readonly string[]): Record<string, () => Promise<void>> => ({
   engine: () => command(engineCommand, args),
   ...(docker === undefined ? {} : { docker: () => command(['docker', '-H', docker], args) }),

@@ -26,7 +26,7 @@ export function run(program: string, args: readonly string[], options: { readonl
 
 /** Runs the command `engine` against a daemon. */
 export function engine(host: string, ...args: readonly string[]): Promise<Ended> {
-  return run(join(dist, 'bin/node'), [join(dist, 'engine.cjs'), ...args], { env: { ENGINE_HOST: host } })
+  return run(join(dist, 'bin/node'), ['--', join(dist, 'engine.cjs'), ...args], { env: { ENGINE_HOST: host } })
 }
 
 /** Runs the real docker command against a daemon's socket. */

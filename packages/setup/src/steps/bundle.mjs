@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { commandLineBundle } from '../../../cli/src/bundle/options.mjs'
 import { dist, pinnedNode, root } from './places.mjs'
-import { SetupError } from './report.mjs'
+import { SetupError, run } from './report.mjs'
 
 /** The shipped programs: entry points by the name of their bundle. */
 const programs = {
@@ -56,21 +57,16 @@ export async function bundle() {
   const bundles = [
     ...Object.entries(programs)
       .map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(dist, `${name}.cjs`) })),
-    build({ ...common, entryPoints: ['packages/cli/src/main.ts'], outfile: join(dist, 'engine.cjs'), ...commandLine }),
+    build({ ...commandLineBundle(join(dist, 'engine.cjs')), define: common.define, absWorkingDir: root, logLevel: 'silent' }),
   ]
   await Promise.all(bundles).catch((/** @type {Error} */ error) => {
     throw new SetupError(error.message)
   })
+  await run(pinnedNode, [join(root, 'packages/cli/src/bundle/code-cache.mjs'), join(dist, 'engine.cjs')])
   copyNative()
   linkNode()
   writeFileSync(stamp, digest)
   return undefined
-}
-
-/** The command line starts quickly: string-width, which yargs draws in, starts the ICU library when it is loaded (22 ms). */
-const commandLine = {
-  alias: { 'string-width': join(root, 'packages/cli/src/output/string-width.ts') },
-  minify: true,
 }
 
 /** Copies packages with binaries, only what this machine needs of them, so that dist/ works wherever it is put. */

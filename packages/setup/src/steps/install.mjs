@@ -44,7 +44,8 @@ export function installPrograms() {
 const node = join(installed.programs, 'bin/node')
 /** How the kernel finds the programs that are commands. @type {Readonly<Record<string, string>>} */
 const firstLines = {
-  'engine.cjs': `#!${node}`,
+  // Without the dashes Node would take flags of engine's for its own: it looks for --env-file in all of argv.
+  'engine.cjs': `#!${node} --`,
   'engined.cjs': `#!/usr/bin/env -S ${node} ${daemonFlags.join(' ')}`,
 }
 
