@@ -12,8 +12,8 @@ import { redact } from './redact.ts'
 const delay = 100
 /** Actions kept of one container, the newest. */
 const perContainer = 10_000
-/** Actions kept in all, the newest; about 50 MB. */
-const inAll = 400_000
+/** Actions kept in all, the newest; some 200 bytes each, so about 50 MB. */
+const inAll = 250_000
 /** Actions of one batch that are kept in memory until it is stored; what is beyond is counted in the last entry. */
 const perBatch = 5_000
 
@@ -23,15 +23,18 @@ interface Batch {
   dropped: number
 }
 
-const action = z.object({
-  call: z.string(),
-  args: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  result: z.number(),
-  errno: z.string().optional(),
-  nanoseconds: z.number(),
-  at: z.string(),
-  process: z.enum(['engined', 'shim', 'init']),
-})
+/** An action as it is stored, without names: there are hundreds of a start. `errno` is '' when it did not fail. */
+const action = z.tuple([
+  z.string(), // call
+  z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])), // args
+  z.number(), // result
+  z.string(), // errno
+  z.number(), // nanoseconds
+  z.string(), // at
+  z.enum(['engined', 'shim', 'init']),
+])
+type StoredAction = z.infer<typeof action>
+
 const batchRow = z.object({ first_sequence: z.number(), exec_id: z.string().nullable(), cause: z.string(), cause_id: z.string(), actions: z.string() })
 
 /**
@@ -48,6 +51,9 @@ export class Ledger {
   readonly #before: ReturnType<typeof setTracer>
   #timer: NodeJS.Timeout | undefined
   #sequence: number
+  /** Actions stored of a container since it was last cut to its share. */
+  readonly #grown = new Map<string, number>()
+  #nextSweep = 0
   #failed: (error: unknown) => void
 
   /**
@@ -74,7 +80,8 @@ export class Ledger {
   #trace(record: SyscallRecord): void {
     const about = subject()
     if (about?.container === undefined) return
-    this.#add(about, { ...record, at: now().toString(), process: 'engined' })
+    // The record was made for this call: it is completed, not copied.
+    this.#add(about, Object.assign(record, { at: now().toString(), process: 'engined' as const }))
   }
 
   /** Takes in what the shim and the container's init did, as they reported it. */
@@ -114,7 +121,7 @@ export class Ledger {
     try {
       transaction(this.#db, () => {
         for (const batch of batches) this.#store(batch)
-        this.#dropOldest.run(this.#sequence - inAll)
+        this.#dropOld()
       })
     } catch (error) {
       this.#failed(error)
@@ -123,21 +130,31 @@ export class Ledger {
 
   #store(batch: Batch): void {
     const { cause, container, exec } = batch.subject
-    const actions = batch.actions.map((record) => {
-      const args = redact(record.args)
-      return args === record.args ? record : { ...record, args }
-    })
+    const { actions } = batch
     // Reports of the shim come after what engined did meanwhile; the story is told by the clock.
     if (actions.some((record, i) => i > 0 && isBefore(record.at, (actions[i - 1] as ActionRecord).at))) {
       actions.sort((a, b) => (isBefore(a.at, b.at) ? -1 : isBefore(b.at, a.at) ? 1 : 0))
     }
-    if (batch.dropped > 0) {
-      const last = actions.at(-1) as ActionRecord
-      actions.push({ call: 'further actions', args: { count: batch.dropped }, result: 0, nanoseconds: 0, at: last.at, process: last.process })
+    const stored = actions.map(({ call, args, result, errno = '', nanoseconds, at, process }): StoredAction => [call, redact(args), result, errno, nanoseconds, at, process])
+    const last = actions.at(-1)
+    if (batch.dropped > 0 && last !== undefined) stored.push(['further actions', { count: batch.dropped }, 0, '', 0, last.at, last.process])
+    this.#insert.run(this.#sequence, stored.length, container, exec ?? null, cause.request, cause.id, JSON.stringify(stored))
+    this.#sequence += stored.length
+    this.#grown.set(container, (this.#grown.get(container) ?? 0) + stored.length)
+  }
+
+  /** Keeps to the caps. A container is looked at when it may be over its own; all of them once in a while. */
+  #dropOld(): void {
+    for (const [container, added] of this.#grown) {
+      if (added < perContainer / 10) continue
+      this.#dropContainer.run(container, container, perContainer)
+      this.#grown.delete(container)
     }
-    this.#insert.run(this.#sequence, actions.length, container, exec ?? null, cause.request, cause.id, JSON.stringify(actions))
-    this.#sequence += actions.length
-    this.#dropContainer.run(container, container, perContainer)
+    if (this.#sequence < this.#nextSweep) return
+    this.#dropOldest.run(this.#sequence - inAll)
+    // What is not remembered here stays below its cap by the one for all.
+    this.#grown.clear()
+    this.#nextSweep = this.#sequence + inAll / 100
   }
 
   /** The id of a container that may be gone, by id, name (the newest of that name) or beginning of the id. */
@@ -162,19 +179,19 @@ export class Ledger {
     const rows = this.#db.prepare<[string]>('SELECT first_sequence, exec_id, cause, cause_id, actions FROM batches WHERE container_id = ? ORDER BY first_sequence').all(container)
     return rows.flatMap((raw) => {
       const row = batchRow.parse(raw)
-      return z.array(action).parse(JSON.parse(row.actions)).map((record, i): LedgerEntry => ({
+      return z.array(action).parse(JSON.parse(row.actions)).map(([call, args, result, errno, nanoseconds, at, process], i): LedgerEntry => ({
         Sequence: row.first_sequence + i,
-        At: record.at,
+        At: at,
         ContainerID: container,
         ...(row.exec_id === null ? {} : { ExecID: row.exec_id }),
-        Process: record.process,
+        Process: process,
         Cause: row.cause,
         CauseID: row.cause_id,
-        Call: record.call,
-        Args: record.args,
-        Result: record.result,
-        ...(record.errno === undefined ? {} : { Errno: record.errno }),
-        Nanoseconds: record.nanoseconds,
+        Call: call,
+        Args: args,
+        Result: result,
+        ...(errno === '' ? {} : { Errno: errno }),
+        Nanoseconds: nanoseconds,
       }))
     })
   }
