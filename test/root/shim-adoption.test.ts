@@ -19,7 +19,7 @@ after(async () => {
 
 /** Kills the shim, and waits until another one has adopted what the client holds. */
 async function loseShim(meanwhile: () => void = () => undefined): Promise<void> {
-  const lost = new Promise<void>((resolve) => shim.client.onLost(resolve))
+  const lost = new Promise<void>((resolve) => shim.client.onLost(() => resolve()))
   const { pid } = shim
   process.kill(pid, 'SIGKILL')
   meanwhile()

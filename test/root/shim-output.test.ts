@@ -45,7 +45,7 @@ describe('the output of a container', () => {
     const { args, out, err } = counting(1_500_000)
     const process = await shim.run(args)
     const collector = new Collector(process)
-    const lost = new Promise<void>((resolve) => shim.client.onLost(resolve))
+    const lost = new Promise<void>((resolve) => shim.client.onLost(() => resolve()))
     while (collector.bytes[1] < MIB) {
       collector.read(5)
       await sleep(2)

@@ -10,9 +10,9 @@ export function followShim(engine: EngineContext): void {
   engine.shim.onEvent((event) => {
     follow(engine, event).catch((error: unknown) => engine.options.log('error', { container: event.container, event: event.event, error: String(error) }, 'a message of the shim could not be followed'))
   })
-  engine.shim.onLost(() => {
+  engine.shim.onLost((adopted) => {
     engine.options.log('warn', {}, 'the shim died; another one has taken over')
-    causedByEngine('shim lost', () => reconcileProcesses(engine, { openLogs: false })).catch((error: unknown) =>
+    causedByEngine('shim lost', () => reconcileProcesses(engine, adopted, { openLogs: false })).catch((error: unknown) =>
       engine.options.log('error', { error: String(error) }, 'containers could not be compared with the new shim'),
     )
   })

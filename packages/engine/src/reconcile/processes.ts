@@ -21,11 +21,12 @@ const keyOf = (container: string, exec = ''): string => `${container}/${exec}`
 /**
  * Brings containers and execs that the database has as running together with the processes that there are: takes those up again
  * that still run, records the end of those that ended meanwhile, and ends what nobody knows.
+ * @param processes what the shim has; nothing that is being started at this moment
  * @param options `openLogs` at the start, when nothing is open yet; not when only the shim was lost
  */
-export async function reconcileProcesses(engine: EngineContext, options: { readonly openLogs: boolean }): Promise<void> {
-  const known: Known = new Map((await engine.shim.list()).map((process) => [keyOf(process.container, process.exec), process]))
-  const strangers = [...known.values()].filter((process) => !isKnown(engine, process))
+export async function reconcileProcesses(engine: EngineContext, processes: readonly ShimProcess[], options: { readonly openLogs: boolean }): Promise<void> {
+  const known: Known = new Map(processes.map((process) => [keyOf(process.container, process.exec), process]))
+  const strangers = processes.filter((process) => !isKnown(engine, process))
   const running = engine.containers.all().filter(({ state }) => hasProcess(state))
   await Promise.all([
     ...running.map((container) => logged(engine, container.id, () => takeUp(engine, container, known, options.openLogs))),
@@ -70,7 +71,8 @@ async function takeUp(engine: EngineContext, container: Container, known: Known,
 }
 
 async function takeUpExec(engine: EngineContext, exec: Exec, known: Known, openLogs: boolean): Promise<void> {
-  if (exec.status !== 'running') return
+  // Without a pid it is just being started.
+  if (exec.status !== 'running' || exec.pid === 0) return
   const container = engine.containers.get(exec.container)
   const paths = engine.paths.container(exec.container).exec(exec.id)
   const process = match(known.get(keyOf(exec.container, exec.id)), exec)

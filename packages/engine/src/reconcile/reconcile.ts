@@ -19,7 +19,7 @@ export async function reconcile(engine: EngineContext): Promise<void> {
       const { lease } = container.sandbox.endpoint ?? {}
       if (lease !== undefined && hasProcess(container.state)) engine.networks.adopt(container.id, lease)
     }
-    await reconcileProcesses(engine, { openLogs: true })
+    await reconcileProcesses(engine, await engine.shim.list(), { openLogs: true })
     await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))
     await settleIntents(engine)
     settleStates(engine)

@@ -65,8 +65,9 @@ export interface ShimClient {
   /**
    * Called when the shim has died, after another one has been started and has adopted every process that this client holds
    * (all it started, and all that were in the shim's list when it connected). Adopting one of them again does nothing.
+   * The listener gets the new shim's list from before any request was passed on to it: what is started meanwhile is not in it.
    */
-  onLost(listener: () => void): void
+  onLost(listener: (adopted: readonly ShimProcess[]) => void): void
   /** Whether the shim runs another program, or another Node, than `program` and `nodeBinary` of its options are now. */
   outdated(): Promise<boolean>
   /** Re-executes the shim in place with the program at `path`; children and descriptors stay. */

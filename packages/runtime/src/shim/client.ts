@@ -35,7 +35,7 @@ class Client implements ShimClient {
   readonly #options: ShimOptions
   readonly #held = new Map<string, HeldProcess>()
   readonly #eventListeners: ((event: ShimEvent) => void)[] = []
-  readonly #lostListeners: (() => void)[] = []
+  readonly #lostListeners: ((adopted: readonly ShimProcess[]) => void)[] = []
   /** The connection, or the way to the next one. */
   #connection: Promise<ShimConnection>
   #shim: { readonly pid: number; readonly startTime: string; readonly pidfd: number } | undefined
@@ -93,7 +93,7 @@ class Client implements ShimClient {
     this.#eventListeners.push(listener)
   }
 
-  onLost(listener: () => void): void {
+  onLost(listener: (adopted: readonly ShimProcess[]) => void): void {
     this.#lostListeners.push(listener)
   }
 
@@ -195,14 +195,15 @@ class Client implements ShimClient {
         })
       }
     }
-    for (const process of await connection.request<readonly ShimProcess[]>('list')) {
+    const processes = await connection.request<readonly ShimProcess[]>('list')
+    for (const process of processes) {
       const { pid, status } = process
       if (again) this.#event({ event: 'output', ...keyOf(process) })
       if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
       await this.#hold(connection, process)
     }
     void connection.closed.then(() => this.#reconnect())
-    if (lost) for (const listener of this.#lostListeners) listener()
+    if (lost) for (const listener of this.#lostListeners) listener(processes)
     return connection
   }
 
