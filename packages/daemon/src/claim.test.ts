@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '@engine/linux'
 import { claim } from './claim.ts'
 import { writePidfile } from './pidfile.ts'
@@ -45,6 +48,20 @@ describe('pidfile', () => {
     assert.equal(readFileSync(file, 'utf8'), `${process.pid}\n`)
     remove()
     assert.equal(existsSync(file), false)
+  })
+
+  it('of an engined that is dead, but that its parent has not noticed, is replaced', async (t) => {
+    const file = join(directory, 'pid')
+    copyFileSync('/bin/true', join(directory, 'engined'))
+    // What the shell becomes does not wait for its children.
+    const parent = spawn('sh', ['-c', `${join(directory, 'engined')} & echo $!; exec sleep 60`], { stdio: ['ignore', 'pipe', 'ignore'] })
+    t.after(() => parent.kill('SIGKILL'))
+    const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string]
+    const stat = (): string => readFileSync(`/proc/${Number(line)}/stat`, 'utf8')
+    while (!stat().includes(') Z ')) await sleep(5)
+    assert.match(stat(), /\(engined\)/)
+    writeFileSync(file, line)
+    writePidfile(file)()
   })
 
   it('of a dead or foreign process is replaced', () => {

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { EngineError } from '@engine/linux'
+import { processStat } from '@engine/linux/process-stat'
 
 /**
  * Writes this process's pid to a file.
@@ -28,10 +29,12 @@ function pidIn(path: string): number | undefined {
   }
 }
 
-/** A pid may have been reused: only a process that bears our name counts. */
+/** A pid may have been reused: only a process that bears our name counts. A dead one that waits for its parent to notice bears it still. */
 function runningEngined(path: string): number | undefined {
   const pid = pidIn(path)
   if (pid === undefined || pid === process.pid) return undefined
+  const stat = processStat(pid)
+  if (stat === undefined || stat.state === 'Z') return undefined
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'engined' ? pid : undefined
   } catch {

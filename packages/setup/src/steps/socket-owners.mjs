@@ -23,10 +23,12 @@ function descriptors(pid) {
   }
 }
 
-/** A process's name. @param {string | number} pid @returns {string} empty when it is gone */
+/** A process's name; proc_pid_stat(5). @param {string | number} pid
+ * @returns {string} empty when it is gone, or dead and only waiting for its parent to notice */
 export function comm(pid) {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+    const [, name = '', state = 'X'] = /^\d+ \((.*)\) (\S)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return state === 'Z' || state === 'X' ? '' : name
   } catch {
     return ''
   }
