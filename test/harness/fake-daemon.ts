@@ -21,6 +21,9 @@ export interface FakeDaemon {
 export class FakeDaemons implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'engine-test-fake-'))
   readonly #daemons: FakeDaemon[] = []
+  readonly #names = new Set<string>()
+  /** In every name that is the whole host's. */
+  readonly #tag = `f${this.directory.slice(-6)}`
 
   /** Configuration of a daemon whose directories and socket have `name` in them. */
   settings(name: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
@@ -29,6 +32,9 @@ export class FakeDaemons implements AsyncDisposable {
       'data-root': join(this.directory, `${name}-data`),
       'exec-root': join(this.directory, `${name}-run`),
       pidfile: join(this.directory, `${name}.pid`),
+      bridge: `${this.#tag}${name}`.slice(0, 15),
+      'nftables-table': `${this.#tag}${name.replaceAll(/\W/g, '_')}`,
+      'cgroup-parent': `/${this.#tag}${name}`,
       ...more,
     }
   }
@@ -41,6 +47,8 @@ export class FakeDaemons implements AsyncDisposable {
   start(settings: Readonly<Record<string, unknown>>, options: { readonly environment?: Readonly<Record<string, string>>; readonly around?: readonly string[]; readonly descriptors?: readonly number[]; readonly flags?: readonly string[] } = {}): FakeDaemon {
     const file = join(this.directory, `config-${this.#daemons.length}.json`)
     writeFileSync(file, JSON.stringify(settings))
+    const { bridge, 'nftables-table': table, 'cgroup-parent': parent } = settings
+    for (const name of [`bridge-${String(bridge)}`, `table-${String(table)}`, `cgroup${String(parent).replaceAll('/', '-')}`]) this.#names.add(name)
     const [command = '', ...args] = [...(options.around ?? []), process.execPath, '--no-warnings', program, '--config', file, ...(options.flags ?? [])]
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])],
@@ -65,6 +73,8 @@ export class FakeDaemons implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { child } of this.#daemons) child.kill('SIGKILL')
     await Promise.all(this.#daemons.map(({ ended }) => ended))
+    // Claims of those that were killed.
+    for (const name of this.#names) rmSync(join('/run/engined', name), { force: true })
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

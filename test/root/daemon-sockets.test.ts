@@ -36,6 +36,21 @@ describe("a daemon's socket", () => {
     assert.equal(first.child.exitCode, null)
   })
 
+  it('and the names that are the host’s are not shared by two daemons', async () => {
+    await using daemons = new FakeDaemons()
+    const settings = daemons.settings('a')
+    const first = daemons.start(settings)
+    await answering(daemons.socket('a'))
+    for (const [key, what] of [['exec-root', 'exec-root'], ['bridge', 'bridge'], ['nftables-table', 'nftables table'], ['cgroup-parent', 'cgroup parent']] as const) {
+      const second = daemons.start({ ...daemons.settings('b'), [key]: settings[key] })
+      assert.equal(await second.ended, 1)
+      assert.ok(second.stderr().includes(`engined: ${what} ${String(settings[key])} is in use by another engined (pid ${first.child.pid})`), second.stderr())
+    }
+    const third = daemons.start(daemons.settings('b'))
+    await answering(daemons.socket('b'))
+    assert.equal(third.child.exitCode, null)
+  })
+
   it('goes to exactly one of many that start at once, again after that one is killed', async () => {
     await using daemons = new FakeDaemons()
     const hosts = [`unix://${daemons.socket('shared')}`]

@@ -33,7 +33,7 @@ export async function startDaemon(
   await using undo = new AsyncDisposableStack()
   for (const warning of config.warnings) log.warn(warning)
   await assertHijack()
-  claimExecRoot(config, undo)
+  claimNames(config, undo)
   if (config.pidfile !== undefined) undo.defer(writePidfile(config.pidfile))
 
   const engine = await openEngine(engineOptions(config, program, (level, fields, message) => log[level](fields, message)))
@@ -72,12 +72,27 @@ export async function startDaemon(
   }
 }
 
-/** Two daemons on one exec-root would share a shim. The data-root is locked by the engine. */
-function claimExecRoot(config: DaemonConfig, undo: AsyncDisposableStack): void {
+/** Where daemons claim names that are the whole host's: not in an exec-root, of which each has its own. */
+const NAMES = '/run/engined'
+
+/**
+ * Claims what two daemons must not share: an exec-root, and so a shim; and names in the kernel, of which each believes that whatever
+ * it does not know is left over from itself. The data-root is locked by the engine.
+ */
+function claimNames(config: DaemonConfig, undo: AsyncDisposableStack): void {
   const directory = config['exec-root']
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const owned = claim(join(directory, 'engined.lock'), `exec-root ${directory}`)
-  undo.defer(() => owned.release())
+  mkdirSync(NAMES, { recursive: true, mode: 0o700 })
+  const own: readonly (readonly [file: string, what: string])[] = [
+    [join(directory, 'engined.lock'), `exec-root ${directory}`],
+    [join(NAMES, `bridge-${config.bridge}`), `bridge ${config.bridge}`],
+    [join(NAMES, `table-${config['nftables-table']}`), `nftables table ${config['nftables-table']}`],
+    [join(NAMES, `cgroup${config['cgroup-parent'].replaceAll('/', '-')}`), `cgroup parent ${config['cgroup-parent']}`],
+  ]
+  for (const [file, what] of own) {
+    const owned = claim(file, what)
+    undo.defer(() => owned.release())
+  }
 }
 
 /**
@@ -87,7 +102,7 @@ function claimExecRoot(config: DaemonConfig, undo: AsyncDisposableStack): void {
  */
 export async function tearDown(config: DaemonConfig, teardown: (log: EngineOptions['log']) => Promise<void>): Promise<void> {
   await using undo = new AsyncDisposableStack()
-  claimExecRoot(config, undo)
+  claimNames(config, undo)
   await teardown((level, fields, message) => {
     if (level === 'error' || level === 'warn') process.stderr.write(`${message} ${JSON.stringify(fields)}\n`)
   })

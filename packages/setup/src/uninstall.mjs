@@ -1,6 +1,6 @@
 // npm run uninstall: takes away what npm start put outside the checkout. Containers are stopped and removed.
 // With --keep-data (npm run uninstall -- --keep-data) images, volumes and the database stay in /var/lib/engine.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { checkMachine } from './steps/debian.mjs'
 import { answers, refuseForeignSocket, stopBackground } from './steps/daemon.mjs'
@@ -36,10 +36,8 @@ async function stopDaemon() {
   if (!systemdRuns()) return stopBackground()
   const units = installed.units.filter((path) => existsSync(path)).map((path) => basename(path))
   if (units.length === 0) return 'not installed'
-  // First whoever starts the others, last what containers live in: the shim ends when it has none left.
-  for (const unit of ['engine.socket', 'engine.service', 'engine-containers.service', 'engine-shim.service', 'engine.slice']) {
-    if (units.includes(unit)) await run('systemctl', ['stop', unit])
-  }
+  // The socket first, which would start the daemon again. With the containers' unit everything else ends.
+  for (const unit of ['engine.socket', 'engine-containers.service', 'engine.slice']) if (units.includes(unit)) await run('systemctl', ['stop', unit])
   return undefined
 }
 
@@ -63,10 +61,12 @@ async function removeUnits() {
 }
 
 function removePrograms() {
-  const { programs, commands, log, run: runtime, socket, pidFile } = installed
+  const { programs, commands, log, run: runtime, socket, pidFile, names } = installed
   const files = [programs, `${programs}.new`, `${programs}.old`, restartPending, ...commands, ...commands.map((path) => `${path}.new`), log, runtime, socket, `${socket}.lock`, pidFile]
   const there = files.filter((path) => existsSync(path) || commands.includes(path))
   for (const path of there) rmSync(path, { recursive: true, force: true })
+  // Claims of daemons; those of others stay.
+  if (existsSync(names) && readdirSync(names).length === 0) rmdirSync(names)
 }
 
 function removeData() {

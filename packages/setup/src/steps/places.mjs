@@ -16,6 +16,7 @@ export const installed = {
   log: '/var/log/engined.log',
   data: '/var/lib/engine',
   run: '/run/engine',
+  names: '/run/engined',
   socket: '/run/engine.sock',
   pidFile: '/run/engined.pid',
 }
