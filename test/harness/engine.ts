@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { openEngine, teardown, type ContainerConfig, type Engine, type EngineEvent, type EngineOptions, type Filters, type HostConfig } from '@engine/engine'
+import { processStat } from '@engine/linux/process-stat'
 import { busyboxTar } from './images.ts'
 
 /** An engine of a test's own, from the sources: no daemon, no HTTP. */
@@ -31,16 +32,17 @@ export interface TestEngine {
 export const noFilters: Filters = new Map()
 export const removal = { force: true, volumes: true, link: false } as const
 
-/** Opens an engine with everything on the host its own; all of it goes at the test's end. */
-export async function openTestEngine(t: { after(work: () => Promise<void>): void }, change: Partial<EngineOptions> = {}): Promise<TestEngine> {
-  const directory = mkdtempSync(join(tmpdir(), 'engine-core-'))
+const prefix = 'engine-core-'
+
+/** What is an engine's own by name, from its directory's. */
+function optionsFor(directory: string): EngineOptions {
   const tag = directory.slice(-6).toLowerCase()
   const number = Number.parseInt(Buffer.from(tag).toString('hex').slice(-6), 16)
-  const troubles: string[] = []
-  const options: EngineOptions = {
+  return {
     dataRoot: join(directory, 'data'),
     execRoot: join(directory, 'run'),
     bridge: `ec${tag}`,
+    // Two engines that start at once would both find the same pool free.
     bip: `10.${120 + (number % 60)}.${(number >> 6) % 250}.1/24`,
     addressPools: [],
     mtu: 1500,
@@ -59,6 +61,33 @@ export async function openTestEngine(t: { after(work: () => Promise<void>): void
     nodeBinary: process.execPath,
     shimManaged: false,
     debug: false,
+    log: () => undefined,
+  }
+}
+
+async function clear(directory: string): Promise<void> {
+  await teardown(optionsFor(directory))
+  rmSync(directory, { recursive: true, force: true })
+}
+
+/** Clears what test runs have left that ended without clearing. */
+async function clearDeadRuns(): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+    const directory = join(tmpdir(), name)
+    if (!existsSync(join(directory, 'owner'))) continue
+    const [pid, time] = readFileSync(join(directory, 'owner'), 'utf8').split(' ')
+    if (processStat(Number(pid))?.startTime !== time) await clear(directory)
+  }
+}
+
+/** Opens an engine with everything on the host its own; all of it goes at the test's end. */
+export async function openTestEngine(t: { after(work: () => Promise<void>): void }, change: Partial<EngineOptions> = {}): Promise<TestEngine> {
+  await clearDeadRuns()
+  const directory = mkdtempSync(join(tmpdir(), prefix))
+  writeFileSync(join(directory, 'owner'), `${process.pid} ${processStat(process.pid)?.startTime}`)
+  const troubles: string[] = []
+  const options: EngineOptions = {
+    ...optionsFor(directory),
     log: (level, fields, message) => {
       if (level === 'error' || level === 'warn') troubles.push(`${level} ${message} ${JSON.stringify(fields)}`)
     },
@@ -66,9 +95,11 @@ export async function openTestEngine(t: { after(work: () => Promise<void>): void
   }
   let engine: Engine | undefined
   t.after(async () => {
-    await engine?.close({ stopContainers: true })
-    await teardown(options)
-    rmSync(directory, { recursive: true, force: true })
+    try {
+      await engine?.close({ stopContainers: true })
+    } finally {
+      await clear(directory)
+    }
   })
   const open = async (): Promise<Engine> => {
     engine = await openEngine(options)
@@ -136,12 +167,12 @@ function isAbout({ Actor }: EngineEvent, container: string): boolean {
 
 function traces(options: EngineOptions, id: string): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').filter((path) => path.includes(id))
-  const groups = readdirSync('/sys/fs/cgroup').map((hierarchy) => join('/sys/fs/cgroup', hierarchy, options.cgroupParent, id)).filter(exists)
-  const directories = [join(options.dataRoot, 'containers', id), join(options.dataRoot, 'overlay2', id), join(options.execRoot, 'containers', id)].filter(exists)
+  const groups = readdirSync('/sys/fs/cgroup').map((hierarchy) => join('/sys/fs/cgroup', hierarchy, options.cgroupParent, id)).filter(isDirectory)
+  const directories = [join(options.dataRoot, 'containers', id), join(options.dataRoot, 'overlay2', id), join(options.execRoot, 'containers', id)].filter(isDirectory)
   return [...mounts, ...groups, ...directories]
 }
 
-function exists(path: string): boolean {
+function isDirectory(path: string): boolean {
   try {
     readdirSync(path)
     return true
@@ -150,9 +181,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** Waits until something is so. @throws Error after five seconds */
+/** Waits until something is so. @throws Error after twenty seconds */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 250; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (await check()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -39,13 +40,19 @@ test('containers run on while the engine is away, and no line is lost or doubled
 
 test('an end that came meanwhile is recorded with its status and time', async (t) => {
   const { start, reopen, close, engine: first } = await openTestEngine(t)
-  const id = await start(['sh', '-c', 'sleep 0.3; echo last words; exit 6'])
-  const once = await start(['sh', '-c', 'sleep 0.3'], { AutoRemove: true })
-  const again = await start(['sh', '-c', 'sleep 0.3'], { RestartPolicy: { Name: 'always' } })
+  const gate = mkdtempSync(join(tmpdir(), 'engine-gate-'))
+  t.after(() => rmSync(gate, { recursive: true }))
+  const behindGate = (then: string) => ['sh', '-c', `while [ ! -e /gate/open ]; do sleep 0.02; done; ${then}`]
+  const Binds = [`${gate}:/gate`]
+  const id = await start(behindGate('echo last words; exit 6'), { Binds })
+  const once = await start(behindGate('exit 0'), { Binds, AutoRemove: true })
+  const again = await start(behindGate('[ -e /gate/second ] && exec sleep 100; touch /gate/second'), { Binds, RestartPolicy: { Name: 'always' } })
   const { Id: exec } = await first.execs.create(id, { Cmd: ['sh', '-c', 'exit 2'], AttachStdin: false, AttachStdout: false, AttachStderr: false, Tty: false, Privileged: false })
+  const pids = await Promise.all([id, once, again].map(async (one) => (await first.containers.inspect(one, { size: false })).State.Pid))
   await close()
   const closed = new Date().toISOString()
-  await sleep(700)
+  writeFileSync(join(gate, 'open'), '')
+  await until('they have ended', () => !pids.some((pid) => existsSync(`/proc/${pid}`)))
   const opened = new Date().toISOString()
   const engine = await reopen()
   const { State } = await engine.containers.inspect(id, { size: false })
