@@ -52,3 +52,22 @@ export function traced<T>(to: Tracer, work: () => T): T {
     setTracer(before)
   }
 }
+
+/**
+ * Runs synchronous work on files and reports it as one action, however many calls it makes: the ledger is to tell what shaped a
+ * container, not every directory that was opened on the way.
+ * @param step what is done, in a word or two: `prepare layers`
+ */
+export function summarized<T>(step: string, args: Readonly<Record<string, TracedValue>>, work: () => T): T {
+  const report = setTracer(undefined)
+  const start = process.hrtime.bigint()
+  let result = -1
+  try {
+    const done = work()
+    result = 0
+    return done
+  } finally {
+    setTracer(report)
+    report?.({ call: step, args, result, nanoseconds: Number(process.hrtime.bigint() - start) })
+  }
+}

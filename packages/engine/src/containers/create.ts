@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { EngineError } from '@engine/linux'
+import { join } from 'node:path'
+import { EngineError, summarized } from '@engine/linux'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
@@ -82,7 +83,7 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   undo.defer(() => engine.overlay.remove(id))
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
   mkdirSync(directory, { mode: 0o710 })
-  engine.overlay.prepare(id, record.layers)
+  summarized('prepare layers', { directory: join(engine.overlay.root, id), lowers: record.layers.length }, () => engine.overlay.prepare(id, record.layers))
   const volumes = await makeVolumes(engine, record)
   undo.defer(volumes.undo)
   const container = new Container({ ...record, mounts: volumes.mounts }, createdState(), noSandbox)
