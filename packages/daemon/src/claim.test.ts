@@ -52,12 +52,14 @@ describe('pidfile', () => {
 
   it('of an engined that is dead, but that its parent has not noticed, is replaced', async (t) => {
     const file = join(directory, 'pid')
-    copyFileSync('/bin/true', join(directory, 'engined'))
+    copyFileSync('/bin/sleep', join(directory, 'engined'))
     // What the shell becomes does not wait for its children.
-    const parent = spawn('sh', ['-c', `${join(directory, 'engined')} & echo $!; exec sleep 60`], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const parent = spawn('sh', ['-c', `${join(directory, 'engined')} 60 & echo $!; exec sleep 60`], { stdio: ['ignore', 'pipe', 'ignore'] })
     t.after(() => parent.kill('SIGKILL'))
     const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string]
     const stat = (): string => readFileSync(`/proc/${Number(line)}/stat`, 'utf8')
+    while (readFileSync(`/proc/${parent.pid}/comm`, 'utf8') !== 'sleep\n') await sleep(5)
+    process.kill(Number(line), 'SIGKILL')
     while (!stat().includes(') Z ')) await sleep(5)
     assert.match(stat(), /\(engined\)/)
     writeFileSync(file, line)
