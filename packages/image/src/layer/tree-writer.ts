@@ -59,8 +59,11 @@ export class TreeWriter implements TarHandler, Disposable {
     }
     const parent = this.#openParent(components.slice(0, -1))
     const whiteout = this.#options.whiteouts ? whiteoutOf(name) : ({ kind: 'none' } as const)
-    if (whiteout.kind === 'opaque') hideLower(parent)
-    else if (whiteout.kind === 'whiteout') this.#whiteout(parent, whiteout.name, entry)
+    if (whiteout.kind === 'opaque') {
+      hideLower(parent)
+      // The root has no entry where it is as usual; a tar made again shows its time here.
+      if (components.length === 1 && !this.#directoryTimes.has('')) this.#directoryTimes.set('', { path: dot, mtime: entry.mtime })
+    } else if (whiteout.kind === 'whiteout') this.#whiteout(parent, whiteout.name, entry)
     else if (whiteout.kind === 'none') this.#make(parent, name, entry, components)
   }
 
@@ -192,6 +195,8 @@ export class TreeWriter implements TarHandler, Disposable {
     try {
       mknodat(parent, name, S_IFCHR, 0n)
       chownat(parent, name, entry.uid, entry.gid)
+      // The tar that is made again of the layer has it.
+      utimensat(parent, name, entry.mtime, entry.mtime)
     } catch (error) {
       if (!failedWith(error, Errno.EEXIST)) throw error
       // It takes away what lower layers have, and this layer's own entry stays; a directory then shows nothing from below.
