@@ -119,6 +119,21 @@ describe('an overlay', () => {
     assert.equal(mountsBelow(again.root).length, 1)
   })
 
+  test('has one short link, whatever a crash left of others', async (t) => {
+    const stores = await imageStores(t)
+    const layers = await stack(stores, base)
+    const { directory, diff, link } = stores.snapshots.prepare(container, topFirst(layers))
+    const folder = join(stores.snapshots.root, 'l')
+    const before = readdirSync(folder)
+    // A layer that was made twice, and a container whose files were on the way to become a layer.
+    symlinkSync(`../${layers[0]?.id}/diff`, join(folder, 'B'.repeat(26)))
+    symlinkSync(`../${'9'.repeat(64)}/diff`, join(folder, 'C'.repeat(26)))
+    renameSync(diff, join(directory, 'elsewhere'))
+    await stores.reopen()
+    assert.deepEqual(readdirSync(folder), before)
+    assert.ok(before.includes(readFileSync(link, 'utf8')))
+  })
+
   test('of 120 layers can be mounted', async (t) => {
     const stores = await imageStores(t)
     const layers = await stack(stores, ...Array.from({ length: 120 }, (_, index) => tarOf([newEntry('file', `f${index}`), String(index)])))
@@ -173,6 +188,9 @@ describe('what a container wrote', () => {
     setXattr(join(merged, 'cap'), 'security.capability', Buffer.from('0100000280000000000000000000000000000000', 'hex'))
     execFileSync('ln', [join(merged, 'cap'), join(merged, 'cap2')])
     utimesSync(join(merged, 'cap'), 1_600_000_000.75, 1_600_000_000.75)
+    // What is made of it is made later.
+    const { diff } = stores.snapshots.layout(container)
+    for (const name of ['kept', 'e/two', 'd', 'e']) utimesSync(join(diff, name), 1_700_000_000, 1_700_000_000)
     return { layers, merged }
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, open, readdir, readFile, readlink, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { EngineError } from '@engine/linux'
 import { makePrivate, mountPrivately } from '@engine/linux/mount'
@@ -102,7 +102,7 @@ export class OverlayStore {
       await this.#commit(making, layer, parents)
       return layer
     } catch (error) {
-      this.#trash(making)
+      await this.#discard(making)
       throw error
     }
   }
@@ -123,7 +123,7 @@ export class OverlayStore {
     try {
       await this.#commit(making, layer, parents)
     } catch (error) {
-      this.#trash(making)
+      await this.#discard(making)
       throw error
     }
     await this.remove(snapshot)
@@ -150,7 +150,7 @@ export class OverlayStore {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || !this.hasLayer(layer.id)) throw error
-      return this.#trash(making)
+      return this.#discard(making)
     }
     await using root = await open(this.root, 'r')
     await root.sync()
@@ -336,6 +336,12 @@ export class OverlayStore {
     }
   }
 
+  /** Takes away a directory that becomes nothing, with the short link that was made for it. */
+  async #discard(making: string): Promise<void> {
+    await this.#unlink(join(making, 'link'))
+    this.#trash(making)
+  }
+
   /** Moves a directory out of sight and deletes it in a worker. */
   #trash(directory: string): void {
     const name = randomUUID()
@@ -356,13 +362,23 @@ export class OverlayStore {
     this.#removals.add(work)
   }
 
-  /** Deletes what was being made or deleted when the daemon ended, and short links that lead nowhere. */
+  /** Deletes what was being made or deleted when the daemon ended, and short links that no directory has as its own. */
   async #clean(): Promise<void> {
     for (const name of await readdir(join(this.root, makingFolder))) this.#trash(join(this.root, makingFolder, name))
     for (const name of await readdir(join(this.root, trashFolder))) this.#delete(name)
     for (const short of await readdir(join(this.root, linkFolder))) {
       const link = join(this.root, linkFolder, short)
-      if (!existsSync(link)) await rm(link, { force: true })
+      if ((await ownLink(resolve(this.root, linkFolder, await readlink(link), '../link'))) !== short) await rm(link)
     }
+  }
+}
+
+/** The short name in a directory's file `link`; undefined when there is none. */
+async function ownLink(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
