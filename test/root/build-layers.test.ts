@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type Image } from '@engine/image'
+import { Intents } from '../../packages/engine/src/state/intents.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { BuildCacheTable } from '../../packages/engine/src/builds/build-cache-table.ts'
@@ -64,8 +65,7 @@ class FunctionContainers {
     return this.#hosts.size
   }
 
-  create: BuildEngine['containers']['create'] = async ({ config, hostConfig }) => {
-    const id = randomBytes(32).toString('hex')
+  create: BuildEngine['containers']['create'] = async ({ id = randomBytes(32).toString('hex'), config, hostConfig }) => {
     this.#stores.snapshots.prepare(id, this.#images.get(config.Image as string)?.layers ?? [])
     this.#hosts.set(id, hostConfig)
     return { Id: id, Warnings: [] }
@@ -129,7 +129,7 @@ async function fixture(t: TestContext): Promise<Fixture> {
   await images.add(base, '', layer)
   images.names.set('base', base.id)
   const containers = new FunctionContainers(stores, images)
-  const engine: BuildEngine = { dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db) }
+  const engine: BuildEngine = { dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db) }
   return {
     stores, images, containers, engine,
     async run(files, options = {}, signal = new AbortController().signal) {

@@ -108,4 +108,13 @@ describe('volumes', () => {
     again.reconcile()
     assert.deepEqual(again.all().map(({ Name }) => Name), ['kept'])
   })
+
+  test('whose creation was interrupted leave no directory, unless somebody has put something there', async (t) => {
+    const { root, reopen } = await world(t)
+    mkdirSync(join(root, 'half/_data'), { recursive: true })
+    mkdirSync(join(root, 'restored/_data/files'), { recursive: true })
+    reopen().reconcile()
+    assert.deepEqual(readdirSync(root), ['.removed', 'restored'])
+    assert.ok(existsSync(join(root, 'restored/_data/files')))
+  })
 })

@@ -71,7 +71,7 @@ describe('the stream', () => {
   test('keeps a character that comes in two chunks whole', async () => {
     const euro = Buffer.from('€')
     executor.createContainer = async () => ({
-      id: 'c'.repeat(64), warnings: ['careful'], commit: async () => 'sha256:1', remove: async () => undefined,
+      id: 'c'.repeat(64), warnings: ['careful'], commit: async () => 'sha256:1', remove: async () => undefined, keep: () => undefined,
       execute: async (output) => {
         await output('stdout', euro.subarray(0, 1))
         await output('stdout', euro.subarray(1))
@@ -135,7 +135,7 @@ describe('commands', () => {
   test('that fail end the build with their status', async () => {
     executor.behave = () => ({ status: 3 })
     await assert.rejects(build('FROM base\nRUN exit 3'), { message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3", exitCode: 3 })
-    assert.deepEqual(executor.calls.filter((call) => call === 'remove'), [])
+    assert.deepEqual(executor.calls.filter((call) => call === 'remove' || call === 'keep'), ['keep'])
     await assert.rejects(build('FROM base\nRUN exit 3', {}, { remove: 'always' }), { exitCode: 3 })
     assert.deepEqual(executor.calls.filter((call) => call === 'remove'), ['remove'])
     assert.match(text(), /Running in <id>\n ---> Removed intermediate container <id>\n$/)

@@ -35,8 +35,15 @@ export interface ContainerImage {
 
 /** What containers need of volumes. */
 export interface VolumeSource {
-  /** Makes a volume unless it is there; without a name a new one with a name of 64 hex digits. */
-  ensure(options: { readonly name: string; readonly driver: string; readonly options: Readonly<Record<string, string>>; readonly labels: Readonly<Record<string, string>> }): Promise<{ readonly name: string; readonly mountpoint: string }>
+  has(name: string): boolean
+  /** Makes a volume unless it is there. `anonymous`: the user gave it no name, it goes with its container. */
+  ensure(options: {
+    readonly name: string
+    readonly anonymous: boolean
+    readonly driver: string
+    readonly options: Readonly<Record<string, string>>
+    readonly labels: Readonly<Record<string, string>>
+  }): Promise<{ readonly name: string; readonly mountpoint: string }>
   /** Host path of a volume's directory. @throws EngineError not-found */
   mountpoint(name: string): string
   /** Fills an empty volume with what the image has at a path: contents, owner and mode. */

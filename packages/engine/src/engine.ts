@@ -82,7 +82,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   followShim(context)
   const verbs = containerVerbs(context)
-  const builder = { dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db) }
+  const builder = { dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents }
   await cleanBuilds(builder)
   await reconcile(context)
   volumes.reconcile()

@@ -27,6 +27,8 @@ export interface Engine {
 export type Filters = ReadonlyMap<string, readonly string[]>
 
 export interface CreateContainer {
+  /** 64 hex digits; for the engine's own containers, which an intent names before they are made. */
+  readonly id?: string | undefined
   readonly name?: string | undefined
   readonly platform?: string | undefined
   readonly config: ContainerConfig

@@ -1,5 +1,6 @@
 import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engine/image'
 import type { Containers } from '../interface.ts'
+import type { Intents } from '../state/intents.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
 
 /** An image that is here. */
@@ -36,4 +37,6 @@ export interface BuildEngine {
   readonly overlay: OverlayStore
   readonly workers: FileWorkers
   readonly cache: BuildCacheTable
+  /** A step's container is nobody's after a crash. */
+  readonly intents: Pick<Intents, 'begin' | 'end'>
 }

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { NewImage, StepContainer, StepFile } from '@engine/build'
 import type { Layer, RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
-import type { BuildOptions } from '../interface.ts'
+import type { BuildOptions, CreateContainer } from '../interface.ts'
 import type { HostConfig } from '../types/container-config.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
 import { layerOf } from './step-layer.ts'
@@ -25,16 +26,18 @@ export async function createStepContainer(
   files: readonly StepFile[],
 ): Promise<StepContainer> {
   const binds = await bindFiles(directory, files)
-  const { Id: id, Warnings: warnings } = await engine.containers.create({
-    config: { ...config, Image: parent.id },
-    hostConfig: hostConfig(options, binds),
-    endpoints: {},
-  })
+  const id = randomBytes(32).toString('hex')
+  const intent = engine.intents.begin('build step', id)
+  const remove = async (): Promise<void> => {
+    await engine.containers.remove(id, { force: true, volumes: true, link: false })
+    engine.intents.end(intent)
+  }
+  const warnings = await create(engine, { id, config: { ...config, Image: parent.id }, hostConfig: hostConfig(options, binds), endpoints: {} }, intent)
   try {
     // Mounted before the start does it, and volatile: its unmounting then waits for no disk, which the layer's making does.
     await engine.overlay.mount(id, { volatile: true })
   } catch (error) {
-    await engine.containers.remove(id, { force: true, volumes: true, link: false })
+    await remove()
     throw error
   }
   return {
@@ -45,9 +48,19 @@ export async function createStepContainer(
       return commit(image, await layerOf(engine.overlay, id, parent, !last))
     },
     async remove() {
-      await engine.containers.remove(id, { force: true, volumes: true, link: false })
+      await remove()
       await Promise.all(binds.map((bind) => rm(bind.source, { recursive: true, force: true })))
     },
+    keep: () => engine.intents.end(intent),
+  }
+}
+
+async function create({ containers, intents }: BuildEngine, request: CreateContainer, intent: number): Promise<readonly string[]> {
+  try {
+    return (await containers.create(request)).Warnings
+  } catch (error) {
+    intents.end(intent)
+    throw error
   }
 }
 

@@ -17,7 +17,7 @@ import { isContainerMode, checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
 import { checkLogging } from './logging.ts'
-import { makeVolumes } from './make-volumes.ts'
+import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { registerMounts } from './register-mounts.ts'
 import { rlimitWarnings } from './spec/rlimits.ts'
@@ -31,7 +31,7 @@ import { createdState } from './state.ts'
  */
 export async function createContainer(engine: EngineContext, request: CreateContainer): Promise<{ Id: string; Warnings: string[] }> {
   if (Object.keys(request.config).length === 0) throw new EngineError('invalid-argument', 'config cannot be empty in order to create a container')
-  const id = randomBytes(32).toString('hex')
+  const id = request.id ?? randomBytes(32).toString('hex')
   const host = completeHostConfig(request.hostConfig, {
     shmSize: engine.options.defaultShmSize,
     maskedPaths: defaultMaskedPaths(),
@@ -77,14 +77,15 @@ export async function createContainer(engine: EngineContext, request: CreateCont
 async function make(engine: EngineContext, record: ContainerRecord): Promise<void> {
   const { id } = record
   const { directory } = engine.paths.container(id)
-  const intent = engine.intents.begin('container create', id)
+  const names = nameVolumes(record)
+  const intent = engine.intents.begin('container create', id, { volumes: volumesToMake(engine, record, names) })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => engine.intents.end(intent))
   undo.defer(() => engine.overlay.remove(id))
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
   mkdirSync(directory, { mode: 0o710 })
   summarized('prepare layers', { directory: join(engine.overlay.root, id), lowers: record.layers.length }, () => engine.overlay.prepare(id, record.layers))
-  const volumes = await makeVolumes(engine, record)
+  const volumes = await makeVolumes(engine, record, names)
   undo.defer(volumes.undo)
   const container = new Container({ ...record, mounts: volumes.mounts }, createdState(), noSandbox)
   try {

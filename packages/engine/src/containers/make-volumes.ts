@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { fstatSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH } from '@engine/linux/paths'
@@ -11,11 +12,25 @@ export interface MadeVolumes {
   readonly undo: () => Promise<void>
 }
 
+/** Names for the volumes of a new container that were given none, by where they are mounted. */
+export type VolumeNames = ReadonlyMap<string, string>
+
+/** Chooses names for volumes without one: before anything is made, so that the intent can hold them. */
+export function nameVolumes({ mounts }: Pick<ContainerRecord, 'mounts'>): VolumeNames {
+  return new Map(mounts.flatMap(({ point }) => (point.Type === 'volume' && !point.Name ? [[point.Destination, randomBytes(32).toString('hex')]] : [])))
+}
+
+/** Volumes that a new container brings into being: what the next start takes away when the creation is broken off. */
+export function volumesToMake(engine: Pick<EngineContext, 'volumes'>, { mounts }: Pick<ContainerRecord, 'mounts'>, names: VolumeNames): string[] {
+  const named = mounts.flatMap(({ point }) => (point.Type === 'volume' && point.Name && !engine.volumes.has(point.Name) ? [point.Name] : []))
+  return [...names.values(), ...named]
+}
+
 /**
  * Makes the volumes that a new container's mounts name, and fills empty ones with what the image has in their place.
  * Only with volumes is the container's root mounted for that moment.
  */
-export async function makeVolumes(engine: EngineContext, record: ContainerRecord): Promise<MadeVolumes> {
+export async function makeVolumes(engine: EngineContext, record: ContainerRecord, names: VolumeNames): Promise<MadeVolumes> {
   const anonymous: string[] = []
   const undo = async (): Promise<void> => {
     for (const name of anonymous) await engine.volumes.remove(name)
@@ -28,13 +43,15 @@ export async function makeVolumes(engine: EngineContext, record: ContainerRecord
         mounts.push(mount)
         continue
       }
+      const chosen = names.get(mount.point.Destination)
       const made = await engine.volumes.ensure({
-        name: mount.point.Name ?? '',
+        name: chosen ?? mount.point.Name ?? '',
+        anonymous: chosen !== undefined,
         driver: mount.point.Driver ?? 'local',
         options: mount.volume?.options ?? {},
         labels: mount.volume?.labels ?? {},
       })
-      if (!mount.point.Name) anonymous.push(made.name)
+      if (chosen !== undefined) anonymous.push(made.name)
       mounts.push({ ...mount, point: { ...mount.point, Name: made.name, Source: made.mountpoint } })
     }
     await populate(engine, record, mounts)

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FileWorkers } from '@engine/image'
@@ -26,8 +26,10 @@ export interface VolumeStoreParts {
 }
 
 export interface NewVolume {
-  /** '' for one without a name. */
+  /** '' for one without a name: it gets 64 hex digits. */
   readonly name: string
+  /** The name is not the user's: it was chosen as for one without. */
+  readonly anonymous?: boolean
   readonly driver: string
   readonly options: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
@@ -48,9 +50,8 @@ export class VolumeStore implements VolumeSource {
    * Makes a volume, or answers the one that has the name already, whatever its labels.
    * @throws EngineError invalid-argument, not-found and not-implemented in Docker's words
    */
-  async create({ name, driver, options, labels }: NewVolume): Promise<VolumeView> {
-    const anonymous = name === ''
-    const chosen = anonymous ? randomBytes(32).toString('hex') : name
+  async create({ name, anonymous = name === '', driver, options, labels }: NewVolume): Promise<VolumeView> {
+    const chosen = name === '' ? randomBytes(32).toString('hex') : name
     checkVolumeDriver(chosen, driver)
     checkVolumeName(chosen)
     const existing = this.#table.get(chosen)
@@ -64,6 +65,10 @@ export class VolumeStore implements VolumeSource {
     this.#table.insert(row)
     this.#parts.events.publish('volume', 'create', chosen, { driver: 'local' })
     return this.#view(row)
+  }
+
+  has(name: string): boolean {
+    return this.#table.get(name) !== undefined
   }
 
   async ensure(options: NewVolume): Promise<{ readonly name: string; readonly mountpoint: string }> {
@@ -102,14 +107,17 @@ export class VolumeStore implements VolumeSource {
     this.#parts.events.publish('volume', 'destroy', name, { driver: 'local' })
   }
 
-  /** At the start: finishes removals that a crash interrupted. */
+  /** At the start: finishes removals that a crash interrupted, and undoes creations. */
   reconcile(): void {
     for (const name of readdirSync(join(this.#parts.root, trashFolder))) {
       const volume = name.slice(name.indexOf('.') + 1)
       if (!existsSync(join(this.#parts.root, volume))) this.#table.delete(volume)
       this.#delete(name)
     }
-    for (const { name } of this.#table.all()) {
+    const known = this.#table.all()
+    const names = new Set([trashFolder, ...known.map(({ name }) => name)])
+    for (const name of readdirSync(this.#parts.root)) if (!names.has(name)) this.#removeEmpty(name)
+    for (const { name } of known) {
       if (!existsSync(this.#directory(name))) this.#parts.log('error', { volume: name }, 'the directory of a volume is missing')
     }
   }
@@ -132,6 +140,15 @@ export class VolumeStore implements VolumeSource {
     this.#parts.workers
       .run({ kind: 'remove', directory: join(this.#parts.root, trashFolder), name })
       .catch((error: unknown) => this.#parts.log('warn', { path: join(this.#parts.root, trashFolder, name), error: String(error) }, 'a directory could not be deleted'))
+  }
+
+  /** Removes the directory of a volume that was never noted. Files in it are somebody's, who put them there without us. */
+  #removeEmpty(name: string): void {
+    try {
+      for (const directory of [this.#directory(name), join(this.#parts.root, name)]) if (existsSync(directory)) rmdirSync(directory)
+    } catch (error) {
+      this.#parts.log('warn', { path: join(this.#parts.root, name), error: String(error) }, 'a directory among the volumes belongs to none')
+    }
   }
 
   #get(name: string): VolumeRow {
