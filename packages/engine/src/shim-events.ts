@@ -37,8 +37,9 @@ async function follow(engine: EngineContext, event: ShimEvent): Promise<void> {
       return
     }
     case 'blocked':
-      return engine.options.log('warn', { container: event.container, exec: event.exec, reason: event.reason }, `output is not taken for the moment: ${event.message}`)
+      // A flooder is held up all the time.
+      return engine.options.log(event.reason === 'spool-full' ? 'debug' : 'warn', { container: event.container, exec: event.exec, reason: event.reason }, `output is not taken for the moment: ${event.message}`)
     case 'resumed':
-      return engine.options.log('info', { container: event.container, exec: event.exec }, 'output is taken again')
+      return engine.options.log('debug', { container: event.container, exec: event.exec }, 'output is taken again')
   }
 }

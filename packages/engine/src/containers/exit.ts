@@ -11,12 +11,9 @@ import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { removeRunDirectory } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { scheduleRestart } from './restart-timer.ts'
-import { within } from './signal.ts'
+import { drainPatience, within } from './signal.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { hasProcess, transition } from './state.ts'
-
-/** Milliseconds that the log may take to be complete before the end of a container is told. */
-const drainPatience = 10_000
 
 /** A container's process has ended: records it, tells of it, cleans up, and does what the restart policy says. */
 export async function containerExited(engine: EngineContext, container: Container, pid: number, status: ExitStatus): Promise<void> {

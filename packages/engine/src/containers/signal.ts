@@ -70,12 +70,15 @@ export function resume(engine: EngineContext, container: Container): void {
   engine.events.publish('container', 'unpause', container.id, container.attributes())
 }
 
-/** How long a killed process may take to be gone; one in an uninterruptible wait takes longer than that. */
-const patience = 10_000
+/** Milliseconds that the log may take to be complete before the end of a container is told. */
+export const drainPatience = 10_000
+
+/** How long a killed process may take to be gone (one in an uninterruptible wait takes longer than that), and its log to be complete. */
+const patience = 10_000 + drainPatience
 
 /**
  * Kills a container and waits until it has ended. Nothing happens when it is not running.
- * @throws EngineError internal when it does not end in 10 s
+ * @throws EngineError internal when its end is not told in that time
  */
 export async function killContainer(engine: EngineContext, container: Container): Promise<void> {
   const stopped = whenStopped(container)

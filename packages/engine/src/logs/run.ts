@@ -10,7 +10,7 @@ import type { LogKey } from './types.ts'
 import type { OpenRun } from './worker-messages.ts'
 
 /** Bytes that one run's log may take per turn, so that a flooder's log does not hold up the others'. */
-const TURN_BYTES = 1024 * 1024
+const TURN_BYTES = 256 * 1024
 
 /** One process's output in the worker, from open to close: its spool, its log, its subscribers. */
 export class Run {

@@ -34,7 +34,7 @@ export interface Subscription extends AsyncIterable<OutputChunk> {
  * `open` goes on where the one before stopped; no line is lost or written twice.
  *
  * The log never waits for a subscriber. A slow subscriber reads from the spool at its own pace, and what it has not taken
- * stays there; when 64 MiB are waiting, the container's writes block, as they do with Docker (at 1 MB there).
+ * stays there; when 6 MiB are waiting, the container's writes block, as they do with Docker (at 1 MB there).
  */
 export interface Pump {
   /** Begins to take a process's output. A key that is open already is an error. */

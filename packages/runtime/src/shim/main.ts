@@ -99,6 +99,7 @@ async function main(): Promise<void> {
     log,
     emit: (event) => server.send(event),
     output: (key) => server.output(key),
+    attended: () => server.connected,
     upgrade: (path) => setImmediate(() => upgrade(path)),
   })
   const upgrade = (path: string): void => {
@@ -116,6 +117,7 @@ async function main(): Promise<void> {
       quiet.disturb()
       return shim.serve(request, peer)
     },
+    gone: () => shim.unattended(),
     log,
   })
   process.on('SIGTERM', () => {

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly hello: Hello
   /** @returns what is sent as the reply's result */
   readonly serve: (request: ShimRequest, peer: PeerCredentials) => Promise<unknown>
+  /** engined has gone. */
+  readonly gone: () => void
   readonly log: (message: string) => void
 }
 
@@ -109,7 +111,9 @@ export class ShimServer {
     socket.on('drain', () => this.#flush())
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
-      if (this.#socket === socket) this.#socket = undefined
+      if (this.#socket !== socket) return
+      this.#socket = undefined
+      this.#options.gone()
     })
     this.#write(socket, this.#options.hello)
   }

@@ -14,6 +14,7 @@ import { keyOf, keyText } from './key.ts'
 import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 import { Poller } from './poller.ts'
 import { Sink } from './sink.ts'
+import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
 import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
 
@@ -29,6 +30,8 @@ export interface ShimOptions {
   readonly oomKills: (cgroupsPath: string) => number
   readonly emit: (event: Exclude<ShimEvent, { event: 'output' }>) => void
   readonly output: (key: ProcessKey) => void
+  /** Whether engined is there to take the output; see `unattended`. */
+  readonly attended: () => boolean
   readonly log: (message: string) => void
   /** Asks for the re-execution with the program at `path`, which happens after the answer has been sent. */
   readonly upgrade: (path: string) => void
@@ -117,13 +120,22 @@ export class Shim {
 
   /** Takes over from the program that this process was before. */
   resume(state: ShimState): void {
-    for (const supervised of state.processes) this.#supervise(supervised, new SpoolWriter(`${supervised.process.directory}/spool`))
+    for (const supervised of state.processes) this.#supervise(supervised, this.#spool(supervised.process.directory))
     for (const fd of state.sinks) this.#sink(fd)
   }
 
   /** Ends the loop, for tests: processes are left to themselves. */
   close(): void {
     this.#poller.close()
+  }
+
+  /** engined is gone: what it has not taken may become more from now on. */
+  unattended(): void {
+    for (const process of this.#processes.values()) process.goOn()
+  }
+
+  #spool(directory: string): SpoolWriter {
+    return new SpoolWriter(`${directory}/spool`, { limitBytes: () => (this.#options.attended() ? ATTENDED_BYTES : LIMIT_BYTES) })
   }
 
   #find(key: ProcessKey): SupervisedProcess {
@@ -168,7 +180,7 @@ export class Shim {
     removeExitFile(request.directory)
     const filter = request.seccompFilter === undefined ? undefined : readFileSync(request.seccompFilter)
     using undo = new DisposableStack()
-    const spool = new SpoolWriter(`${request.directory}/spool`)
+    const spool = this.#spool(request.directory)
     undo.defer(() => spool.close())
     const oomKillsBefore = request.exec === undefined ? this.#options.oomKills(cgroupsPath) : 0
     let fifos: Fifos | undefined
@@ -238,7 +250,7 @@ export class Shim {
       if (fd !== undefined) undo.defer(() => closeSync(fd))
       return fd
     }
-    const spool = new SpoolWriter(`${directory}/spool`)
+    const spool = this.#spool(directory)
     undo.defer(() => spool.close())
     const master = request.master === undefined ? undefined : held(takeDescriptor(peer.pid, request.master))
     const fifos = request.master === undefined ? this.#reopen(request) : undefined

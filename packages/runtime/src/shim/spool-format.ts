@@ -5,7 +5,8 @@
  * record for each piece in the order of writing. Data is written before its record, so what a record names is there; data
  * beyond the last record is what a killed writer had no time to record, and is recorded when the spool is opened again.
  * A segment is closed when its data exceeds SEGMENT_BYTES; the existence of the next one's index says so.
- * The reader deletes closed segments that it has consumed; a writer waits while more than LIMIT_BYTES are there.
+ * The reader deletes closed segments that it has consumed; a writer waits while more than LIMIT_BYTES are there, or ATTENDED_BYTES
+ * when there is a reader: the end of a process is told when its output has been read, so there must not be much of it left.
  */
 
 /** 1 and 2, as the file descriptors' numbers. A terminal's output is all 1. */
@@ -13,6 +14,8 @@ export type StreamNumber = 1 | 2
 
 export const SEGMENT_BYTES = 4 * 1024 * 1024
 export const LIMIT_BYTES = 64 * 1024 * 1024
+/** More than a segment: only what is closed can be deleted. */
+export const ATTENDED_BYTES = 6 * 1024 * 1024
 export const RECORD_BYTES = 16
 
 /** One piece of output: little-endian {u64 nanoseconds since the epoch; u32 length; u8 stream; three zero bytes}. */

@@ -22,7 +22,8 @@ interface Segment {
 
 export interface SpoolWriterOptions {
   readonly segmentBytes?: number
-  readonly limitBytes?: number
+  /** Asked each time: it depends on whether somebody reads. */
+  readonly limitBytes?: () => number
 }
 
 /**
@@ -32,7 +33,7 @@ export interface SpoolWriterOptions {
 export class SpoolWriter {
   readonly #directory: string
   readonly #segmentBytes: number
-  readonly #limitBytes: number
+  readonly #limitBytes: () => number
   /** Sizes of all segments that were there when last looked, by number. */
   readonly #sizes = new Map<number, number>()
   #bytes = 0
@@ -43,7 +44,7 @@ export class SpoolWriter {
   constructor(directory: string, options: SpoolWriterOptions = {}) {
     this.#directory = directory
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
-    this.#limitBytes = options.limitBytes ?? LIMIT_BYTES
+    this.#limitBytes = options.limitBytes ?? ((): number => LIMIT_BYTES)
     if (makeDirectory(directory)) return
     const numbers = segmentNumbers(readdirSync(directory))
     for (const number of numbers) this.#account(number, this.#sizeOf(number))
@@ -55,11 +56,12 @@ export class SpoolWriter {
 
   /** Whether no more may be written before segments have been consumed. */
   get full(): boolean {
-    if (this.#bytes <= this.#limitBytes) return false
+    const limit = this.#limitBytes()
+    if (this.#bytes <= limit) return false
     for (const number of this.#sizes.keys()) {
       if (number !== this.#segment?.number && !existsSync(`${this.#directory}/${indexName(number)}`)) this.#forget(number)
     }
-    return this.#bytes > this.#limitBytes
+    return this.#bytes > limit
   }
 
   /**

@@ -133,7 +133,7 @@ describe('a spool', () => {
   })
 
   it('is full beyond its bound until segments have been deleted', () => {
-    const writer = new SpoolWriter(spool, { segmentBytes: 10, limitBytes: 35 })
+    const writer = new SpoolWriter(spool, { segmentBytes: 10, limitBytes: () => 35 })
     for (let i = 0; i < 3; i++) {
       writer.write(1, Buffer.alloc(11))
       assert.equal(writer.full, false)
@@ -144,7 +144,7 @@ describe('a spool', () => {
     assert.equal(writer.full, false)
     assert.deepEqual(segmentNumbers(readdirSync(spool)), [2, 3, 4])
     writer.close()
-    const again = new SpoolWriter(spool, { segmentBytes: 10, limitBytes: 32 })
+    const again = new SpoolWriter(spool, { segmentBytes: 10, limitBytes: () => 32 })
     assert.equal(again.full, true)
     again.close()
   })

@@ -184,11 +184,14 @@ export class SupervisedProcess {
       if (this.#ended === undefined) this.#timer = setTimeout(() => this.#resume(), RETRY_MILLISECONDS)
       return
     }
-    this.#unwatchSpool = this.#spool.watch(() => {
-      if (!this.#spool.full) this.#resume()
-    })
+    this.#unwatchSpool = this.#spool.watch(() => this.goOn())
     // What was deleted before the watch began is not told by it.
-    if (!this.#spool.full) this.#resume()
+    this.goOn()
+  }
+
+  /** Takes output again, when it was held up by a full spool that has room now. */
+  goOn(): void {
+    if (this.#blocked === 'spool-full' && !this.#spool.full) this.#resume()
   }
 
   #resume(): void {
