@@ -1,7 +1,9 @@
 // npm test: everything but what is long. npm run test:full (--full) adds the long tests: load, cycles, fuzz, kill points.
-// Further arguments are test files to run alone.
-import { readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+// --long-only runs only those. --repeat runs files that failed once more, alone, and takes that result (for machines that are busy
+// with other things): a test that passes only then is named, and is a bug to look for. Further arguments are test files to run alone.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
 import { checkMachine, installPackages, needed, neededByTests } from './steps/debian.mjs'
 import { bundle } from './steps/bundle.mjs'
 import { installDependencies } from './steps/dependencies.mjs'
@@ -15,7 +17,9 @@ const groups = [
   { name: 'root, clients, security, crash, parity', files: /^test\/(root|clients|security|crash|parity)\/.*\.test\.ts$/, concurrency: 2 },
 ]
 
-const full = process.argv.includes('--full')
+const longOnly = process.argv.includes('--long-only')
+const full = longOnly || process.argv.includes('--full')
+const repeat = process.argv.includes('--repeat')
 const chosen = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 
 await program(async () => {
@@ -27,20 +31,38 @@ await program(async () => {
   for (const { name, files, concurrency } of chosen.length > 0 ? [{ name: 'chosen', files: chosen.map((file) => resolve(file)), concurrency: 1 }] : groups.map(find)) {
     process.stdout.write(`\n== ${name}: ${files.length} files\n`)
     if (files.length === 0) continue
-    const status = await show(pinnedNode, ['--no-warnings', '--test', '--test-reporter=dot', `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...files], {
-      cwd: root,
-      env: { ...process.env, ENGINE_DIST: dist, ENGINE_TEST_FULL: full ? '1' : '' },
-    })
-    if (status !== 0) failed++
+    let broken = await runFiles(files, concurrency)
+    if (repeat && broken.length > 0 && broken.length <= 8) {
+      process.stdout.write(`\n== once more, alone: ${broken.map((file) => relative(root, file)).join(', ')}\n`)
+      broken = await runFiles(broken, 1)
+    }
+    failed += broken.length
   }
   return failed === 0 ? 0 : 1
 })
+
+/** Runs test files. @param {readonly string[]} files @param {number} concurrency @returns {Promise<string[]>} those that failed */
+async function runFiles(files, concurrency) {
+  const directory = mkdtempSync(join(tmpdir(), 'engine-report-'))
+  const report = join(directory, 'failed')
+  try {
+    const reporters = ['--test-reporter=dot', '--test-reporter-destination=stdout', `--test-reporter=${join(root, 'packages/setup/src/steps/failed-files.mjs')}`, `--test-reporter-destination=${report}`]
+    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...files], {
+      cwd: root,
+      env: { ...process.env, ENGINE_DIST: dist },
+    })
+    const failed = readFileSync(report, 'utf8').split('\n').filter((file) => file !== '')
+    return status !== 0 && failed.length === 0 ? [...files] : failed
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
 
 /** A group with its files found.
  * @param {{ name: string, files: RegExp, concurrency: number }} group */
 function find(group) {
   const all = ['packages', 'test'].flatMap((directory) => walk(directory))
-  const files = all.filter((file) => group.files.test(file) && (full || !file.endsWith('.long.test.ts')))
+  const files = all.filter((file) => group.files.test(file) && (file.endsWith('.long.test.ts') ? full : !longOnly))
   return { ...group, files: files.sort().map((file) => join(root, file)) }
 }
 
