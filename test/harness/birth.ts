@@ -122,7 +122,7 @@ export class TestBirths implements AsyncDisposable {
       await ended(pidfd)
       closeSync(pidfd)
     }))
-    await killCgroup(this.cgroup)
+    killCgroup(this.cgroup)
     await removeCgroup(this.cgroup)
     rmSync(this.directory, { recursive: true, force: true })
   }
