@@ -1,0 +1,210 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TestDaemon } from './daemon.ts'
+
+/** What of a daemon is on the host, as the kernel and the disk have it; every list sorted. */
+export interface HostState {
+  /** Mount points below data root and exec root, as often as they are mounted. */
+  readonly mounts: readonly string[]
+  readonly sandboxes: readonly string[]
+  /** Ports of the bridge. */
+  readonly ports: readonly string[]
+  /** Elements of the tables' sets that name a port. */
+  readonly rules: readonly string[]
+  /** Cgroups below the parent's, in whatever hierarchy. */
+  readonly groups: readonly string[]
+  /** Names in directories of the data root and the exec root. */
+  readonly files: readonly string[]
+  /** Children of the shim. */
+  readonly processes: readonly number[]
+}
+
+/** What the database has. */
+export interface Rows {
+  readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly lease: Lease | undefined; readonly shared: boolean; readonly mounts: string }[]
+  readonly intents: readonly string[]
+  readonly images: readonly string[]
+  readonly layers: readonly { readonly id: string; readonly blob: string | undefined }[]
+  readonly volumes: readonly string[]
+  readonly execs: readonly { readonly container: string; readonly id: string; readonly status: string; readonly pid: number }[]
+}
+
+interface Lease {
+  readonly hostInterface: string
+  readonly address: string
+  readonly mac: string
+}
+
+/** Looks at the host. */
+export function hostState(daemon: TestDaemon): HostState {
+  const { dataRoot, execRoot, bridge, table, cgroupParent } = daemon
+  const shown = (path: string): string => path.replace(dataRoot, 'data').replace(execRoot, 'run')
+  const files = (root: string, ...folders: readonly string[]): string[] => folders.flatMap((folder) => names(join(root, folder)).map((name) => shown(join(root, folder, name))))
+  return {
+    mounts: mountPoints().filter((point) => [dataRoot, execRoot].some((root) => point.startsWith(`${root}/`))).map(shown).sort(),
+    sandboxes: names(join(execRoot, 'netns')),
+    ports: ports(bridge),
+    rules: ['inet', 'bridge'].flatMap((family) => elements(family, table)).filter((element) => !element.startsWith(bridge)).sort(),
+    // Of v1 hierarchies, and of the unified one.
+    groups: ['.', ...readdirSync('/sys/fs/cgroup')].flatMap((hierarchy) => names(join('/sys/fs/cgroup', hierarchy, cgroupParent)).filter(isId).map((id) => `${hierarchy} ${id}`)).sort(),
+    files: [
+      ...files(dataRoot, 'containers', 'overlay2', 'overlay2/.making', 'overlay2/.trash', 'content/sha256', 'content/ingest', 'volumes', 'volumes/.removed', 'builds'),
+      ...files(execRoot, 'containers'),
+    ].sort(),
+    processes: children(daemon.shimPid()),
+  }
+}
+
+/** Looks at the database. */
+export function rows(daemon: TestDaemon): Rows {
+  using db = new DatabaseSync(join(daemon.dataRoot, 'engine.db'), { readOnly: true })
+  const all = (query: string): Record<string, string>[] => db.prepare(query).all() as Record<string, string>[]
+  return {
+    containers: all('SELECT id, status, CAST(pid AS TEXT) AS pid, sandbox, host_config, mounts FROM containers ORDER BY id').map(({ id = '', status = '', pid, sandbox = '', host_config: host = '', mounts = '' }) => {
+      const { key = '', endpoint } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoint?: { readonly lease?: Lease } }
+      return { id, status, pid: Number(pid), key, lease: endpoint?.lease, shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
+    }),
+    intents: all('SELECT operation, subject FROM intents').map(({ operation, subject }) => `${operation} ${subject}`),
+    images: all('SELECT id FROM images ORDER BY id').map(({ id = '' }) => id),
+    layers: all('SELECT id, blob FROM layers ORDER BY id').map(({ id = '', blob }) => ({ id, blob: blob ?? undefined })),
+    volumes: all('SELECT name FROM volumes ORDER BY name').map(({ name = '' }) => name),
+    execs: all('SELECT container_id, id, status, CAST(pid AS TEXT) AS pid FROM execs ORDER BY id').map(({ container_id: container = '', id = '', status = '', pid }) => ({ container, id, status, pid: Number(pid) })),
+  }
+}
+
+/**
+ * Compares what is on the host with the database, and the database with the API.
+ * @returns each thing that is on one side only: `+ what` on the host, `- what` missing there; empty when all is right
+ */
+export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
+  const host = hostState(daemon)
+  const db = rows(daemon)
+  const { dataRoot, execRoot } = daemon
+  const running = db.containers.filter(({ pid }) => pid > 0)
+  const hierarchies = new Set(host.groups.length === 0 ? ['any'] : host.groups.map((group) => group.split(' ')[0] ?? ''))
+  const layers = db.layers.map(({ id }) => id)
+  const directories = [...db.containers.map(({ id }) => id), ...layers]
+  const found: string[] = [
+    ...compare('mount', host.mounts, [
+      'data/overlay2', 'run/engine-shim',
+      ...running.map(({ id }) => `data/overlay2/${id}/merged`),
+      ...running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.replace(execRoot, 'run')),
+      ...running.filter(({ shared }) => shared).map(({ id }) => `run/containers/${id}/shm`),
+    ]),
+    ...compare('sandbox', host.sandboxes, running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.slice(key.lastIndexOf('/') + 1))),
+    ...compare('port', host.ports, running.flatMap(({ lease }) => (lease === undefined ? [] : [lease.hostInterface]))),
+    ...compare('rule', host.rules, running.flatMap(({ lease }) => (lease === undefined ? [] : [lease.hostInterface, `${lease.hostInterface} ${lease.mac} ${lease.address}`]))),
+    ...compare('cgroup', host.groups, [...hierarchies].flatMap((hierarchy) => running.map(({ id }) => `${hierarchy} ${id}`))),
+    ...compare('process', host.processes.map(String), [...running, ...db.execs.filter(({ status }) => status === 'running')].map(({ pid }) => String(pid)).filter((pid) => host.processes.includes(Number(pid)) || !existsSync(`/proc/${pid}`))),
+    ...compare('file', host.files.filter((file) => !/^data\/overlay2\/[0-9a-f]{64}-init$/.test(file)), [
+      ...directories.map((id) => `data/overlay2/${id}`),
+      ...['l', '.making', '.trash'].map((name) => `data/overlay2/${name}`),
+      ...db.containers.map(({ id }) => `data/containers/${id}`),
+      ...running.map(({ id }) => `run/containers/${id}`),
+      ...[...db.images.map((id) => id.slice('sha256:'.length)), ...new Set(db.layers.flatMap(({ blob }) => (blob === undefined ? [] : [blob.slice('sha256:'.length)])))].map((hex) => `data/content/sha256/${hex}`),
+      ...['.removed', ...db.volumes].map((name) => `data/volumes/${name}`),
+    ]),
+    ...host.files.filter((file) => file.endsWith('-init') && !layers.includes(file.slice('data/overlay2/'.length, -'-init'.length))).map((file) => `+ file ${file}`),
+    ...links(dataRoot, host.files),
+    ...db.intents.map((intent) => `+ intent ${intent}`),
+    ...(await answers(daemon, db)),
+  ]
+  return found
+}
+
+/** The short links of overlay2/: one for each directory, and it leads there. */
+function links(dataRoot: string, files: readonly string[]): string[] {
+  const short = names(join(dataRoot, 'overlay2/l'))
+  const told = files.filter((file) => /^data\/overlay2\/[0-9a-f]{64}/.test(file)).map((file) => readText(join(dataRoot, file.slice('data/'.length), 'link')).trim())
+  return compare('link', short, told)
+}
+
+/** What the API says, beside the rows. */
+async function answers(daemon: TestDaemon, db: Rows): Promise<string[]> {
+  const ask = async <T>(path: string): Promise<T> => {
+    const { status, body, text } = await daemon.api('GET', path)
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${text}`)
+    return body as T
+  }
+  const containers = await ask<{ Id: string; State: string }[]>('/containers/json?all=1')
+  const images = await ask<{ Id: string }[]>('/images/json?all=1')
+  const { Volumes: volumes } = await ask<{ Volumes: { Name: string }[] | null }>('/volumes')
+  const { Containers: connected } = await ask<{ Containers: Record<string, { IPv4Address: string }> }>('/networks/bridge')
+  const addresses = Object.entries(connected).map(([id, { IPv4Address }]) => `${id} ${IPv4Address.split('/')[0] ?? ''}`)
+  return [
+    ...compare('container', containers.map(({ Id, State }) => `${Id} ${State}`), db.containers.map(({ id, status }) => `${id} ${status}`)),
+    ...compare('image', images.map(({ Id }) => Id), db.images),
+    ...compare('volume', (volumes ?? []).map(({ Name }) => Name), db.volumes),
+    ...compare('address', addresses, db.containers.flatMap(({ id, pid, lease }) => (pid > 0 && lease !== undefined ? [`${id} ${lease.address}`] : []))),
+    ...db.containers.filter(({ status, pid }) => ['removing', 'restarting'].includes(status) || (pid > 0) !== ['running', 'paused'].includes(status)).map(({ id, status, pid }) => `+ container ${id} ${status} with pid ${pid}`),
+  ]
+}
+
+/** Waits until there are no discrepancies: files are deleted in the background, namespaces end a moment after their processes. @returns what is left after ten seconds */
+export async function settledDiscrepancies(daemon: TestDaemon): Promise<string[]> {
+  let found: string[] = []
+  for (let i = 0; i < 200; i++) {
+    found = await discrepancies(daemon)
+    if (found.length === 0) break
+    await sleep(50)
+  }
+  return found
+}
+
+function compare(kind: string, actual: readonly string[], expected: readonly string[]): string[] {
+  const counts = new Map<string, number>()
+  for (const one of actual) counts.set(one, (counts.get(one) ?? 0) + 1)
+  for (const one of expected) counts.set(one, (counts.get(one) ?? 0) - 1)
+  return [...counts].filter(([, count]) => count !== 0).map(([one, count]) => `${count > 0 ? '+' : '-'} ${kind} ${one}`)
+}
+
+const isId = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return []
+    throw error
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return `no ${file}`
+  }
+}
+
+/** Every mount point of the host, with its escapes resolved (proc_pid_mountinfo(5)). */
+export function mountPoints(): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
+}
+
+function ports(bridge: string): string[] {
+  return names(`/sys/class/net/${bridge}/brif`)
+}
+
+function elements(family: string, table: string): string[] {
+  let listing: string
+  try {
+    listing = execFileSync('nft', ['-j', 'list', 'table', family, table], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  } catch {
+    return [`no table ${family} ${table}`]
+  }
+  const { nftables } = JSON.parse(listing) as { nftables: { set?: { elem?: unknown[] }; map?: { elem?: unknown[] } }[] }
+  return nftables.flatMap(({ set, map }) => [...(set?.elem ?? []), ...(map?.elem ?? [])]).map((element) => {
+    if (typeof element === 'string') return element
+    // Of a map: key and verdict. Of a set of several fields: those.
+    if (Array.isArray(element)) return String(element[0])
+    return (element as { readonly concat: readonly unknown[] }).concat.map(String).join(' ')
+  })
+}
+
+function children(pid: number): number[] {
+  return names(`/proc/${pid}/task`).flatMap((task) => readText(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter((text) => /^\d+$/.test(text)).map(Number)).sort((a, b) => a - b)
+}
