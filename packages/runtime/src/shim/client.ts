@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError } from '@engine/linux'
+import { EngineError, type ErrorCode } from '@engine/linux'
 import { pidfdGetfd, pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { shimBuild } from './build.ts'
@@ -14,12 +14,15 @@ import { checkShimProgram, startShim, type ShimProgram } from './start-shim.ts'
 export interface ShimOptions extends ShimProgram {
   /** Somebody else (systemd) starts the shim and starts it again: this client only connects. */
   readonly managed: boolean
+  /** How long a shim may take to listen, and a request to wait for it, in milliseconds; ten seconds by default. */
+  readonly patience?: number
   readonly log: (message: string) => void
 }
 
-/** How long a shim may take to listen. */
 const START_MILLISECONDS = 10_000
 const RETRY_MILLISECONDS = 10
+/** Between two attempts to find the next shim. */
+const RECONNECT_MILLISECONDS = 200
 
 /**
  * Connects to the shim, after starting one if need be.
@@ -39,6 +42,8 @@ class Client implements ShimClient {
   /** The connection, or the way to the next one. */
   #connection: Promise<ShimConnection>
   #shim: { readonly pid: number; readonly startTime: string; readonly pidfd: number } | undefined
+  /** The shim is another one than before, and has not adopted everything yet. */
+  #successor = false
   #closed = false
 
   constructor(options: ShimOptions) {
@@ -82,7 +87,21 @@ class Client implements ShimClient {
 
   async release(key: ProcessKey): Promise<void> {
     this.#letGo(key)
-    await this.#request('release', keyOf(key))
+    try {
+      await this.#request('release', keyOf(key))
+    } catch (error) {
+      if (!isError(error, 'unavailable')) throw error
+      await this.#releaseAgain(key)
+    }
+  }
+
+  /** The connection was lost meanwhile. The next shim knows the process only if it has adopted it. */
+  async #releaseAgain(key: ProcessKey): Promise<void> {
+    try {
+      await this.#request('release', keyOf(key))
+    } catch (error) {
+      if (!isError(error, 'not-found')) throw error
+    }
   }
 
   list(): Promise<readonly ShimProcess[]> {
@@ -182,40 +201,57 @@ class Client implements ShimClient {
   async #open(): Promise<ShimConnection> {
     const again = this.#shim !== undefined
     const connection = await this.#dial()
-    const { pid, startTime } = connection.hello
-    const lost = this.#shim !== undefined && (this.#shim.pid !== pid || this.#shim.startTime !== startTime)
-    if (this.#shim === undefined || lost) {
-      if (this.#shim !== undefined) closeSync(this.#shim.pidfd)
-      this.#shim = { pid, startTime, pidfd: pidfdOpen(pid) }
-    }
-    if (lost) {
-      for (const [key, held] of this.#held) {
-        await connection.request('adopt', held.adoption()).catch((error: unknown) => {
-          this.#options.log(`${key}: not adopted: ${error instanceof Error ? error.message : String(error)}`)
-        })
+    try {
+      this.#meet(connection.hello)
+      if (this.#successor) {
+        for (const [key, held] of this.#held) {
+          await connection.request('adopt', held.adoption()).catch((error: unknown) => {
+            this.#options.log(`${key}: not adopted: ${error instanceof Error ? error.message : String(error)}`)
+          })
+        }
       }
-    }
-    const processes = await connection.request<readonly ShimProcess[]>('list')
-    for (const process of processes) {
-      const { pid, status } = process
-      if (again) this.#event({ event: 'output', ...keyOf(process) })
-      if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
-      await this.#hold(connection, process)
+      const processes = await connection.request<readonly ShimProcess[]>('list')
+      for (const process of processes) {
+        const { pid, status } = process
+        if (again) this.#event({ event: 'output', ...keyOf(process) })
+        if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
+        await this.#hold(connection, process)
+      }
+      if (this.#successor) for (const listener of this.#lostListeners) listener(processes)
+      this.#successor = false
+    } catch (error) {
+      connection.close()
+      throw error
     }
     void connection.closed.then(() => this.#reconnect())
-    if (lost) for (const listener of this.#lostListeners) listener(processes)
     return connection
   }
 
+  /** Notes whom this client is connected to. */
+  #meet({ pid, startTime }: ShimConnection['hello']): void {
+    const before = this.#shim
+    if (before?.pid === pid && before.startTime === startTime) return
+    // Opened first: when it has gone already, the one before is still what is noted.
+    this.#shim = { pid, startTime, pidfd: pidfdOpen(pid) }
+    if (before === undefined) return
+    this.#successor = true
+    closeSync(before.pidfd)
+  }
+
+  /** Goes on for as long as it takes; who asks for something meanwhile waits for one attempt, and is told when that failed. */
   #reconnect(): void {
     if (this.#closed) return
     this.#connection = this.#open()
-    this.#connection.catch((error: unknown) => this.#options.log(`no shim: ${error instanceof Error ? error.message : String(error)}`))
+    this.#connection.catch((error: unknown) => {
+      if (this.#closed) return
+      this.#options.log(`no shim, trying again: ${error instanceof Error ? error.message : String(error)}`)
+      setTimeout(() => this.#reconnect(), RECONNECT_MILLISECONDS).unref()
+    })
   }
 
-  /** Connects within START_MILLISECONDS; starts a shim when none is alive. */
+  /** Connects, with patience; starts a shim when none is alive. */
   async #dial(): Promise<ShimConnection> {
-    const end = Date.now() + START_MILLISECONDS
+    const end = Date.now() + (this.#options.patience ?? START_MILLISECONDS)
     let started = this.#options.managed
     for (;;) {
       try {
@@ -243,4 +279,8 @@ class Client implements ShimClient {
     if (event.event === 'exit') this.#letGo(event)
     for (const listener of this.#eventListeners) listener(event)
   }
+}
+
+function isError(error: unknown, code: ErrorCode): boolean {
+  return error instanceof EngineError && error.code === code
 }
