@@ -7,13 +7,21 @@ import { rfc3339 } from '../clock.ts'
  */
 export type StreamName = 'stdout' | 'stderr'
 
+const LINE_FEED = 10
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped
-const ESCAPED = /[\u0000-\u0009\u000b-\u001f"\\<>&\u2028\u2029]/g
-// oxlint-disable-next-line no-control-regex -- the same without those of FREQUENT, and only whether there is one
-const RARE = /[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u2028\u2029]/
+const ESCAPED = /[\u0000-\u0009\u000b-\u001f"\\<>&]/
 
-/** What logs are full of, replaced one after the other: many times faster than one expression. The backslash comes first. */
-const FREQUENT = ['\\', '"', '\r', '\t', '\u001b', '<', '>', '&'].map((character) => [character, escape(character)] as const)
+/** What becomes of each byte below 0x80 that must be escaped. */
+const ESCAPES = Array.from({ length: 0x80 }, (_, byte) => {
+  const character = String.fromCharCode(byte)
+  return ESCAPED.test(character) ? Buffer.from(escape(character)) : undefined
+})
+const REPLACEMENT = Buffer.from('\\ufffd')
+const LINE_SEPARATOR = Buffer.from('\\u2028')
+const PARAGRAPH_SEPARATOR = Buffer.from('\\u2029')
+/** The longest that one byte can become: `\u0000`. */
+const GROWTH = 6
+const HEAD = Buffer.from('{"log":"')
 
 function escape(character: string): string {
   switch (character) {
@@ -27,40 +35,100 @@ function escape(character: string): string {
   }
 }
 
-/** Text as it stands in a JSON string, but for line feeds. */
-function escapedText(bytes: Buffer): string {
-  const text = bytes.toString('utf8')
-  // Either U+FFFD itself is in the text, or something that is no UTF-8.
-  if (text.includes('\ufffd')) return escapedBytes(bytes)
-  if (RARE.test(text)) return text.replaceAll(ESCAPED, escape)
-  let escaped = text
-  for (const [character, replacement] of FREQUENT) if (escaped.includes(character)) escaped = escaped.replaceAll(character, replacement)
-  return escaped
-}
+/**
+ * Entries, as bytes: a log is written as fast as a container prints, which going through strings is not, least of all for what is
+ * no text.
+ */
+export class EntryBuffer {
+  #bytes: Buffer | undefined
+  #end = 0
 
-/** As escapedText, byte for byte as Go decodes: each byte that begins no character counts as one. */
-function escapedBytes(bytes: Buffer): string {
-  let result = ''
-  for (let at = 0; at < bytes.length; ) {
-    const length = characterLength(bytes, at)
-    if (length === 0) {
-      result += '\\ufffd'
-      at += 1
-      continue
-    }
-    const character = bytes.toString('utf8', at, at + length)
-    result += character.replace(ESCAPED, escape)
-    at += length
+  get length(): number {
+    return this.#end
   }
-  return result
+
+  /** The entries, which are the caller's from now on. */
+  take(): Buffer {
+    const taken = this.#bytes?.subarray(0, this.#end) ?? Buffer.alloc(0)
+    this.#bytes = undefined
+    this.#end = 0
+    return taken
+  }
+
+  /** Adds entries for whole lines, each ended by a line feed, all of one time. @param attributes JSON */
+  addLines(lines: Buffer, stream: StreamName, time: bigint, attributes?: string): void {
+    const end = Buffer.from(`\\n${tail(stream, time, attributes)}`)
+    for (let at = 0; at < lines.length; ) {
+      const stop = lines.indexOf(LINE_FEED, at)
+      this.#add(HEAD, lines, at, stop, end)
+      at = stop + 1
+    }
+  }
+
+  /** Adds an entry for a piece of a line, without a line feed. */
+  addPartial(piece: Buffer, stream: StreamName, time: bigint, attributes?: string): void {
+    const end = tail(stream, time, attributes)
+    // Go leaves an empty log out.
+    if (piece.length === 0) this.#add(Buffer.from('{'), piece, 0, 0, Buffer.from(end.slice(2)))
+    else this.#add(HEAD, piece, 0, piece.length, Buffer.from(end))
+  }
+
+  /** Adds one entry. Its text is escaped byte for byte as Go decodes: each byte that begins no character counts as one. */
+  #add(head: Buffer, text: Buffer, from: number, to: number, tailBytes: Buffer): void {
+    const bytes = this.#room(head.length + (to - from) * GROWTH + tailBytes.length)
+    let end = this.#end
+    bytes.set(head, end)
+    end += head.length
+    for (let at = from; at < to; ) {
+      const byte = text[at] as number
+      let length = 1
+      let replacement: Buffer | undefined
+      if (byte < 0x80) {
+        replacement = ESCAPES[byte]
+      } else {
+        length = characterLength(text, at, to)
+        if (length === 0) {
+          length = 1
+          replacement = REPLACEMENT
+        } else if (byte === 0xe2) {
+          replacement = separator(text, at)
+        }
+      }
+      if (replacement === undefined) {
+        for (let i = 0; i < length; i++) bytes[end++] = text[at + i] as number
+      } else {
+        for (let i = 0; i < replacement.length; i++) bytes[end++] = replacement[i] as number
+      }
+      at += length
+    }
+    bytes.set(tailBytes, end)
+    this.#end = end + tailBytes.length
+  }
+
+  /** The buffer, with room for so many bytes more. */
+  #room(bytes: number): Buffer {
+    const needed = this.#end + bytes
+    if (this.#bytes === undefined || this.#bytes.length < needed) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * (this.#bytes?.length ?? 0), 64 * 1024))
+      this.#bytes?.copy(larger, 0, 0, this.#end)
+      this.#bytes = larger
+    }
+    return this.#bytes
+  }
 }
 
-/** Bytes of the UTF-8 character at `at`; 0 when there is none (RFC 3629: no surrogates, nothing overlong). */
-function characterLength(bytes: Buffer, at: number): number {
+/** U+2028 and U+2029, which Go escapes. */
+function separator(bytes: Buffer, at: number): Buffer | undefined {
+  if (bytes[at + 1] !== 0x80) return undefined
+  return bytes[at + 2] === 0xa8 ? LINE_SEPARATOR : bytes[at + 2] === 0xa9 ? PARAGRAPH_SEPARATOR : undefined
+}
+
+/** Bytes of the UTF-8 character at `at`, which ends before `to`; 0 when there is none (RFC 3629: no surrogates, nothing overlong). */
+function characterLength(bytes: Buffer, at: number, to: number): number {
   const first = bytes[at] as number
   if (first < 0x80) return 1
   const length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0
-  if (length === 0 || at + length > bytes.length) return 0
+  if (length === 0 || at + length > to) return 0
   const second = bytes[at + 1] as number
   const lowest = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80
   const highest = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf
@@ -75,20 +143,6 @@ function characterLength(bytes: Buffer, at: number): number {
 /** The part of an entry after its text; `attributes` is JSON. */
 function tail(stream: StreamName, time: bigint, attributes: string | undefined): string {
   return `","stream":"${stream}",${attributes === undefined ? '' : `"attrs":${attributes},`}"time":"${rfc3339(time)}"}\n`
-}
-
-/** Entries for whole lines, each ended by a line feed, all of one time. */
-export function writeLines(lines: Buffer, stream: StreamName, time: bigint, attributes?: string): string {
-  const end = `\\n${tail(stream, time, attributes)}`
-  const entries = escapedText(lines.subarray(0, lines.length - 1)).replaceAll('\n', `${end}{"log":"`)
-  return `{"log":"${entries}${end}`
-}
-
-/** An entry for a piece of a line, without a line feed. */
-export function writePartial(piece: Buffer, stream: StreamName, time: bigint, attributes?: string): string {
-  // Go leaves an empty log out.
-  const log = piece.length === 0 ? '{' : `{"log":"${escapedText(piece)}"`
-  return `${log}${piece.length === 0 ? tail(stream, time, attributes).slice(2) : tail(stream, time, attributes).slice(1)}`
 }
 
 /** An entry as it was read. */

@@ -46,11 +46,11 @@ export class LogFile {
   /**
    * Appends whole entries; before one that finds the file as long as it may be, the file is rotated (but not while the last one is
    * still being compressed: then it grows).
+   * @param entries kept when they cannot be written at once
    * @throws with ENOSPC; call it again with nothing to finish what was begun
    */
-  write(entries: string): void {
-    const bytes = Buffer.from(entries)
-    this.#rest = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes])
+  write(entries: Buffer): void {
+    this.#rest = this.#rest === undefined ? entries : Buffer.concat([this.#rest, entries])
     while (this.#rest.length > 0) {
       if (this.#begins && this.#size >= this.#limits.maximumSize && !this.#compressing) this.#rotate()
       const room = this.#limits.maximumSize - this.#size

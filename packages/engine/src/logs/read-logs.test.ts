@@ -6,7 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { LogOptions } from '../interface.ts'
-import { writeLines } from './json-line.ts'
+import { EntryBuffer } from './json-line.ts'
 import { readLogs } from './read-logs.ts'
 
 const all: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false }
@@ -18,7 +18,9 @@ let path = ''
 let count = 0
 
 function entry(number: number, stream: 'stdout' | 'stderr' = 'stdout'): string {
-  return writeLines(Buffer.from(`line ${number}\n`), stream, base + BigInt(number) * second, '{"b":"x y","a":"1"}')
+  const entries = new EntryBuffer()
+  entries.addLines(Buffer.from(`line ${number}\n`), stream, base + BigInt(number) * second, '{"b":"x y","a":"1"}')
+  return entries.take().toString()
 }
 
 function numbered(from: number, to: number): string {

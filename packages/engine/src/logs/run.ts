@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { deleteSegmentsBefore, SpoolReader, type SpoolPosition } from '@engine/runtime/spool'
 import { now } from '../clock.ts'
 import type { Feed } from './feed.ts'
-import { writeLines, writePartial, type StreamName } from './json-line.ts'
+import { EntryBuffer, type StreamName } from './json-line.ts'
 import { LineSplitter, type LineSink } from './line-splitter.ts'
 import { LogFile } from './log-file.ts'
 import { PositionFile } from './position-file.ts'
@@ -60,14 +60,14 @@ export class Run {
   take(): boolean {
     if (this.#end !== undefined) return false
     let bytes = 0
-    let entries = ''
+    const entries = new EntryBuffer()
     const sink = (stream: StreamName): LineSink => ({
-      lines: (text, time) => (entries += writeLines(text, stream, time, this.#attributes)),
-      partial: (text, time) => (entries += writePartial(text, stream, time, this.#attributes)),
+      lines: (text, time) => entries.addLines(text, stream, time, this.#attributes),
+      partial: (text, time) => entries.addPartial(text, stream, time, this.#attributes),
     })
     const sinks = { 1: sink('stdout'), 2: sink('stderr') }
     // What a full disk has not taken comes first.
-    this.#log?.write('')
+    this.#log?.write(Buffer.alloc(0))
     while (bytes < TURN_BYTES) {
       const piece = this.#reader.next()
       if (piece === undefined) break
@@ -77,7 +77,7 @@ export class Run {
     const ended = this.#final && bytes < TURN_BYTES
     if (ended && this.#log !== undefined) for (const stream of [1, 2] as const) this.#splitters[stream].end(now(), sinks[stream])
     if (ended) this.#end = this.#reader.position
-    if (entries !== '') this.#log?.write(entries)
+    if (entries.length > 0) this.#log?.write(entries.take())
     if (bytes > 0 || ended) this.#account()
     return bytes >= TURN_BYTES
   }
