@@ -58,7 +58,7 @@ export interface ShimClient {
   /** A duplicate, in this process, of a terminal's master (pidfd_getfd(2)); the caller closes it. */
   terminal(key: ProcessKey): Promise<number>
   resize(key: ProcessKey, rows: number, columns: number): Promise<void>
-  /** Forgets an ended process; FIFOs are removed, spool and exit.json stay for the caller to remove. */
+  /** Forgets an ended process; FIFOs are removed, spool and exit.json stay for the caller to remove. Nothing happens when the shim has none of that key. */
   release(key: ProcessKey): Promise<void>
   list(): Promise<readonly ShimProcess[]>
   onEvent(listener: (event: ShimEvent) => void): void

@@ -91,16 +91,8 @@ class Client implements ShimClient {
       await this.#request('release', keyOf(key))
     } catch (error) {
       if (!isError(error, 'unavailable')) throw error
-      await this.#releaseAgain(key)
-    }
-  }
-
-  /** The connection was lost meanwhile. The next shim knows the process only if it has adopted it. */
-  async #releaseAgain(key: ProcessKey): Promise<void> {
-    try {
+      // The connection was lost meanwhile, and the next shim may have adopted it.
       await this.#request('release', keyOf(key))
-    } catch (error) {
-      if (!isError(error, 'not-found')) throw error
     }
   }
 

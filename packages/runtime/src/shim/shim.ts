@@ -94,7 +94,7 @@ export class Shim {
       case 'resize':
         return this.#find(request.params).resize(request.params.rows, request.params.columns)
       case 'release': {
-        this.#find(request.params).release()
+        this.#processes.get(keyText(request.params))?.release()
         this.#processes.delete(keyText(request.params))
         return undefined
       }
