@@ -303,7 +303,7 @@ describe('commit', () => {
     const image = await w.images.inspect('app:c')
     assert.equal(image.Id, Id)
     assert.deepEqual([image.Parent, image.Comment, image.Author, image.Size], [base, 'cmt', 'me', 11])
-    assert.deepEqual([image.Config?.Env, image.Config?.Cmd, image.Config?.Labels, image.Config?.Entrypoint], [['X=y', 'FOO=bar'], ['/new'], { a: 'b' }, null])
+    assert.deepEqual([image.Config?.Env, image.Config?.Cmd, image.Config?.Labels, image.Config?.Entrypoint], [['FOO=bar', 'X=y'], ['/new'], { a: 'b' }, null])
     const [latest] = await w.images.history(Id)
     assert.deepEqual([latest?.CreatedBy, latest?.Size, latest?.Comment], ['/bin/sh -c true', 3, 'cmt'])
     assert.deepEqual(readdirSync(image.GraphDriver.Data?.['UpperDir'] ?? '').sort(), ['new', 'old'])

@@ -8,7 +8,7 @@ import { joinPath } from './filepath.ts'
 import { StageState } from './stage-state.ts'
 import { applyInstruction, expandInstruction } from './steps/change.ts'
 
-const allowed: ReadonlySet<string> = new Set(['cmd', 'entrypoint', 'healthcheck', 'env', 'expose', 'label', 'onbuild', 'user', 'volume', 'workdir'])
+const allowed: ReadonlySet<string> = new Set(['cmd', 'entrypoint', 'healthcheck', 'env', 'expose', 'label', 'onbuild', 'stopsignal', 'user', 'volume', 'workdir'])
 
 /**
  * Applies `--change` instructions of `docker commit` and `docker import` to a configuration, without a build.

@@ -1,4 +1,4 @@
-import type { OverlayStore, RunConfig } from '@engine/image'
+import type { OverlayStore, Platform, RunConfig } from '@engine/image'
 import type { ShimClient } from '@engine/runtime'
 import type { ContainerRegistry } from './containers/registry.ts'
 import type { Events } from './events/events.ts'
@@ -29,6 +29,7 @@ export interface ContainerImage {
   /** `sha256:…` of the config. */
   readonly id: string
   readonly config: RunConfig
+  readonly platform: Platform
   /** Ids of its layers under overlay2/, topmost first. */
   readonly layers: readonly string[]
 }

@@ -163,7 +163,7 @@ export interface Networks {
 }
 
 export interface Volumes {
-  list(filters: Filters): Promise<{ Volumes: VolumeView[]; Warnings: string[] }>
+  list(filters: Filters): Promise<{ Volumes: VolumeView[]; Warnings: null }>
   inspect(name: string): Promise<VolumeView>
   create(options: { readonly Name: string; readonly Driver: string; readonly DriverOpts: Readonly<Record<string, string>>; readonly Labels: Readonly<Record<string, string>> }): Promise<VolumeView>
   remove(name: string, force: boolean): Promise<void>

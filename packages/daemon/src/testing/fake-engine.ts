@@ -131,7 +131,7 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
     'networks.inspect': async (ref: string) => {
       throw new EngineError('not-found', `network ${ref} not found`)
     },
-    'volumes.list': async () => ({ Volumes: [], Warnings: [] }),
+    'volumes.list': async () => ({ Volumes: [], Warnings: null }),
     'volumes.inspect': async (name: string) => {
       throw new EngineError('not-found', `get ${name}: no such volume`)
     },

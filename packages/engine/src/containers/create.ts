@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { hostPlatform, type Platform } from '@engine/image'
 import { EngineError, summarized } from '@engine/linux'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
@@ -37,7 +38,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     maskedPaths: defaultMaskedPaths(),
     readonlyPaths: defaultReadonlyPaths,
   })
-  const warnings = checkHostConfig(host, request.config.ExposedPorts ?? undefined, kernelLimits())
+  const warnings = checkHostConfig(host, request.config, kernelLimits())
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   checkLogging(host.LogConfig)
   resolveContainerModes(engine, host)
@@ -45,6 +46,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     throw new EngineError('invalid-argument', (request.config.Cmd?.length ?? 0) + (request.config.Entrypoint?.length ?? 0) === 0 ? 'no command specified' : 'no image specified')
   }
   const image = engine.images.forContainer(request.config.Image, request.platform)
+  if (!request.platform) warnings.push(...foreignPlatform(image.platform))
   const config = mergeConfig(ownHostname(request.config, host), image.config, id)
   warnings.push(...ignoredFields(host, config, security), ...rlimitWarnings(engine.options, host))
   const { path, args } = commandLine(config)
@@ -105,6 +107,13 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
 /** A container in the host's network has the host's name, unless it was given one. */
 function ownHostname(config: ContainerConfig, host: HostConfigView): ContainerConfig {
   return config.Hostname || host.NetworkMode !== 'host' ? config : { ...config, Hostname: hostname() }
+}
+
+/** Docker's warning about an image of another machine's, which only runs where the kernel knows an emulator (binfmt_misc). */
+function foreignPlatform({ os, architecture }: Platform): string[] {
+  const host = hostPlatform()
+  if (os === host.os && architecture === host.architecture) return []
+  return [`The requested image's platform (${os}/${architecture}) does not match the detected host platform (${host.os}/${host.architecture}) and no specific platform was requested`]
 }
 
 /** Docker's rule for names; the one in its message has no repetition sign. */

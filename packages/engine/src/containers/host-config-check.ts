@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { EngineError } from '@engine/linux'
-import type { HostConfigView, StringSet } from '../types/container-config.ts'
+import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
 import { parseList, type KernelLimits } from '../system/limits.ts'
 
 const invalid = (message: string): EngineError => new EngineError('invalid-argument', message)
@@ -10,14 +10,15 @@ const MiB = 1024 * 1024
 /**
  * Docker's checks of a completed HostConfig, in its words and order (moby verifyPlatformContainerSettings). Limits that the
  * kernel has not are taken out of `host`.
+ * @param config what the client gave, without what the image says
  * @returns warnings
  * @throws EngineError invalid-argument for what cannot be, not-implemented for what engine does not do yet
  */
-export function checkHostConfig(host: HostConfigView, exposedPorts: StringSet | undefined, limits: KernelLimits): string[] {
+export function checkHostConfig(host: HostConfigView, config: NetworkedConfig, limits: KernelLimits): string[] {
   const warnings: string[] = []
   checkPolicy(host)
   checkModes(host)
-  checkNetwork(host, exposedPorts, warnings)
+  checkNetwork(host, config, warnings)
   checkMemory(host, limits, warnings)
   checkCpu(host, limits, warnings)
   checkIo(host, limits, warnings)
@@ -32,6 +33,8 @@ export function checkHostConfig(host: HostConfigView, exposedPorts: StringSet | 
   if (host.Isolation !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation (${host.Isolation}): linux only supports 'default'`)
   return warnings
 }
+
+type NetworkedConfig = Pick<ContainerConfig, 'Hostname' | 'MacAddress' | 'ExposedPorts'>
 
 function checkPolicy(host: HostConfigView): void {
   const { Name, MaximumRetryCount } = host.RestartPolicy
@@ -61,24 +64,29 @@ export function isContainerMode(mode: string): boolean {
   return mode.startsWith('container:') && mode.length > 'container:'.length
 }
 
-function checkNetwork(host: HostConfigView, exposedPorts: StringSet | undefined, warnings: string[]): void {
+function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts }: NetworkedConfig, warnings: string[]): void {
+  const exposes = ExposedPorts !== null && ExposedPorts !== undefined
   const bindings = Object.keys(host.PortBindings ?? {}).length > 0
-  const publishes = bindings || (host.PublishAllPorts && exposedPorts !== undefined)
+  const publishes = bindings || (host.PublishAllPorts && exposes)
   if (host.NetworkMode.startsWith('container:')) {
     if (!isContainerMode(host.NetworkMode)) throw invalid('invalid container format container:<name|id>')
     const conflict = (what: string): EngineError => invalid(`conflicting options: ${what} and the container type network mode`)
+    if (Hostname) throw invalid('conflicting options: hostname and the network mode')
     if ((host.Links?.length ?? 0) > 0) throw invalid("conflicting options: container type network can't be used with links. This would result in undefined behavior")
     if ((host.Dns?.length ?? 0) > 0) throw conflict('dns')
     if ((host.ExtraHosts?.length ?? 0) > 0) throw conflict('custom host-to-IP mapping')
+    if (MacAddress) throw invalid('conflicting options: mac-address and the network mode')
     if (bindings || host.PublishAllPorts) throw conflict('port publishing')
-    if (exposedPorts !== undefined) throw conflict('port exposing')
+    if (exposes) throw conflict('port exposing')
   } else if (host.NetworkMode === 'host') {
+    if (MacAddress) throw invalid('conflicting options: mac-address and the network mode')
     if (bindings) warnings.push('Published ports are discarded when using host network mode')
   } else if (host.NetworkMode !== 'none' && publishes) {
     throw new EngineError('not-implemented', 'publishing ports is not supported yet: remove -p, --publish and -P, --publish-all', {
       hint: "containers on the bridge can be reached from the host by their own address: see the container's NetworkSettings.IPAddress",
     })
   }
+  if (host.UTSMode === 'host' && Hostname) throw invalid('conflicting options: hostname and the UTS mode')
   if ((host.Links?.length ?? 0) > 0) throw new EngineError('not-implemented', 'links between containers (--link) are not supported yet')
 }
 

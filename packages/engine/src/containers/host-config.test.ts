@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import type { KernelLimits } from '../system/limits.ts'
 import { parseList } from '../system/limits.ts'
-import type { HostConfig } from '../types/container-config.ts'
+import type { ContainerConfig, HostConfig } from '../types/container-config.ts'
 import { checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 
@@ -16,9 +16,9 @@ const none: KernelLimits = {
   ...all, memory: false, swap: false, memoryReservation: false, swappiness: false, oomKillDisable: false, cpuShares: false, cpuCfs: false, cpuRealtime: false,
   cpuset: false, pids: false, blkioWeight: false, blkioThrottle: false,
 }
-const check = (given: HostConfig, limits = all, ports?: Record<string, object>) => {
+const check = (given: HostConfig, limits = all, config: ContainerConfig = {}) => {
   const host = completeHostConfig(given, defaults)
-  return { host, warnings: checkHostConfig(host, ports as never, limits) }
+  return { host, warnings: checkHostConfig(host, config, limits) }
 }
 
 test('an empty HostConfig is filled in as Docker fills it in', () => {
@@ -70,12 +70,21 @@ test('what Docker refuses, in its words', () => {
   ] as const) assert.throws(() => check(given), { code: 'invalid-argument', message })
 })
 
+test('a name or an address of its own does not go with another one’s namespace', () => {
+  const network = { NetworkMode: 'container:x' }
+  assert.throws(() => check(network, all, { Hostname: 'h' }), { message: 'conflicting options: hostname and the network mode' })
+  assert.throws(() => check(network, all, { MacAddress: '02:00:00:00:00:01' }), { message: 'conflicting options: mac-address and the network mode' })
+  assert.throws(() => check({ NetworkMode: 'host' }, all, { MacAddress: '02:00:00:00:00:01' }), { message: 'conflicting options: mac-address and the network mode' })
+  assert.throws(() => check({ UTSMode: 'host' }, all, { Hostname: 'h' }), { message: 'conflicting options: hostname and the UTS mode' })
+  assert.deepEqual(check({ NetworkMode: 'host' }, all, { Hostname: 'h' }).warnings, [])
+})
+
 test('publishing is said to be missing, and only where it would publish', () => {
   const binding = { '80/tcp': [{ HostPort: '80' }] }
   assert.throws(() => check({ PortBindings: binding }), { code: 'not-implemented' })
-  assert.throws(() => check({ PublishAllPorts: true }, all, { '80/tcp': {} }), { code: 'not-implemented' })
+  assert.throws(() => check({ PublishAllPorts: true }, all, { ExposedPorts: { '80/tcp': {} } }), { code: 'not-implemented' })
   assert.deepEqual(check({ PublishAllPorts: true }).warnings, [])
-  assert.deepEqual(check({ PortBindings: {} }, all, { '80/tcp': {} }).warnings, [])
+  assert.deepEqual(check({ PortBindings: {} }, all, { ExposedPorts: { '80/tcp': {} } }).warnings, [])
   assert.deepEqual(check({ NetworkMode: 'none', PortBindings: binding }).warnings, [])
   assert.deepEqual(check({ NetworkMode: 'host', PortBindings: binding }).warnings, ['Published ports are discarded when using host network mode'])
 })

@@ -7,11 +7,11 @@ import { isRunning } from './state.ts'
 
 /**
  * Sends a signal to a container, SIGKILL by default; for SIGKILL it waits until the container has ended.
- * @throws EngineError conflict `cannot kill container: x: container … is not running`, invalid-argument for what is no signal
+ * @throws EngineError not-found, conflict `cannot kill container: x: container … is not running`, invalid-argument for what is no signal
  */
 export async function kill(engine: EngineContext, ref: string, signal: string | undefined): Promise<void> {
-  const container = engine.containers.find(ref)
   try {
+    const container = engine.containers.find(ref)
     const number = signalNumber(signal || 'SIGKILL')
     if (!isSignal(number)) throw new EngineError('invalid-argument', `the linux daemon does not support signal ${number}`)
     if (!isRunning(container.state)) throw notRunning(container.id)

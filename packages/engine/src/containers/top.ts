@@ -34,7 +34,7 @@ function ps(args: readonly string[]): Promise<string> {
     execFile('ps', [...args], { env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout)
       if ('code' in error && String(error.code) === 'ENOENT') return reject(new EngineError('unavailable', 'the program ps is not installed on this host', { hint: 'apt install procps' }))
-      reject(new EngineError('internal', `ps: ${stderr.trim().split('\n')[0] ?? error.message}`, { cause: error }))
+      reject(new EngineError('internal', `ps: ${stderr.trim().split('\n')[0] || `exit status ${String(error.code)}`}`, { cause: error }))
     })
   })
 }

@@ -20,7 +20,7 @@ export async function commitContainer(verbs: ImageVerbs, ref: string, options: P
   const name = options.repository === '' ? undefined : parseRepositoryTag(options.repository, options.tag)
   const container = verbs.containers.find(ref)
   refuseGone(container)
-  const given = applyChanges(runConfig(options.config ?? {}), options.changes)
+  const given = applyChanges(runConfig(options.config ?? container.record.config), options.changes)
   const config = runConfig(mergeConfig(given, container.record.config, container.id))
   using _held = store.hold(`commit ${container.id}`)
   const paused = options.pause && container.state.status === 'running'

@@ -85,7 +85,8 @@ export class ImageStore implements ImageSource {
 
   forContainer(ref: string, platform: string | undefined): ContainerImage {
     const image = this.find(ref, platform)
-    return { id: image.id, config: image.config.config ?? {}, layers: image.layers }
+    const { os, architecture } = image.config
+    return { id: image.id, config: image.config.config ?? {}, platform: { os, architecture }, layers: image.layers }
   }
 
   shownName(given: string, imageId: string): string {

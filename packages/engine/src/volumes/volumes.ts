@@ -11,7 +11,7 @@ export function volumeVerbs(store: VolumeStore, users: (name: string) => readonl
   return {
     async list(filters) {
       const passes = volumeFilter(filters, users)
-      return { Volumes: store.all().filter(passes), Warnings: [] }
+      return { Volumes: store.all().filter(passes), Warnings: null }
     },
     inspect: async (name) => store.inspect(name),
     create: (options) => store.create({ name: options.Name, driver: options.Driver, options: options.DriverOpts, labels: options.Labels }),
