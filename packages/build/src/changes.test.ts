@@ -6,8 +6,8 @@ import { isSignal } from './signal-names.ts'
 
 test('changes are applied as a Dockerfile would', () => {
   const before = { Env: ['A=1'], Cmd: ['sh'], WorkingDir: '/w' }
-  assert.deepEqual(applyChanges(before, ['ENV B=$A', 'WORKDIR x', 'ENTRYPOINT ["e"]', 'EXPOSE 80', 'LABEL a=b', 'user u']), {
-    Env: ['A=1', 'B=1'], WorkingDir: '/w/x', Entrypoint: ['e'], ExposedPorts: { '80/tcp': {} }, Labels: { a: 'b' }, User: 'u',
+  assert.deepEqual(applyChanges(before, ['ENV B=$A', 'WORKDIR x', 'ENTRYPOINT ["e"]', 'EXPOSE 80', 'LABEL a=b', 'user u', 'STOPSIGNAL 9']), {
+    Env: ['A=1', 'B=1'], WorkingDir: '/w/x', Entrypoint: ['e'], ExposedPorts: { '80/tcp': {} }, Labels: { a: 'b' }, User: 'u', StopSignal: '9',
   })
   assert.deepEqual(before, { Env: ['A=1'], Cmd: ['sh'], WorkingDir: '/w' })
   assert.equal(applyChanges(before, []), before)
@@ -15,7 +15,7 @@ test('changes are applied as a Dockerfile would', () => {
 })
 
 test('changes of other kinds are refused', () => {
-  for (const change of ['RUN x', 'COPY a b', 'FROM x', 'SHELL ["a"]', 'STOPSIGNAL 9', 'ARG a', 'FOO x']) {
+  for (const change of ['RUN x', 'COPY a b', 'FROM x', 'SHELL ["a"]', 'ARG a', 'FOO x']) {
     assert.throws(() => applyChanges({}, [change]), { message: `${change.split(' ')[0]} is not a valid change command`, code: 'invalid-argument' })
   }
   assert.throws(() => applyChanges({}, ['ENV x']), { message: 'ENV must have two arguments' })
