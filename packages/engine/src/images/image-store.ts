@@ -47,6 +47,8 @@ export class ImageStore implements ImageSource {
   readonly #held = new Map<string, number>()
   /** Layers whose rows are gone and whose files wait until nothing is being made that may turn out to have them. */
   readonly #orphans = new Map<string, LayerRow>()
+  /** Something was made that no row tells of, and that did not become an image. */
+  #littered = false
 
   constructor(parts: ImageStoreParts) {
     this.#parts = parts
@@ -122,7 +124,21 @@ export class ImageStore implements ImageSource {
    * @param blob   the layer's tar, when it came as one
    */
   async add(image: Image, parent: string, layer: Layer | undefined, blob?: LayerRow['blob']): Promise<void> {
-    await this.content.put(image.bytes)
+    try {
+      await this.content.put(image.bytes)
+      this.#insert(image, parent, layer, blob)
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+  }
+
+  /** What was made for an image that failed goes as soon as nothing is held. */
+  abandon(): void {
+    this.#littered = true
+  }
+
+  #insert(image: Image, parent: string, layer: Layer | undefined, blob: LayerRow['blob']): void {
     const layers = chainIds(image.config.rootfs.diff_ids).map(digestHex)
     transaction(this.#parts.db, () => {
       if (layer !== undefined) this.layers.insert({ ...layer, blob })
@@ -196,16 +212,23 @@ export class ImageStore implements ImageSource {
   /** At the start: takes away what a crash left without a row, and reports rows whose files are missing. */
   async reconcile(): Promise<void> {
     await this.collect()
-    const known = new Map(this.layers.all().map((layer) => [layer.id, layer]))
-    for (const id of (await this.overlay.list()).layers) {
-      if (!known.has(id)) await this.overlay.remove(id)
-    }
-    for (const id of known.keys()) {
+    await this.#removeUnknown()
+    for (const { id } of this.layers.all()) {
       if (!this.overlay.hasLayer(id)) this.#parts.log('error', { layer: id }, 'the files of a layer are missing: images that have it cannot be used')
+    }
+  }
+
+  /** Removes layers and blobs that no row tells of; ends early when something is being made, which has none yet. */
+  async #removeUnknown(): Promise<void> {
+    for (const id of (await this.overlay.list()).layers) {
+      if (this.#held.size > 0) return this.abandon()
+      if (this.layers.get(id) === undefined) await this.overlay.remove(id)
     }
     const blobs = this.layers.blobs()
     for (const digest of await this.content.list()) {
-      if (!blobs.has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
+      if (this.#held.size > 0) return this.abandon()
+      // Asked again: an image may have come meanwhile.
+      if (!blobs.has(digest) && !this.layers.blobs().has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
     }
   }
 
@@ -232,6 +255,9 @@ export class ImageStore implements ImageSource {
       await this.overlay.remove(id)
       if (blob !== undefined && !blobs.has(blob.digest)) await this.content.remove(blob.digest)
     }
+    if (!this.#littered) return
+    this.#littered = false
+    await this.#removeUnknown()
   }
 
   #stored(image: ImageRow): StoredImage {

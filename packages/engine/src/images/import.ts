@@ -17,7 +17,10 @@ export async function* importImage({ store }: ImageVerbs, tar: Readable, options
   // A layer that is being made must not meet the removal of one of the same name.
   using _held = store.hold(`import ${randomUUID()}`)
   const message = options.message === '' ? 'Imported from -' : options.message
-  const { image, layer, blob } = await importTar(tar, { content: store.content, snapshots: store.overlay }, { message, config, platform, created: rfc3339(now()) })
+  const { image, layer, blob } = await importTar(tar, { content: store.content, snapshots: store.overlay }, { message, config, platform, created: rfc3339(now()) }).catch((error: unknown) => {
+    store.abandon()
+    throw error
+  })
   await store.add(image, '', layer, blob)
   store.publish('import', image, image.id)
   if (name !== undefined) await store.tag(image.id, fullName(name))
