@@ -138,6 +138,16 @@ export const operations: readonly Operation[] = [
   },
 ]
 
+/** All of them at the same time. */
+export const together: Operation = {
+  name: 'everything at once',
+  async prepare(client) {
+    const works: (() => Promise<unknown>)[] = []
+    for (const operation of operations) works.push(await operation.prepare(client))
+    return () => Promise.allSettled(works.map((work) => work()))
+  },
+}
+
 /** Waits exactly so long. @param milliseconds may have a fraction */
 async function pause(milliseconds: number): Promise<void> {
   const end = performance.now() + milliseconds

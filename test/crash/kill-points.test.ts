@@ -1,0 +1,22 @@
+import { after, before, describe, it } from 'node:test'
+import { connect } from '@engine/api/client'
+import { importBusybox } from '../harness/containers.ts'
+import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { interrupt, removeEverything, together } from '../harness/kill-points.ts'
+
+let daemon: TestDaemon
+
+before(async () => {
+  daemon = await startDaemon()
+  await importBusybox(connect(daemon.host))
+})
+after(() => daemon?.[Symbol.asyncDispose]())
+
+describe('engined killed in the middle of everything', () => {
+  // The moments of single operations are in the long test.
+  for (const milliseconds of [4, 25, 70, 150, 300]) {
+    it(`after ${milliseconds} ms leaves nothing half-made`, () => interrupt(daemon, together, milliseconds))
+  }
+
+  it('leaves nothing at all when all is removed', () => removeEverything(daemon, connect(daemon.host)))
+})
