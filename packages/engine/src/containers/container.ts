@@ -18,10 +18,13 @@ export interface EndpointRequest {
 export interface SandboxEndpoint {
   readonly id: string
   readonly networkId: string
-  /** Of the network; 0 on networks that give no address. */
+  /** Of the network; 0 on networks that give no IPv4 address. */
   readonly prefix: number
   readonly gateway: string
-  /** What it has of a bridge. */
+  /** The same of IPv6. */
+  readonly prefix6: number
+  readonly gateway6: string
+  /** Its link and addresses; none in the host's network, and without one. */
   readonly lease?: EndpointLease
 }
 
@@ -31,10 +34,11 @@ export interface Sandbox {
   readonly id: string
   /** Path of the namespace file; for the host's namespace a path without a file, ending in `default`, as Docker shows it. */
   readonly key: string
-  readonly endpoint?: SandboxEndpoint
+  /** One for each network, the one of NetworkMode first. */
+  readonly endpoints: readonly SandboxEndpoint[]
 }
 
-export const noSandbox: Sandbox = { id: '', key: '' }
+export const noSandbox: Sandbox = { id: '', key: '', endpoints: [] }
 
 /** What never changes after creation, and the name, as the database keeps it. */
 export interface ContainerRecord {

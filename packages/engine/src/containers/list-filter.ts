@@ -88,8 +88,7 @@ export function containerFilter(filters: Filters, around: FilterSurroundings): C
 }
 
 function onNetwork(container: Container, wanted: string): boolean {
-  const id = container.sandbox.endpoint?.networkId
-  return Object.keys(container.record.endpoints).includes(wanted) || (id?.startsWith(wanted) ?? false)
+  return Object.keys(container.record.endpoints).includes(wanted) || container.sandbox.endpoints.some(({ networkId }) => networkId.startsWith(wanted))
 }
 
 /** Docker takes names and ids for regular expressions, and for plain text when they are none. */

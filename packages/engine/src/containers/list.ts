@@ -58,7 +58,7 @@ function command(path: string, args: readonly string[]): string {
 
 /** Ports that are exposed while the container is on a network of ours; none is published by this version. */
 function ports(container: Container): PortSummary[] {
-  if (container.sandbox.endpoint?.lease === undefined) return []
+  if (!container.sandbox.endpoints.some(({ lease }) => lease !== undefined)) return []
   return Object.keys(container.record.config.ExposedPorts ?? {}).map((port) => {
     const [number = '', type = 'tcp'] = port.split('/')
     return { PrivatePort: Number(number), Type: type }

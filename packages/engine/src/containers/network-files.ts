@@ -12,14 +12,15 @@ import type { Container, Sandbox } from './container.ts'
 export function writeNetworkFiles(engine: EngineContext, container: Container, files: ContainerPaths, hostname: string, sandbox: Sandbox): void {
   const { hostConfig: host, config } = container.record
   const hostNetwork = host.NetworkMode === 'host'
-  const gateways = sandbox.endpoint?.lease === undefined ? [engine.networks.bridge.gateway] : [sandbox.endpoint.gateway]
+  const placed = sandbox.endpoints.filter(({ lease }) => lease !== undefined)
+  const gateways = placed.length === 0 ? [engine.networks.bridge.gateway] : placed.map(({ gateway }) => gateway)
   const extraHosts = parseExtraHosts(host.ExtraHosts ?? [], gateways)
   const hosts = hostNetwork
     ? readIfThere('/etc/hosts') + extraHosts.map(({ address, names }) => `${address}\t${names}\n`).join('')
     : writeHostsFile({
         hostname,
         domainname: config.Domainname,
-        addresses: sandbox.endpoint?.lease === undefined ? [] : [sandbox.endpoint.lease.address],
+        addresses: placed.map(({ lease }) => lease?.address ?? ''),
         extraHosts,
         ipv6: true,
       })

@@ -5,10 +5,11 @@ import type { Container } from './container.ts'
 
 /** `NetworkSettings.Networks`: what was asked for, and what it has while it runs. */
 export function networkEndpoints(engine: EngineContext, container: Container): Record<string, EndpointSettingsView> {
-  const { endpoint } = container.sandbox
+  const { endpoints } = container.sandbox
   return Object.fromEntries(
     Object.entries(container.record.endpoints).map(([name, asked]): [string, EndpointSettingsView] => {
-      const here = endpoint !== undefined && engine.networks.records.some((network) => network.id === endpoint.networkId && network.name === name) ? endpoint : undefined
+      const network = engine.networks.records.find((one) => one.name === name)
+      const here = endpoints.find(({ networkId }) => networkId === network?.id)
       return [name, {
         IPAMConfig: asked.IPAMConfig,
         Links: asked.Links,
@@ -58,6 +59,6 @@ export function networkSettings(engine: EngineContext, container: Container): Ne
 
 /** Ports that are exposed and not published, while the container is on a network of ours. */
 function exposedPorts(container: Container): Record<string, null> {
-  const shown = container.sandbox.endpoint?.lease !== undefined
+  const shown = container.sandbox.endpoints.some(({ lease }) => lease !== undefined)
   return Object.fromEntries(shown ? Object.keys(container.record.config.ExposedPorts ?? {}).map((port) => [port.includes('/') ? port : `${port}/tcp`, null]) : [])
 }

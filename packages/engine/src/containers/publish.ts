@@ -1,11 +1,12 @@
 import type { EngineContext } from '../context.ts'
 import type { Container, Sandbox } from './container.ts'
 
-/** Tells of a container's coming to, or going from, its network. */
+/** Tells of a container's coming to, or going from, its networks. */
 export function publishNetwork(engine: EngineContext, container: Container, action: 'connect' | 'disconnect', sandbox: Sandbox): void {
-  const network = engine.networks.records.find(({ id }) => id === sandbox.endpoint?.networkId)
-  if (network === undefined) return
-  engine.events.publish('network', action, network.id, { container: container.id, name: network.name, type: network.driver })
+  for (const { networkId } of sandbox.endpoints) {
+    const network = engine.networks.records.find(({ id }) => id === networkId)
+    if (network !== undefined) engine.events.publish('network', action, network.id, { container: container.id, name: network.name, type: network.driver })
+  }
 }
 
 /** Tells of the volumes that a container begins to use, or lets go. */

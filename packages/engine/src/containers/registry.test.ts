@@ -58,7 +58,7 @@ test('what was written is read back, oldest first', () => {
   const { db, registry } = fresh()
   const container = registry.find('one')
   Object.assign(container.state, { status: 'exited', exitCode: 137, oomKilled: true, finishedAt: '2026-11-23T17:45:31.006850435Z', restartCount: 3, error: 'e', manuallyStopped: true })
-  container.sandbox = { id: 's', key: '/k', endpoint: { id: 'e', networkId: 'n', prefix: 16, gateway: '10.0.0.1', lease: { hostInterface: 'veth1', containerInterface: 'eth0', address: '10.0.0.2', mac: '02:42:0a:00:00:02', antiSpoofing: true } } }
+  container.sandbox = { id: 's', key: '/k', endpoints: [{ id: 'e', networkId: 'n', prefix: 16, gateway: '10.0.0.1', prefix6: 0, gateway6: '', lease: { hostInterface: 'veth1', containerInterface: 'eth0', address: '10.0.0.2', mac: '02:42:0a:00:00:02', antiSpoofing: true } }] }
   registry.saveState(container)
   const again = new ContainerRegistry(new ContainersTable(db))
   assert.deepEqual(again.all().map(({ name }) => name), ['two', 'one'])

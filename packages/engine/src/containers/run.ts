@@ -154,16 +154,16 @@ async function connect(engine: EngineContext, container: Container, undo: AsyncD
   const id = randomBytes(32).toString('hex')
   const endpoint = engine.networks.allocate(container.id, network, container.record.endpoints[mode])
   undo.defer(() => engine.networks.free(container.id))
-  undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoint }))
-  if (network.driver === 'host') return { id, key: engine.paths.sandbox('default'), endpoint }
+  undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoints: [endpoint] }))
+  if (network.driver === 'host') return { id, key: engine.paths.sandbox('default'), endpoints: [endpoint] }
   const key = engine.paths.sandbox(id)
   undo.defer(() => removeSandbox(key))
   await createSandbox(key)
   const { lease } = endpoint
-  if (lease === undefined) return { id, key, endpoint }
+  if (lease === undefined) return { id, key, endpoints: [endpoint] }
   undo.defer(() => engine.networks.release(container.id, lease))
   await engine.networks.connect(key, lease)
-  return { id, key, endpoint }
+  return { id, key, endpoints: [endpoint] }
 }
 
 function user(root: string, spec: string, groups: readonly string[]): ReturnType<typeof resolveUser> {

@@ -64,7 +64,7 @@ export class DefaultNetworks implements Disposable {
   /** Takes an address and an interface's name for a container; `free` gives them back. */
   allocate(container: string, network: NetworkRecord, request: EndpointRequest | undefined): SandboxEndpoint {
     const id = randomBytes(32).toString('hex')
-    if (network.driver !== 'bridge') return { id, networkId: network.id, prefix: 0, gateway: '' }
+    if (network.driver !== 'bridge') return { id, networkId: network.id, prefix: 0, gateway: '', prefix6: 0, gateway6: '' }
     const pool = this.#bridge.pool()
     const used = new Set([...this.#leases.values()].map(({ address }) => address))
     const wanted = request?.IPAMConfig?.IPv4Address
@@ -74,7 +74,7 @@ export class DefaultNetworks implements Disposable {
       mac: request?.MacAddress || undefined,
     })
     this.#leases.set(container, lease)
-    return { id, networkId: network.id, prefix: this.bridge.prefix, gateway: this.bridge.gateway, lease }
+    return { id, networkId: network.id, prefix: this.bridge.prefix, gateway: this.bridge.gateway, prefix6: 0, gateway6: '', lease }
   }
 
   /** Takes a lease that a container has from before a restart of ours. */

@@ -77,8 +77,8 @@ function networkView(engine: EngineContext, network: NetworkRecord): NetworkView
 function connected(engine: EngineContext, network: NetworkRecord): NetworkView['Containers'] {
   return Object.fromEntries(
     engine.containers.all().flatMap((container) => {
-      const { endpoint } = container.sandbox
-      if (endpoint?.networkId !== network.id) return []
+      const endpoint = container.sandbox.endpoints.find(({ networkId }) => networkId === network.id)
+      if (endpoint === undefined) return []
       const { lease } = endpoint
       return [[container.id, {
         Name: container.name,

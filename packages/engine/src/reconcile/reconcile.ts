@@ -16,8 +16,8 @@ import { reconcileProcesses } from './processes.ts'
 export async function reconcile(engine: EngineContext): Promise<void> {
   await causedByEngine('reconcile', async () => {
     for (const container of engine.containers.all()) {
-      const { lease } = container.sandbox.endpoint ?? {}
-      if (lease !== undefined && hasProcess(container.state)) engine.networks.adopt(container.id, lease)
+      if (!hasProcess(container.state)) continue
+      for (const { lease } of container.sandbox.endpoints) if (lease !== undefined) engine.networks.adopt(container.id, lease)
     }
     await reconcileProcesses(engine, await engine.shim.list(), { openLogs: true })
     await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))

@@ -71,3 +71,18 @@ test('an intent stays until it is ended', () => {
   assert.deepEqual(intents.pending().map(({ operation, subject, detail }) => ({ operation, subject, detail })), [{ operation: 'image import', subject: 'i1', detail: {} }])
   db.close()
 })
+
+test('a container’s one network of before becomes the first of several', () => {
+  const path = join(directory, 'networks.db')
+  const before = openDatabase(path, migrations.filter(({ version }) => version < 4))
+  const insert = before.prepare(`INSERT INTO containers (id, name, created_at, created_ns, image_id, path, args, config, host_config, mounts, endpoints, layers, status, started_at, finished_at, sandbox)
+    VALUES (?, ?, '', 0, '', '', '', '', '', '', '', '', '', '', '', ?)`)
+  const endpoint = { id: 'e', networkId: 'n', prefix: 16, gateway: '10.0.0.1', lease: { hostInterface: 'veth1', containerInterface: 'eth0', address: '10.0.0.2', mac: '02:42:0a:00:00:02', antiSpoofing: true } }
+  insert.run('a', 'connected', JSON.stringify({ id: 's', key: '/k', endpoint }))
+  insert.run('b', 'stopped', JSON.stringify({ id: '', key: '' }))
+  before.close()
+  const db = openDatabase(path, migrations)
+  const sandboxes = db.prepare<[], { sandbox: string }>('SELECT sandbox FROM containers ORDER BY id').all().map(({ sandbox }) => JSON.parse(sandbox) as unknown)
+  assert.deepEqual(sandboxes, [{ id: 's', key: '/k', endpoints: [{ prefix6: 0, gateway6: '', ...endpoint }] }, { id: '', key: '', endpoints: [] }])
+  db.close()
+})
