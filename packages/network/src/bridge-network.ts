@@ -86,6 +86,7 @@ export class BridgeNetwork implements Disposable {
     // Rules before the link: at no moment is the network open.
     this.#firewall.addBridge({ bridge, subnet: address, masquerade, interContainer })
     ensureBridge(this.#routing, { name: bridge, address, mtu })
+    this.#firewall.keepForwarding()
     this.#address = address
     return this.inspect()
   }

@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { Link, Routing } from '@engine/linux/netlink'
 import { writeSysctl } from '@engine/linux/sysctl'
 import { broadcastOf, formatCidr, type Cidr } from './cidr.ts'
+import { bridgeGroup } from './firewall/ruleset.ts'
 import { macAddressFor } from './ipam.ts'
 import { disableIPv6, ignoreRouterAdvertisements } from './ipv6.ts'
 
@@ -26,9 +27,10 @@ export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
   if (existing !== undefined && existing.kind !== 'bridge') {
     throw new EngineError('conflict', `network interface ${settings.name} exists and is no bridge`)
   }
-  if (existing === undefined) routing.createLink({ name: settings.name, kind: 'bridge', mac: macAddressFor(settings.address.address), mtu: settings.mtu })
+  if (existing === undefined) routing.createLink({ name: settings.name, kind: 'bridge', mac: macAddressFor(settings.address.address), mtu: settings.mtu, group: bridgeGroup })
   const bridge = existing ?? foundLink(routing, settings.name)
   if (bridge.mtu !== settings.mtu) routing.setLink({ index: bridge.index, mtu: settings.mtu })
+  if (bridge.group !== bridgeGroup) routing.setLink({ index: bridge.index, group: bridgeGroup })
   disableIPv6(settings.name)
   ignoreRouterAdvertisements(settings.name)
   // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558).

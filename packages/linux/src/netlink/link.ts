@@ -5,7 +5,7 @@ import { formatMacAddress, parseMacAddress } from './ip-address.ts'
 /** `ifi_flags` (netdevice(7)). */
 export const LinkFlag = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40 } as const
 
-const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29, NET_NS_FD: 28 } as const
+const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, GROUP: 27, NET_NS_FD: 28, EXT_MASK: 29 } as const
 const LinkInfo = { KIND: 1, DATA: 2 } as const
 const vethPeer = 1
 /** RTEXT_FILTER_SKIP_STATS: leave the counters out of answers. */
@@ -24,6 +24,8 @@ export interface LinkSettings {
   /** Index of the bridge it becomes a port of; 0 takes it out. */
   readonly master?: number
   readonly up?: boolean
+  /** A number that sets of links are told by (`ip link show group N`); 0 is every link's at first. */
+  readonly group?: number
   readonly kind?: 'bridge' | 'veth'
   /** The other end of a veth. */
   readonly peer?: { readonly name: string; readonly mac?: string; readonly mtu?: number; /** Descriptor of the network namespace it is made in. */ readonly namespace?: number }
@@ -39,6 +41,8 @@ export interface Link {
   readonly mtu: number
   /** Index of the bridge it is a port of. */
   readonly master: number | undefined
+  /** The set of links it belongs to; 0 for none. */
+  readonly group: number
   /** `bridge`, `veth`; undefined for hardware. */
   readonly kind: string | undefined
   /** Index of a veth's other end, in that one's namespace. */
@@ -52,6 +56,7 @@ export function writeLink(settings: LinkSettings): Buffer {
   if (settings.mac !== undefined) attributes.push(writeAttribute(Ifla.ADDRESS, parseMacAddress(settings.mac)))
   if (settings.mtu !== undefined) attributes.push(writeU32(Ifla.MTU, settings.mtu))
   if (settings.master !== undefined) attributes.push(writeU32(Ifla.MASTER, settings.master))
+  if (settings.group !== undefined) attributes.push(writeU32(Ifla.GROUP, settings.group))
   const info: Buffer[] = []
   if (settings.kind !== undefined) info.push(writeString(LinkInfo.KIND, settings.kind))
   if (settings.peer !== undefined) info.push(writeNested(LinkInfo.DATA, writePeer(settings.peer)))
@@ -85,6 +90,7 @@ export function parseLink(payload: Buffer): Link {
     mac: mac?.length === 6 ? formatMacAddress(mac) : undefined,
     mtu: readU32(attributes.get(Ifla.MTU)) ?? 0,
     master: readU32(attributes.get(Ifla.MASTER)),
+    group: readU32(attributes.get(Ifla.GROUP)) ?? 0,
     kind: readString(readNested(attributes.get(Ifla.LINKINFO)).get(LinkInfo.KIND)),
     peerIndex: readU32(attributes.get(Ifla.LINK)),
   }

@@ -85,8 +85,8 @@ describe('addresses', () => {
 
 describe('rtnetlink payloads', () => {
   it('of links', () => {
-    const link = parseLink(writeLink({ index: 7, name: 'veth1', mac: '02:42:ac:11:00:02', mtu: 1450, master: 3, up: true, kind: 'veth', peer: { name: 'eth0', namespace: 9 } }))
-    assert.deepEqual(link, { index: 7, name: 'veth1', flags: 1, up: true, mac: '02:42:ac:11:00:02', mtu: 1450, master: 3, kind: 'veth', peerIndex: undefined })
+    const link = parseLink(writeLink({ index: 7, name: 'veth1', mac: '02:42:ac:11:00:02', mtu: 1450, master: 3, up: true, group: 5, kind: 'veth', peer: { name: 'eth0', namespace: 9 } }))
+    assert.deepEqual(link, { index: 7, name: 'veth1', flags: 1, up: true, mac: '02:42:ac:11:00:02', mtu: 1450, master: 3, group: 5, kind: 'veth', peerIndex: undefined })
     assert.throws(() => parseLink(Buffer.alloc(15)), /malformed/)
   })
 

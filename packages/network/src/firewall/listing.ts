@@ -38,6 +38,11 @@ export function parseForwardDrops(listing: unknown, own: string): ForwardConflic
   })
 }
 
+/** Whether a table of any name has this chain. Reads the JSON of `list chains`. */
+export function hasChain(listing: unknown, name: string): boolean {
+  return objects(listing, 'chain').some((chain) => chain['name'] === name)
+}
+
 /** Whether a table's rules name a link anywhere. Reads the JSON of `list table`. */
 export function mentionsLink(listing: unknown, link: string): boolean {
   if (typeof listing === 'string') return listing === link

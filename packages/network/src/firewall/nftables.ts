@@ -1,7 +1,8 @@
+import { Routing } from '@engine/linux/netlink'
 import { Nftables } from '@engine/linux/nftables'
 import { isForwarding, setForwarding } from '../forwarding.ts'
-import { mentionsLink, parseForwardDrops, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
-import { checkedTableName, strangersChain, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
+import { hasChain, mentionsLink, parseForwardDrops, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { bridgeGroup, checkedTableName, strangersChain, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
 /**
  * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
@@ -22,13 +23,22 @@ export class Firewall implements Disposable {
 
   /**
    * Lays the tables and turns forwarding on. Where it was off, the host was no router: then packets that are none of ours are
-   * dropped from now on, as Docker does it. The tables remember it, for they end when forwarding does, at the next boot.
+   * dropped from now on, as Docker does it. The tables remember it, for they end when forwarding does, at the next boot; and an
+   * engine that comes second does as the first, which may be gone before it.
    */
   ensure(): void {
     const forwarding = isForwarding()
     // The rules come first: at no moment does the host forward for strangers.
     this.#nftables.run(writeTables(this.#table, !forwarding || this.#isGuarded()))
     if (!forwarding) setForwarding(true)
+  }
+
+  /**
+   * Turns forwarding on again where another engine, which did not see us yet, has just turned it off for its own end. Called once a
+   * bridge is there.
+   */
+  keepForwarding(): void {
+    if (!isForwarding()) this.ensure()
   }
 
   /** A bridge's rules, or a change of them. */
@@ -70,23 +80,37 @@ export class Firewall implements Disposable {
     return drops.filter(({ family, table }) => !mentionsLink(this.#nftables.list(`list table ${family} ${table}`), bridge))
   }
 
-  /** The tables away, if they are there; forwarding is turned off again if it was turned on here. */
+  /**
+   * The tables away, if they are there; forwarding is turned off again if it was turned on for engines and none is left. Bridges
+   * are removed before.
+   */
   remove(): void {
-    if (this.#isGuarded()) setForwarding(false)
+    const guarded = this.#isGuarded()
     this.#nftables.run(writeTablesRemoval(this.#table))
+    if (!guarded || this.#isGuarded()) return
+    setForwarding(false)
+    // One may have come just now, and have found forwarding on.
+    if (hasBridge()) setForwarding(true)
   }
 
   [Symbol.dispose](): void {
     this.#nftables.close()
   }
 
+  /** Whether an engine, this one or another, keeps strangers out. */
   #isGuarded(): boolean {
-    return this.#nftables.list(`list chain inet ${this.#table} ${strangersChain}`) !== undefined
+    return hasChain(this.#nftables.list('list chains inet'), strangersChain)
   }
 
   #elements(set: string): string[][] {
     return parseSetElements(this.#nftables.list(`list set bridge ${this.#table} ${set}`))
   }
+}
+
+/** Whether an engine has a bridge. */
+function hasBridge(): boolean {
+  using routing = new Routing()
+  return routing.listLinks().some(({ kind, group }) => kind === 'bridge' && group === bridgeGroup)
 }
 
 /** What a user can do about a chain that drops containers' packets. */

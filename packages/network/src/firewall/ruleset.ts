@@ -28,6 +28,12 @@ export interface EndpointRules {
 /** The chain that is there where forwarding was off before us; it is also how that is remembered. */
 export const strangersChain = 'strangers'
 
+/**
+ * The link group of every engine's bridges (iproute2: `ip link show group N`). By it engines on one host know each other's without
+ * a common table: what one of them forwards is no stranger to the other.
+ */
+export const bridgeGroup = 0x656e6730
+
 /** What names an endpoint's elements. Without MAC and address those that hold them are left alone. */
 export interface EndpointIdentity {
   readonly hostInterface: string
@@ -43,13 +49,13 @@ export interface EndpointIdentity {
  * table inet T                                      table bridge T
  *   forward   to a bridge: jump to its chain          prerouting  frames of an endpoint: its MAC and address, or drop
  *             from a bridge: accept                   forward     between endpoints that are kept apart: drop
- *             else, where guarded: strangers
+ *             else, where guarded, and of no other engine's bridge: strangers
  *   strangers drop
  *   into-B    answers; icc; else drop
  *   out-of-B  masquerade
  * ```
  * An accept here ends only this table's say: another table that drops the packet wins (see findConflicts).
- * @param guarded IPv4 packets that neither come from a bridge of ours nor go to one are not forwarded
+ * @param guarded IPv4 packets that neither come from an engine's bridge nor go to one are not forwarded
  */
 export function writeTables(table: string, guarded: boolean): string {
   const inet = `inet ${checkedTableName(table)}`
@@ -63,7 +69,7 @@ export function writeTables(table: string, guarded: boolean): string {
     `add rule ${inet} forward oifname vmap @bridges`,
     `add rule ${inet} forward iifname @sources accept`,
     ...(guarded
-      ? [`add chain ${inet} ${strangersChain}`, `flush chain ${inet} ${strangersChain}`, `add rule ${inet} ${strangersChain} drop`, `add rule ${inet} forward meta nfproto ipv4 goto ${strangersChain}`]
+      ? [`add chain ${inet} ${strangersChain}`, `flush chain ${inet} ${strangersChain}`, `add rule ${inet} ${strangersChain} drop`, `add rule ${inet} forward meta nfproto ipv4 iifgroup != ${bridgeGroup} oifgroup != ${bridgeGroup} goto ${strangersChain}`]
       : []),
     `add table ${bridge}`,
     `add set ${bridge} checked { type ifname ; }`,

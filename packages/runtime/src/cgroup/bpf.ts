@@ -1,4 +1,4 @@
-import { EngineError, door } from '@engine/linux'
+import { EngineError, Errno, door, failedWith } from '@engine/linux'
 import { addressOf, syscall } from '@engine/linux/libc'
 
 const NR_BPF = process.arch === 'arm64' ? 280 : 321
@@ -8,6 +8,9 @@ const BPF_PROG_DETACH = 9
 const BPF_PROG_GET_FD_BY_ID = 13
 const BPF_PROG_QUERY = 16
 const BPF_F_ALLOW_MULTI = 2
+
+/** The verifier gives up with EAGAIN when a signal is pending; libbpf tries as often. */
+const loadAttempts = 5
 
 export const BPF_PROG_TYPE_CGROUP_DEVICE = 15
 /** The attach type of programs that decide about devices. */
@@ -42,7 +45,15 @@ export function loadProgram(type: number, instructions: Buffer, name: string): n
   attributes.writeBigUInt64LE(addressOf(instructions), 8)
   attributes.writeBigUInt64LE(addressOf(licence), 16)
   attributes.write(name.slice(0, 15), 48, 'latin1')
-  return bpf(BPF_PROG_LOAD, attributes, { type, instructions: instructions.length / 8, name })
+  const load = (): number => bpf(BPF_PROG_LOAD, attributes, { type, instructions: instructions.length / 8, name })
+  for (let attempt = 1; attempt < loadAttempts; attempt++) {
+    try {
+      return load()
+    } catch (error) {
+      if (!failedWith(error, Errno.EAGAIN)) throw error
+    }
+  }
+  return load()
 }
 
 /** Attaches a program to a cgroup beside those that are there (all must agree). The cgroup keeps it alive. @throws SyscallError */
