@@ -50,6 +50,16 @@ report('run --rm on the bridge, command line', await interleaved(commands(['run'
 report('API create+start+wait+delete, network none', await interleaved(both((api) => life(api, 'none')), rounds), 0.3)
 report('API create+start+wait+delete, bridge', await interleaved(both((api) => life(api, 'bridge')), rounds))
 
+{
+  // The same engine without its ledger: what the record of a container's life costs.
+  await using silent = await startDaemon({ 'log-level': 'warn', ledger: false })
+  const silentApi = new ApiSession(silent.host)
+  await silentApi.upload('/images/create?fromSrc=-&repo=bench-busybox&tag=latest', busyboxTar())
+  const lives = await interleaved({ recording: () => life(engineApi, 'none'), silent: () => life(silentApi, 'none') }, rounds * 5)
+  process.stdout.write(`the ledger's cost: ${((median(lives['recording'] ?? []) / median(lives['silent'] ?? []) - 1) * 100).toFixed(1)} % of create+start+wait+delete (wanted: below 5)\n`)
+  silentApi.close()
+}
+
 const sleepers = new Map<ApiSession, string>()
 for (const api of [engineApi, dockerApi]) {
   if (api === undefined) continue

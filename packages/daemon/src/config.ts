@@ -40,6 +40,7 @@ const Config = z.strictObject({
   labels: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).default([]),
   'live-restore': z.boolean().default(true),
   'shutdown-timeout': z.number().int().min(-1).default(15),
+  ledger: z.boolean().default(true),
   debug: z.boolean().default(false),
   'log-level': z.literal(['debug', 'info', 'warn', 'error', 'fatal']).default('info'),
   'log-format': z.literal(['text', 'json']).default('text'),
@@ -178,6 +179,7 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     shimProgram: config['shim-program'] ?? shimProgram(program),
     nodeBinary: config['node-binary'] ?? process.execPath,
     shimManaged: config['shim-managed'],
+    ledger: config.ledger,
     debug: config.debug || config['log-level'] === 'debug',
     log,
   }

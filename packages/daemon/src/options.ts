@@ -33,6 +33,7 @@ export const options: readonly Option[] = [
   { key: 'default-shm-size', kind: 'text', help: 'size of /dev/shm, 64M' },
   { key: 'default-ulimits', flag: 'default-ulimit', kind: 'list', help: 'limits for containers: nofile=1024:2048' },
   { key: 'labels', flag: 'label', kind: 'list', help: 'labels of the daemon: key=value' },
+  { key: 'ledger', kind: 'switch', help: 'record kernel actions, for `engine explain`' },
   { key: 'live-restore', kind: 'switch', help: 'leave containers running when the daemon ends' },
   { key: 'shutdown-timeout', kind: 'number', help: "seconds that containers have to stop at the host's shutdown" },
   { key: 'debug', short: 'D', kind: 'switch', help: 'log everything' },

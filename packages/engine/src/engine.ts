@@ -47,7 +47,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { paths, bootId } = undo.use(openDataRoot(options))
   const db = openDatabase(paths.database, migrations)
   undo.defer(() => void db.close())
-  const ledger = new Ledger(paths.ledger, (error) => options.log('warn', { error: String(error) }, 'the ledger could not be written'))
+  const ledger = new Ledger(paths.ledger, (error) => options.log('warn', { error: String(error) }, 'the ledger could not be written'), options.ledger === false)
   undo.defer(() => ledger.close())
   const workers = new FileWorkers({ program: programs.files, threads: workerThreads, keep: workerKeep })
   undo.defer(() => workers.close())

@@ -219,6 +219,8 @@ export interface EngineOptions {
   readonly nodeBinary: string
   /** The shim is a service of systemd's: engined only connects, it does not start it. */
   readonly shimManaged: boolean
+  /** Whether kernel actions are recorded; they are unless this is false. */
+  readonly ledger?: boolean | undefined
   readonly debug: boolean
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: Readonly<Record<string, unknown>>, message: string) => void
 }

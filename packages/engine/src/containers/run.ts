@@ -127,6 +127,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     stdin: config.OpenStdin,
     spec,
     ...(filter === undefined ? {} : { seccompFilter: filter }),
+    ...(engine.ledger.off ? { silent: true } : {}),
   })
   undo.move()
   return { started, sandbox }

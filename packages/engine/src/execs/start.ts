@@ -88,6 +88,7 @@ async function execRequest(
     directory: paths.directory,
     stdin: asked.AttachStdin,
     ...(filter === undefined ? {} : { seccompFilter: filter }),
+    ...(engine.ledger.off ? { silent: true } : {}),
     pid: container.state.pid,
     startTime: container.state.startTime,
     cgroupsPath: cgroupPath(engine.options, container),

@@ -42,6 +42,8 @@ const batchRow = z.object({ first_sequence: z.number(), exec_id: z.string().null
  * later, without waiting for the disk: what a crash loses is some last actions, never a client's data.
  */
 export class Ledger {
+  /** Nothing is recorded; what was before can still be read. */
+  readonly off: boolean
   readonly #db: Database
   readonly #insert: Statement
   readonly #dropContainer: Statement<[string, string, number]>
@@ -58,9 +60,11 @@ export class Ledger {
 
   /**
    * Opens the ledger and becomes this thread's tracer, until `close`.
+   * @param off nothing is recorded
    * @param onError told when actions cannot be stored (a full disk); they are then lost, and the engine goes on
    */
-  constructor(path: string, onError: (error: unknown) => void) {
+  constructor(path: string, onError: (error: unknown) => void, off = false) {
+    this.off = off
     this.#db = openDatabase(path, ledgerMigrations, { durable: false })
     this.#failed = onError
     this.#insert = this.#db.prepare('INSERT INTO batches (first_sequence, count, container_id, exec_id, cause, cause_id, actions) VALUES (?, ?, ?, ?, ?, ?, ?)')
@@ -73,7 +77,7 @@ export class Ledger {
     this.#name = this.#db.prepare('INSERT INTO subjects (container_id, name, created_ns) VALUES (?, ?, ?) ON CONFLICT (container_id) DO UPDATE SET name = excluded.name')
     const last = this.#db.prepare<[], { next: number | null }>('SELECT max(first_sequence + count) AS next FROM batches').get()
     this.#sequence = last?.next ?? 1
-    this.#before = setTracer((record) => this.#trace(record))
+    this.#before = setTracer(off ? undefined : (record) => this.#trace(record))
   }
 
   /** What engined itself does; without a container in the context it is nobody's story and not kept. */
@@ -86,6 +90,7 @@ export class Ledger {
 
   /** Takes in what the shim and the container's init did, as they reported it. */
   add(container: string, records: readonly ActionRecord[], exec?: string): void {
+    if (this.off) return
     const about = subject() ?? { cause: { request: 'engine', id: '' } }
     const key = about.container === container && about.exec === exec ? about : exec === undefined ? { ...about, container } : { ...about, container, exec }
     for (const record of records) this.#add(key, record)

@@ -287,11 +287,12 @@ export class Program {
     return Number(this.#region.memory.readBigInt64LE(HEADER + instruction * STRIDE + RESULT))
   }
 
-  /** What the child did, in table order, with times; quiet calls and calls never reached are left out. */
-  records(): (SyscallRecord & { readonly at: bigint })[] {
+  /** What the child did, in table order, with times; quiet calls and calls never reached are left out. @param only calls of this name */
+  records(only?: string): (SyscallRecord & { readonly at: bigint })[] {
     const clock = ticksClock()
     const records: (SyscallRecord & { at: bigint })[] = []
     this.#instructions.forEach(({ name, args, quiet, allow }, i) => {
+      if (only !== undefined && name !== only) return
       const before = this.#field(i, TICKS_BEFORE)
       if (before === 0n || quiet === true) return
       const after = this.#field(i, TICKS_AFTER)

@@ -17,9 +17,12 @@ export class BirthScope {
   readonly #descriptors: number[] = []
   readonly #outliving: number[] = []
   readonly #records: ActionRecord[] = []
+  readonly #silent: boolean
 
-  constructor(program: Program) {
+  /** @param silent nobody wants the record; only when the program was executed */
+  constructor(program: Program, silent: boolean) {
     this.program = program
+    this.#silent = silent
     this.#descriptors.push(this.#pipe.write)
   }
 
@@ -45,6 +48,7 @@ export class BirthScope {
 
   /** Runs preparations in this process; each kernel action is recorded as the shim's. */
   prepare<T>(work: () => T): T {
+    if (this.#silent) return work()
     const before = setTracer((record: SyscallRecord) => {
       this.#records.push({ ...record, at: `${realtime()}`, process: 'shim' })
     })
@@ -57,7 +61,7 @@ export class BirthScope {
 
   /** The preparations' records, then the child's. */
   records(): ActionRecord[] {
-    return [...this.#records, ...this.program.records().map(({ at, ...record }) => ({ ...record, at: `${at}`, process: 'init' as const }))]
+    return [...this.#records, ...this.program.records(this.#silent ? 'execve' : undefined).map(({ at, ...record }) => ({ ...record, at: `${at}`, process: 'init' as const }))]
   }
 
   /** Closes what was held. @returns the read end of the `ready` pipe */
@@ -94,13 +98,13 @@ export interface Plan {
  * Lays out a birth by `plan` and forks. Nothing of the child's set-up runs on this thread.
  * @throws what `plan` throws; everything opened so far is closed then
  */
-export function begin(plan: (scope: BirthScope) => Plan): Birth {
+export function begin(plan: (scope: BirthScope) => Plan, silent = false): Birth {
   try {
-    return attempt(plan, new BirthScope(new Program()))
+    return attempt(plan, new BirthScope(new Program(), silent))
   } catch (error) {
     if (!(error instanceof ProgramFull)) throw error
     // Megabytes of arguments, or hundreds of mounts. Execve judges the former.
-    return attempt(plan, new BirthScope(new Program('large')))
+    return attempt(plan, new BirthScope(new Program('large'), silent))
   }
 }
 

@@ -8,6 +8,13 @@ export type Stdio =
   | { readonly stdin: number; readonly stdout: number; readonly stderr: number }
   | { readonly terminal: { readonly rows: number; readonly columns: number } }
 
+export interface BirthOptions {
+  /** The compiled seccomp program; left out for none. */
+  readonly filter?: Buffer | undefined
+  /** Nobody wants to know how it came about: of its records only those of execve are made. */
+  readonly silent?: boolean | undefined
+}
+
 /** How a birth ended. */
 export type BirthOutcome = {
   /** Every kernel action made for it, in order. */

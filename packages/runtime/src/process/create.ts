@@ -1,6 +1,6 @@
 import type { OciSpec } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
-import type { Birth, Stdio } from './birth.ts'
+import type { Birth, BirthOptions, Stdio } from './birth.ts'
 import { refuseUnlessRunnable } from './check-spec.ts'
 import { makeBehindLinks } from './dangling-links.ts'
 import { closeAllBut } from './descriptors.ts'
@@ -26,12 +26,11 @@ import { connectStreams, controlTerminal, openStreams } from './streams.ts'
  * This function runs in the shim, on its main thread, and returns as soon as the child is forked. The child makes the calls
  * that are laid out here, one after the other, beginning in the shim's namespaces as root and ending with execve.
  * Its cgroup exists already, and so does a network namespace that it joins.
- * @param filter the compiled seccomp program, or none
  * @throws EngineError, SyscallError when the preparations in this process fail (a bind's source is missing, …)
  */
-export function createProcess(spec: OciSpec, stdio: Stdio, options: { readonly filter?: Buffer }): Birth {
+export function createProcess(spec: OciSpec, stdio: Stdio, options: BirthOptions): Birth {
   refuseUnlessRunnable(spec)
-  return begin((scope) => layOut(scope, spec, stdio, options.filter))
+  return begin((scope) => layOut(scope, spec, stdio, options.filter), options.silent)
 }
 
 function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Buffer | undefined): Plan {

@@ -5,7 +5,7 @@ import { pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import type { OciProcess } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
-import type { Birth, Stdio } from './birth.ts'
+import type { Birth, BirthOptions, Stdio } from './birth.ts'
 import { refuseUnlessExecutable } from './check-spec.ts'
 import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
@@ -35,9 +35,9 @@ export interface ExecTarget {
  * of the shim's. So a container that may trace its processes gets nothing that it has not (CVE-2016-9962).
  * @throws EngineError conflict when the container is gone
  */
-export function execProcess(target: ExecTarget, process: OciProcess, stdio: Stdio, options: { readonly filter?: Buffer }): Birth {
+export function execProcess(target: ExecTarget, process: OciProcess, stdio: Stdio, options: BirthOptions): Birth {
   refuseUnlessExecutable(process)
-  return begin((scope) => layOut(scope, target, process, stdio, options.filter))
+  return begin((scope) => layOut(scope, target, process, stdio, options.filter), options.silent)
 }
 
 function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdio: Stdio, compiled: Buffer | undefined): Plan {

@@ -110,6 +110,7 @@ function streams(params: Fields): Omit<StartRequest, 'spec'> {
     directory: path(params['directory'], 'directory'),
     stdin: flag(params['stdin'], 'stdin'),
     ...(filter === undefined ? {} : { seccompFilter: path(filter, 'seccompFilter') }),
+    ...(params['silent'] === true ? { silent: true as const } : {}),
   }
 }
 
@@ -149,7 +150,7 @@ export function parseRequest(message: unknown): ShimRequest {
       return { method, params: { ...streams(params), ...living(params), process: process(params['process']) } }
     }
     case 'adopt': {
-      const { seccompFilter: _, ...held } = streams(params)
+      const { seccompFilter: _, silent: _silent, ...held } = streams(params)
       return { method, params: { ...held, ...living(params), ...descriptor(params, 'master'), ...descriptor(params, 'pidfd') } }
     }
     case 'closeStdin':

@@ -67,8 +67,8 @@ function settle(): void {
 }
 
 const births: Births = {
-  create: (request, stdio, filter) => createProcess(request.spec, stdio, filter === undefined ? {} : { filter }),
-  exec: (request, stdio, filter) => execProcess(request, request.process, stdio, filter === undefined ? {} : { filter }),
+  create: (request, stdio, filter) => createProcess(request.spec, stdio, { filter, silent: request.silent }),
+  exec: (request, stdio, filter) => execProcess(request, request.process, stdio, { filter, silent: request.silent }),
 }
 
 /** Between requests of engined's the shim is to be small. */

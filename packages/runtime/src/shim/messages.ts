@@ -25,6 +25,8 @@ interface Streams extends ProcessKey {
   readonly stdin: boolean
   /** Path of a file with the compiled seccomp program (struct sock_filter[]), or absent for none. */
   readonly seccompFilter?: string
+  /** Without the record of how it came about; see Started. */
+  readonly silent?: true
 }
 
 export interface StartRequest extends Streams {
@@ -46,7 +48,7 @@ export interface Started {
   /** Host pid. */
   readonly pid: number
   readonly startTime: string
-  /** Every kernel action that made the process, in order. */
+  /** Every kernel action that made the process, in order; of a silent start only execve. */
   readonly records: readonly ActionRecord[]
 }
 

@@ -1,4 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, errnoText } from '@engine/linux'
 import { Epoll } from '@engine/linux/epoll'
 import type { PeerCredentials } from '@engine/linux/peer-credentials'
@@ -17,6 +18,9 @@ import { Sink } from './sink.ts'
 import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
 import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
+
+/** How long an upgrade waits for processes that are being made. */
+const BIRTH_MILLISECONDS = 10_000
 
 /** What makes processes; given from outside so that the shim can be tried without containers. */
 export interface Births {
@@ -103,7 +107,9 @@ export class Shim {
       case 'upgrade': {
         this.#upgrading = true
         try {
-          await Promise.allSettled(this.#births.values())
+          // One may hang in a mount for ever (a server that does not answer); the upgrade does not wait with it.
+          await Promise.race([Promise.allSettled(this.#births.values()), sleep(BIRTH_MILLISECONDS, undefined, { ref: false })])
+          if (this.#births.size > 0) throw new EngineError('unavailable', `${this.#births.size} processes are still being made after ${BIRTH_MILLISECONDS / 1000} s`)
           this.#options.upgrade(request.params.path)
         } finally {
           this.#upgrading = false
