@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { OperationId } from './routes.ts'
+import { ContainerChanges } from './schemas/archive.ts'
 import * as containers from './schemas/container-views.ts'
 import { EventMessage } from './schemas/event.ts'
 import * as images from './schemas/image-views.ts'
@@ -18,6 +19,7 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   ContainerTop: containers.ContainerTopResponse,
   ContainerWait: containers.ContainerWaitResponse,
   ContainerPrune: containers.ContainerPruneResponse,
+  ContainerChanges,
   ContainerExplain: z.array(containers.LedgerEntry),
   ContainerExec: containers.IdResponse,
   ExecInspect: containers.ExecInspectResponse,

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import * as archive from './schemas/archive.ts'
 import { ImageBuildQuery } from './schemas/build.ts'
 import * as container from './schemas/container.ts'
 import { ContainerConfig } from './schemas/container-config.ts'
@@ -51,6 +52,10 @@ export const routes = {
   ContainerWait: { method: 'POST', path: '/containers/{name}/wait', query: container.ContainerWaitQuery, status: 200 },
   ContainerDelete: { method: 'DELETE', path: '/containers/{name}', query: container.ContainerDeleteQuery, status: 204 },
   ContainerPrune: { method: 'POST', path: '/containers/prune', query: container.PruneQuery, status: 200 },
+  ContainerArchiveInfo: { method: 'HEAD', path: '/containers/{name}/archive', query: archive.ArchiveQuery, status: 200 },
+  ContainerArchive: { method: 'GET', path: '/containers/{name}/archive', query: archive.ArchiveQuery, status: 200 },
+  PutContainerArchive: { method: 'PUT', path: '/containers/{name}/archive', query: archive.PutArchiveQuery, status: 200 },
+  ContainerChanges: { method: 'GET', path: '/containers/{name}/changes', status: 200 },
   ContainerExplain: { method: 'GET', path: '/containers/{name}/explain', status: 200 },
   ContainerExec: { method: 'POST', path: '/containers/{name}/exec', body: exec.ContainerExecBody, status: 201 },
   ExecStart: { method: 'POST', path: '/exec/{name}/start', body: exec.ExecStartBody, status: 200 },

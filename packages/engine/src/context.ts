@@ -1,4 +1,4 @@
-import type { OverlayStore, Platform, RunConfig } from '@engine/image'
+import type { FileWorkers, OverlayStore, Platform, RunConfig } from '@engine/image'
 import type { ShimClient } from '@engine/runtime'
 import type { ContainerRegistry } from './containers/registry.ts'
 import type { Events } from './events/events.ts'
@@ -71,6 +71,8 @@ export interface EngineContext {
   readonly shim: ShimClient
   readonly pump: Pump
   readonly overlay: OverlayStore
+  /** Threads for work at a client's pace, which would keep others waiting in the common ones. */
+  readonly transfers: FileWorkers
   readonly images: ImageSource
   readonly volumes: VolumeSource
   readonly networks: DefaultNetworks

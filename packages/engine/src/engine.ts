@@ -35,6 +35,8 @@ import { workerPrograms } from './worker-programs.ts'
 /** Threads for work on trees of files, and milliseconds that an idle one is kept. */
 const workerThreads = 2
 const workerKeep = 10_000
+/** Threads for copies from and to containers, each of which may take as long as its client likes. */
+const transferThreads = 16
 
 /**
  * Opens an engine on its data: locks the data root, connects to the shim (or starts it), takes up what runs, settles what a crash
@@ -51,6 +53,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   undo.defer(() => ledger.close())
   const workers = new FileWorkers({ program: programs.files, threads: workerThreads, keep: workerKeep })
   undo.defer(() => workers.close())
+  const transfers = new FileWorkers({ program: programs.files, threads: transferThreads, keep: workerKeep })
+  undo.defer(() => transfers.close())
   const overlay = await OverlayStore.open({ root: paths.overlay, workers, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
   await content.clean()
@@ -74,7 +78,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   const closing = new AbortController()
   const context: EngineContext = {
-    options, paths, bootId, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay,
+    options, paths, bootId, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay, transfers,
     id: setting(db, 'id', randomUUID),
     intents: new Intents(db),
     execs: new ExecRegistry(db),

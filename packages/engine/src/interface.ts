@@ -67,6 +67,23 @@ export interface LogOptions {
   readonly tail?: number | undefined
 }
 
+/** What a container has at a path, as `docker cp` asks. */
+export interface ArchiveStat {
+  readonly name: string
+  readonly size: number
+  /** Bits of Go's FileMode. */
+  readonly mode: number
+  /** RFC 3339 */
+  readonly mtime: string
+  readonly linkTarget: string
+}
+
+/** One path of `docker diff`: 0 changed, 1 added, 2 deleted. */
+export interface ContainerChange {
+  readonly Path: string
+  readonly Kind: 0 | 1 | 2
+}
+
 export interface Containers {
   list(options: { readonly all: boolean; readonly limit?: number | undefined; readonly size: boolean; readonly filters: Filters }): Promise<ContainerSummary[]>
   create(request: CreateContainer): Promise<{ Id: string; Warnings: string[] }>
@@ -87,6 +104,10 @@ export interface Containers {
   attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>
   resize(ref: string, rows: number, columns: number): Promise<void>
   prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }>
+  statArchive(ref: string, path: string): Promise<ArchiveStat>
+  readArchive(ref: string, path: string): Promise<{ readonly stat: ArchiveStat; readonly tar: Readable }>
+  writeArchive(ref: string, path: string, tar: AsyncIterable<Buffer>, options: { readonly keepKinds: boolean; readonly ownedByUser: boolean }, signal: AbortSignal): Promise<void>
+  changes(ref: string): Promise<ContainerChange[] | null>
   /** The ledger's entries of one container, oldest first; also of one that failed to start or is gone. */
   explain(ref: string): Promise<LedgerEntry[]>
 }

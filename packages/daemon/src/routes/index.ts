@@ -1,5 +1,6 @@
 import type { Handlers } from '../call.ts'
 import type { OperationId } from '@engine/api'
+import { archive } from './archive.ts'
 import { build } from './build.ts'
 import { containers } from './containers.ts'
 import { events } from './events.ts'
@@ -11,4 +12,4 @@ import { system } from './system.ts'
 import { volumes } from './volumes.ts'
 
 /** A handler for every operation of the table in @engine/api. */
-export const handlers: Handlers<OperationId> = { ...containers, ...exec, ...images, ...build, ...networks, ...volumes, ...events, ...plugins, ...system }
+export const handlers: Handlers<OperationId> = { ...containers, ...archive, ...exec, ...images, ...build, ...networks, ...volumes, ...events, ...plugins, ...system }

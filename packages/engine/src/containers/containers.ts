@@ -1,7 +1,9 @@
 import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import type { Containers } from '../interface.ts'
+import { readArchive, statArchive, writeArchive } from './archive.ts'
 import { attachContainer, containerLogs } from './attach.ts'
+import { containerChanges } from './changes.ts'
 import { createContainer } from './create.ts'
 import { inspectContainer } from './inspect.ts'
 import { kill } from './kill.ts'
@@ -36,6 +38,10 @@ export function containerVerbs(engine: EngineContext): Containers {
     attach: (ref, options) => attachContainer(engine, ref, options),
     resize: (ref, rows, columns) => resizeContainer(engine, ref, rows, columns),
     prune: (filters) => pruneContainers(engine, filters),
+    statArchive: (ref, path) => statArchive(engine, ref, path),
+    readArchive: (ref, path) => readArchive(engine, ref, path),
+    writeArchive: (ref, path, tar, options, signal) => writeArchive(engine, ref, path, tar, options, signal),
+    changes: (ref) => containerChanges(engine, ref),
     async explain(ref) {
       return engine.ledger.entries(explained(engine, ref))
     },

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { Readable, type Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { EngineError } from '@engine/linux'
 import { cutFrames } from './zstd-frames.ts'
@@ -36,23 +37,62 @@ export async function compressionOf(path: string): Promise<Compression> {
 const chunkSize = 1 << 20
 
 /**
- * The uncompressed bytes of a file. gzip and zstd are decompressed in this process; xz and bzip2 by the host's programs, named by
- * absolute path and with an environment of their own, and never inside a container's root (CVE-2026-41567).
+ * The uncompressed bytes of a file, see {@link decompressed}.
  * @throws EngineError invalid-argument in the stream, for data that is damaged
  */
 export async function* readUncompressed(path: string): AsyncGenerator<Buffer, void, undefined> {
-  const compression = await compressionOf(path)
-  if (compression === 'xz' || compression === 'bzip2') {
-    yield* runDecompressor(compression === 'xz' ? '/usr/bin/xz' : '/usr/bin/bzip2', path)
-    return
-  }
   const file = createReadStream(path, { highWaterMark: chunkSize })
-  if (compression === 'none') {
-    yield* file as AsyncIterable<Buffer>
-    return
+  try {
+    yield* decompressed(file as AsyncIterable<Buffer>)
+  } finally {
+    file.destroy()
   }
-  const stream = compression === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize })
-  const source: Readable = compression === 'gzip' ? file : Readable.from(cutFrames(file), { objectMode: false })
+}
+
+/**
+ * The uncompressed bytes of a stream, whatever compressed it. gzip and zstd are decompressed in this process; xz and bzip2 by the
+ * host's programs, named by absolute path and with an environment of their own, and never inside a container's root (CVE-2026-41567).
+ * @throws EngineError invalid-argument in the stream, for data that is damaged
+ */
+export async function* decompressed(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const { compression, all } = await beginningOf(chunks)
+  switch (compression) {
+    case 'none':
+      yield* all
+      return
+    case 'gzip':
+      yield* through(createGunzip({ chunkSize }), Readable.from(all, { objectMode: false }), compression)
+      return
+    case 'zstd':
+      yield* through(createZstdDecompress({ chunkSize }), Readable.from(cutFrames(all), { objectMode: false }), compression)
+      return
+    case 'xz':
+    case 'bzip2':
+      yield* runDecompressor(compression === 'xz' ? '/usr/bin/xz' : '/usr/bin/bzip2', all)
+  }
+}
+
+/** What compressed a stream, and the stream with the bytes that told. */
+async function beginningOf(chunks: AsyncIterable<Buffer>): Promise<{ readonly compression: Compression; readonly all: AsyncGenerator<Buffer, void, undefined> }> {
+  const source = chunks[Symbol.asyncIterator]()
+  let head = Buffer.alloc(0)
+  while (head.length < magicLength) {
+    const next = await source.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, next.value])
+  }
+  async function* again(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      if (head.length > 0) yield head
+      for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value
+    } finally {
+      await source.return?.()
+    }
+  }
+  return { compression: detectCompression(head), all: again() }
+}
+
+async function* through(stream: Transform, source: Readable, compression: Compression): AsyncGenerator<Buffer, void, undefined> {
   source.once('error', (error: Error) => stream.destroy(error))
   try {
     yield* source.pipe(stream) as AsyncIterable<Buffer>
@@ -64,21 +104,21 @@ export async function* readUncompressed(path: string): AsyncGenerator<Buffer, vo
   } finally {
     stream.destroy()
     source.destroy()
-    file.destroy()
   }
 }
 
-async function* runDecompressor(program: string, path: string): AsyncGenerator<Buffer, void, undefined> {
-  await using file = await open(path, 'r')
-  const child = spawn(program, ['-d', '-c', '-q'], { stdio: [file.fd, 'pipe', 'pipe'], env: {}, cwd: '/' })
+async function* runDecompressor(program: string, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const child = spawn(program, ['-d', '-c', '-q'], { stdio: ['pipe', 'pipe', 'pipe'], env: {}, cwd: '/' })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
-  // The rejection is met below, after the output; until then it must not count as unhandled.
+  // The rejections are met below, after the output; until then they must not count as unhandled.
   ended.catch(() => undefined)
+  const fed = pipeline(source, child.stdin)
+  fed.catch(() => undefined)
   let complaint = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(0, 1000)))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(0, 1000)))
   try {
     yield* child.stdout as Readable as AsyncIterable<Buffer>
     const status = await ended.catch((cause: NodeJS.ErrnoException) => {
@@ -86,6 +126,10 @@ async function* runDecompressor(program: string, path: string): AsyncGenerator<B
       throw new EngineError('unavailable', `${program} is not installed on the host`, { cause, hint: `install it (Debian: ${program.endsWith('xz') ? 'xz-utils' : 'bzip2'})` })
     })
     if (status !== 0) throw new EngineError('invalid-argument', `${program}: ${complaint.trim() || `exit status ${status}`}`)
+    // It may end before it has read everything; a source that broke off says so here.
+    await fed.catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+    })
   } finally {
     child.kill('SIGKILL')
   }

@@ -82,12 +82,22 @@ function opaqueEntry(directory: readonly Buffer[], stats: BigIntStats): Buffer {
 
 function describe({ stats, name, parentFd }: WalkedEntry, path: Buffer): TarEntry {
   const type = typeOf(stats)
+  return describeEntry(stats, path, type === 'symlink' ? readlinkat(parentFd, name) : none, type === 'symlink' ? undefined : procChild(parentFd, name))
+}
+
+/**
+ * The entry of a file.
+ * @param path       in the archive, without a slash at the end
+ * @param linkPath   of a symbolic link
+ * @param attributes a path to the file, not followed, for its extended attributes; without it, it has none
+ */
+export function describeEntry(stats: BigIntStats, path: Buffer, linkPath: Buffer, attributes: Buffer | string | undefined): TarEntry {
+  const type = typeOf(stats)
   const device = type === 'char' || type === 'block' ? splitDevice(stats.rdev) : { major: 0, minor: 0 }
-  const file = procChild(parentFd, name)
   const xattrs = new Map<string, Buffer>()
-  for (const attribute of type === 'symlink' ? [] : listXattrs(file)) {
+  for (const attribute of attributes === undefined ? [] : listXattrs(attributes)) {
     if (attribute !== 'security.capability' && !attribute.startsWith('user.')) continue
-    const value = getXattr(file, Buffer.from(attribute, 'latin1'))
+    const value = getXattr(attributes as Buffer | string, Buffer.from(attribute, 'latin1'))
     if (value !== undefined) xattrs.set(attribute, value)
   }
   return {
@@ -98,7 +108,7 @@ function describe({ stats, name, parentFd }: WalkedEntry, path: Buffer): TarEntr
     gid: Number(stats.gid),
     size: type === 'file' ? Number(stats.size) : 0,
     mtime: wholeSeconds(stats.mtimeNs),
-    linkPath: type === 'symlink' ? readlinkat(parentFd, name) : none,
+    linkPath,
     userName: none,
     groupName: none,
     deviceMajor: device.major,
@@ -111,10 +121,15 @@ function* writeFile(parentFd: number, name: Buffer, entry: TarEntry): Generator<
   // Not blocking: should a FIFO have taken its place, it is noticed below.
   using file = openChild(parentFd, name, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
   if (!fstatSync(file.fd).isFile()) throw new EngineError('conflict', `${entry.path.toString()} changed while it was read`)
+  yield* writeContent(file.fd, entry)
+}
+
+/** The pieces of a regular file's entry: as many bytes as its header promises, whatever the file has by now. */
+export function* writeContent(fd: number, entry: TarEntry): Generator<Buffer, void, undefined> {
   yield writeEntry(entry)
   for (let done = 0; done < entry.size; ) {
     const piece = Buffer.allocUnsafe(Math.min(readSize, entry.size - done))
-    const count = readSync(file.fd, piece, 0, piece.length, done)
+    const count = readSync(fd, piece, 0, piece.length, done)
     // Cut meanwhile: the header has promised its size.
     if (count === 0) piece.fill(0)
     const length = count === 0 ? piece.length : count

@@ -22,6 +22,19 @@ export function splitEntryPath(path: Buffer, depth: number): Buffer[] {
   return components
 }
 
+/** The components of a path, `..` among them; empty ones and `.` do not count. */
+export function splitComponents(path: Buffer): Buffer[] {
+  const components: Buffer[] = []
+  for (let start = 0; start <= path.length; ) {
+    const slash = path.indexOf(0x2f, start)
+    const end = slash < 0 ? path.length : slash
+    const component = path.subarray(start, end)
+    start = end + 1
+    if (component.length > 0 && !isDots(component, 1)) components.push(component)
+  }
+  return components
+}
+
 /** Components with slashes between them. */
 export function joinComponents(components: readonly Buffer[]): Buffer {
   return Buffer.concat(components.flatMap((component, index) => (index === 0 ? [component] : [separator, component])))

@@ -8,12 +8,26 @@ import type { TarEntry, TarLimits } from './tar/entry.ts'
 import type { TarHandler } from './tar/reader.ts'
 import { opaqueValue, opaqueXattr, whiteoutOf } from './whiteout.ts'
 
+/** Where a {@link TreeWriter} makes things, when that is not simply a directory: each is the writer's to close. */
+export interface TreePlaces {
+  /** A directory, with all that is missing above it. */
+  makeAll(path: Buffer): Descriptor
+  /** A directory that exists; no link at its end is followed. */
+  open(path: Buffer, flags: number): Descriptor
+  /** A directory in the last one that `makeAll` gave. */
+  enter(parentFd: number, name: Buffer): Descriptor
+  /** Asked before something that exists is replaced. @throws EngineError */
+  beforeReplacing(parentFd: number, name: Buffer, entry: TarEntry): void
+}
+
 export interface TreeWriterOptions {
   /** Whether `.wh.` names are whiteouts (a layer) or plain names (a build context, an archive for a container). */
   readonly whiteouts: boolean
   /** Whether character and block devices may be made. */
   readonly devices: boolean
   readonly limits: TarLimits
+  /** Without it, names are resolved by openat2 with the directory as root. */
+  readonly places?: TreePlaces
 }
 
 const directoryFlags = O_PATH | constants.O_DIRECTORY
@@ -27,6 +41,7 @@ const { S_IFIFO, S_IFCHR, S_IFBLK } = constants
 export class TreeWriter implements TarHandler, Disposable {
   readonly #root: number
   readonly #options: TreeWriterOptions
+  readonly #places: TreePlaces
   /** The directory of the last entry: archives list a directory's entries one after the other. */
   #parent: { readonly key: string; readonly directory: Descriptor } | undefined
   #file: { readonly entry: TarEntry; readonly descriptor: Descriptor; end: number } | undefined
@@ -39,6 +54,7 @@ export class TreeWriter implements TarHandler, Disposable {
   constructor(rootFd: number, options: TreeWriterOptions) {
     this.#root = rootFd
     this.#options = options
+    this.#places = options.places ?? placesBelow(rootFd)
   }
 
   /** Bytes of the files made, as `treeUsage` counts them; undefined when something was replaced and only counting tells. */
@@ -93,7 +109,7 @@ export class TreeWriter implements TarHandler, Disposable {
     const all = [...this.#directoryTimes.values()].sort((a, b) => b.path.length - a.path.length)
     for (const { path, mtime } of all) {
       try {
-        using directory = openInRoot(this.#root, path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+        using directory = this.#places.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
         futimens(directory.fd, mtime, mtime)
       } catch (error) {
         // A later entry took its place.
@@ -119,6 +135,7 @@ export class TreeWriter implements TarHandler, Disposable {
       this.#makeNode(parent, name, entry)
     } catch (error) {
       if (!failedWith(error, Errno.EEXIST)) throw error
+      this.#places.beforeReplacing(parent, name, entry)
       remove(parent, name)
       this.#size = undefined
       this.#makeNode(parent, name, entry)
@@ -163,12 +180,13 @@ export class TreeWriter implements TarHandler, Disposable {
       if (!stats.isDirectory()) {
         // A whiteout and a directory of one name in one layer: the lower one goes, and this takes its place.
         hides = this.#options.whiteouts && stats.isCharacterDevice() && stats.rdev === 0
+        this.#places.beforeReplacing(parent, name, entry)
         remove(parent, name)
         this.#size = undefined
         mkdirat(parent, name, 0o700)
       }
     }
-    using directory = openChild(parent, name, directoryFlags)
+    using directory = this.#places.enter(parent, name)
     if (hides) hideLower(directory.fd)
     describeDirectory(directory.fd, entry)
     const path = joinComponents(components)
@@ -184,7 +202,7 @@ export class TreeWriter implements TarHandler, Disposable {
     const target = splitEntryPath(entry.linkPath, this.#options.limits.depth)
     const targetName = target.at(-1)
     if (targetName === undefined) throw new EngineError('invalid-argument', `invalid hard link in the archive: ${JSON.stringify(entry.path.toString())}`)
-    using directory = openInRoot(this.#root, joinComponents(target.slice(0, -1)), directoryFlags)
+    using directory = this.#places.open(joinComponents(target.slice(0, -1)), directoryFlags)
     linkat(directory.fd, targetName, parent, name)
   }
 
@@ -211,7 +229,7 @@ export class TreeWriter implements TarHandler, Disposable {
     const key = path.toString('latin1')
     if (this.#parent?.key === key) return this.#parent.directory.fd
     this.#forgetParent()
-    const directory = mkdirAllInRoot(this.#root, path, 0o755)
+    const directory = this.#places.makeAll(path)
     this.#parent = { key, directory }
     return directory.fd
   }
@@ -219,6 +237,15 @@ export class TreeWriter implements TarHandler, Disposable {
   #forgetParent(): void {
     this.#parent?.directory.close()
     this.#parent = undefined
+  }
+}
+
+function placesBelow(rootFd: number): TreePlaces {
+  return {
+    makeAll: (path) => mkdirAllInRoot(rootFd, path, 0o755),
+    open: (path, flags) => openInRoot(rootFd, path, flags),
+    enter: (parentFd, name) => openChild(parentFd, name, directoryFlags),
+    beforeReplacing: () => undefined,
   }
 }
 

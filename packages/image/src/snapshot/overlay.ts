@@ -53,6 +53,8 @@ export class OverlayStore {
   readonly #onTrashError: (path: string, error: unknown) => void
   readonly #mounted = new Set<string>()
   readonly #unmounting = new Map<string, Promise<void>>()
+  /** Who reads in a mounted file system beside the container itself, and whether it is unmounted after the last of them. */
+  readonly #held = new Map<string, { count: number; unmount: boolean }>()
   readonly #removals = new Set<Promise<void>>()
 
   private constructor(options: OverlayStoreOptions) {
@@ -113,7 +115,7 @@ export class OverlayStore {
    * @param archived what {@link archive} said of it, for the name and the layer's record
    */
   async adoptLayer(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string): Promise<Layer> {
-    await this.unmount(snapshot)
+    await this.#detachMount(snapshot)
     const from = this.#layout(snapshot)
     const size = await this.usage(snapshot)
     const making = join(this.root, makingFolder, randomUUID())
@@ -190,6 +192,12 @@ export class OverlayStore {
    */
   async mount(id: string, options: { readonly volatile: boolean } = { volatile: false }): Promise<string> {
     await this.#unmounting.get(id)
+    const held = this.#held.get(id)
+    if (held !== undefined) held.unmount = false
+    return this.#mountNow(id, options)
+  }
+
+  #mountNow(id: string, options: { readonly volatile: boolean }): string {
     const layout = this.#layout(id)
     if (this.#mounted.has(id)) return layout.merged
     // The kernel refuses what was mounted volatile before; whoever mounts it now knows that it is whole or may be lost.
@@ -205,8 +213,39 @@ export class OverlayStore {
     return this.#mounted.has(id)
   }
 
+  /**
+   * Mounts a container's file system for somebody beside the container. As long as one holds it, an unmount waits: it is done when the
+   * last lets go, unless it was mounted again meanwhile (two mounts of one upper directory would be undefined behaviour).
+   * @returns the path of the merged directory; disposing lets go
+   */
+  async hold(id: string): Promise<AsyncDisposable & { readonly merged: string }> {
+    await this.#unmounting.get(id)
+    const held = this.#held.get(id) ?? { count: 0, unmount: !this.#mounted.has(id) }
+    const merged = this.#mountNow(id, { volatile: false })
+    held.count++
+    this.#held.set(id, held)
+    let released = false
+    const release = async (): Promise<void> => {
+      if (released) return
+      released = true
+      if (--held.count > 0) return
+      this.#held.delete(id)
+      if (held.unmount) await this.unmount(id)
+    }
+    return { merged, [Symbol.asyncDispose]: release }
+  }
+
   /** Unmounts a container's file system on another thread, which may take 100 ms; nothing happens when it is not mounted. */
   async unmount(id: string): Promise<void> {
+    const held = this.#held.get(id)
+    if (held !== undefined) {
+      held.unmount = true
+      return
+    }
+    await this.#detachMount(id)
+  }
+
+  async #detachMount(id: string): Promise<void> {
     const under = this.#unmounting.get(id)
     if (under !== undefined) return under
     if (!this.#mounted.has(id)) return
@@ -229,7 +268,8 @@ export class OverlayStore {
   /** Takes away a layer or container: it is gone when this returns, its files are deleted in the background. */
   async remove(id: string): Promise<void> {
     const layout = this.#layout(id)
-    await this.unmount(id)
+    // Whoever still holds it goes on in what is detached.
+    await this.#detachMount(id)
     await this.#unlink(layout.link)
     this.#trash(layout.directory)
     if (!id.endsWith(initSuffix) && existsSync(this.#layout(`${id}${initSuffix}`).directory)) await this.remove(`${id}${initSuffix}`)

@@ -1,7 +1,10 @@
-import { EngineError, type ErrorCode } from '@engine/linux'
+import { EngineError, SyscallError, type ErrorCode } from '@engine/linux'
 import type { ExtractOptions, Extracted } from '../layer/apply.ts'
 import type { Change } from '../layer/changes.ts'
 import type { Digest } from '../digest.ts'
+import type { ViewExtractOptions } from '../view/extract.ts'
+import type { ViewSpec } from '../view/spec.ts'
+import type { PathStat } from '../view/stat.ts'
 
 /** A tar made of a tree: its digest and size. */
 export interface Archived {
@@ -22,6 +25,7 @@ export type Job =
   | { readonly kind: 'usage'; readonly directory: string }
   | { readonly kind: 'changes'; readonly upper: string; readonly lowers: readonly string[] }
   | { readonly kind: 'remove'; readonly directory: string; readonly name: string }
+  | { readonly kind: 'view-stat'; readonly view: ViewSpec; readonly path: string }
 
 export interface JobResults {
   extract: Extracted
@@ -32,27 +36,38 @@ export interface JobResults {
   usage: number
   changes: readonly Change[]
   remove: undefined
+  'view-stat': PathStat
 }
 
-/** The tar of a tree, as a stream. */
-export interface StreamJob {
-  readonly kind: 'stream'
-  readonly directory: string
-  readonly archive: 'layer' | 'archive'
+/** The tar of a tree, or of what a container has at a path, as a stream. */
+export type StreamJob =
+  | { readonly kind: 'stream'; readonly directory: string; readonly archive: 'layer' | 'archive' }
+  | { readonly kind: 'view-archive'; readonly view: ViewSpec; readonly path: string; readonly name: string }
+
+/** Work on a stream that the daemon feeds: a tar to be extracted into a container. */
+export interface FeedJob {
+  readonly kind: 'view-extract'
+  readonly view: ViewSpec
+  readonly path: string
+  readonly options: ViewExtractOptions
 }
 
 /** From the daemon to a worker. */
 export type Request =
-  | { readonly type: 'run'; readonly id: number; readonly job: Job | StreamJob }
+  | { readonly type: 'run'; readonly id: number; readonly job: Job | StreamJob | FeedJob }
   | { readonly type: 'cancel'; readonly id: number }
   /** The reader of a stream has taken a chunk. */
   | { readonly type: 'more'; readonly id: number }
+  /** A piece of the stream that a job is fed with; without one, its end. */
+  | { readonly type: 'food'; readonly id: number; readonly chunk?: Uint8Array }
 
 /** From a worker to the daemon. */
 export type Reply =
   | { readonly type: 'done'; readonly id: number; readonly result: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: Uint8Array }
+  /** A fed job has taken a piece. */
+  | { readonly type: 'hungry'; readonly id: number }
 
 /** An error on its way between threads, which keep only the message of other classes than Error. */
 export interface WireError {
@@ -64,11 +79,23 @@ export interface WireError {
 }
 
 export function wireError(error: unknown): WireError {
+  if (error instanceof SyscallError) return { code: error.code, message: error.message, hint: error.hint, errno: error.errnoName }
   if (error instanceof EngineError) return { code: error.code, message: error.message, hint: error.hint }
   const { message, code } = error as NodeJS.ErrnoException
   return { code: 'internal', message: typeof message === 'string' ? message : String(error), errno: code }
 }
 
+/** An error that a worker has met. */
+export class WorkerError extends EngineError {
+  /** `ENOSPC`, when a system call failed. */
+  readonly errno: string | undefined
+
+  constructor({ code, message, hint, errno }: WireError) {
+    super(code, message, { hint })
+    this.errno = errno
+  }
+}
+
 export function unwireError(error: WireError): EngineError {
-  return new EngineError(error.code, error.message, { hint: error.hint })
+  return new WorkerError(error)
 }

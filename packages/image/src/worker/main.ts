@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads'
 import type { Reply, Request } from './job.ts'
 import { wireError } from './job.ts'
-import { runJob, streamJob } from './run.ts'
+import { feedJob, runJob, streamJob } from './run.ts'
+import { Trough } from './trough.ts'
 
 /*
  * The program of a file worker: takes jobs from the daemon's main thread, one message each. Bundled as a file of its own.
@@ -14,11 +15,15 @@ if (port === null) throw new Error('this program is a worker of engined')
 const window = 8
 const cancels = new Map<number, AbortController>()
 const credits = new Map<number, { count: number; wake: () => void }>()
+const troughs = new Map<number, Trough>()
 
 port.on('message', (request: Request) => {
   if (request.type === 'cancel') {
     cancels.get(request.id)?.abort()
     credits.get(request.id)?.wake()
+    troughs.get(request.id)?.abort()
+  } else if (request.type === 'food') {
+    troughs.get(request.id)?.add(request.chunk)
   } else if (request.type === 'more') {
     const credit = credits.get(request.id)
     if (credit !== undefined) {
@@ -34,13 +39,29 @@ async function run(id: number, job: (Request & { type: 'run' })['job']): Promise
   const cancel = new AbortController()
   cancels.set(id, cancel)
   try {
-    const result = job.kind === 'stream' ? await stream(id, job, cancel.signal) : await runJob(job, cancel.signal)
+    const result = await perform(id, job, cancel.signal)
     reply({ type: 'done', id, result })
   } catch (error) {
     reply({ type: 'failed', id, error: wireError(error) })
   } finally {
     cancels.delete(id)
     credits.delete(id)
+    troughs.delete(id)
+  }
+}
+
+async function perform(id: number, job: (Request & { type: 'run' })['job'], signal: AbortSignal): Promise<unknown> {
+  switch (job.kind) {
+    case 'stream':
+    case 'view-archive':
+      return stream(id, job, signal)
+    case 'view-extract': {
+      const trough = new Trough(() => reply({ type: 'hungry', id }))
+      troughs.set(id, trough)
+      return feedJob(job, trough, signal)
+    }
+    default:
+      return runJob(job, signal)
   }
 }
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import { EngineError } from '@engine/linux'
-import { unwireError, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
+import { unwireError, type FeedJob, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
 
 export interface FileWorkersOptions {
   /** The bundled program of `worker/main.ts`. */
@@ -14,9 +14,13 @@ export interface FileWorkersOptions {
 
 interface Task {
   readonly id: number
-  readonly job: Job | StreamJob
-  settle(reply: Exclude<Reply, { type: 'chunk' }>): void
+  readonly job: Job | StreamJob | FeedJob
+  settle(reply: Exclude<Reply, { type: 'chunk' | 'hungry' }>): void
   chunk?(chunk: Uint8Array): void
+  /** A thread has begun with it. */
+  begun?(): void
+  /** The thread has taken a piece of what it is fed with. */
+  hungry?(): void
   /** The thread has died. */
   fail(error: Error): void
 }
@@ -98,6 +102,45 @@ export class FileWorkers {
     return readable
   }
 
+  /**
+   * Does a job on a stream, which is read no faster than the job takes it. When the job fails, the rest of the stream is not read.
+   * @throws what the stream fails with, or the job
+   */
+  async feed(job: FeedJob, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    const id = ++this.#lastId
+    const room = new Room(feedWindow)
+    const done = new Promise<void>((resolve, reject) => {
+      this.#start({
+        id,
+        job,
+        begun: () => room.open(),
+        hungry: () => room.add(),
+        settle: (reply) => (reply.type === 'done' ? resolve() : reject(unwireError(reply.error))),
+        fail: reject,
+      })
+    }).finally(() => room.close())
+    done.catch(() => undefined)
+    const cancel = (): void => this.#cancel(id)
+    signal?.addEventListener('abort', cancel, { once: true })
+    if (signal?.aborted === true) cancel()
+    try {
+      for await (const chunk of source) {
+        if (!(await room.take())) break
+        // A copy with memory of its own, which can be handed over.
+        const own = new Uint8Array(chunk)
+        this.#send(id, { type: 'food', id, chunk: own }, [own.buffer])
+      }
+      if (await room.take()) this.#send(id, { type: 'food', id })
+    } catch (error) {
+      cancel()
+      await done.catch(() => undefined)
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+    await done
+  }
+
   /** Ends all threads; jobs under way fail. */
   async close(): Promise<void> {
     this.#closed = true
@@ -115,7 +158,12 @@ export class FileWorkers {
     clearTimeout(thread.idle)
     thread.task = task
     thread.worker.ref()
+    this.#begin(thread, task)
+  }
+
+  #begin(thread: Thread, task: Task): void {
     thread.worker.postMessage({ type: 'run', id: task.id, job: task.job } satisfies Request)
+    task.begun?.()
   }
 
   #spawn(): Thread {
@@ -136,6 +184,10 @@ export class FileWorkers {
       task.chunk?.(reply.chunk)
       return
     }
+    if (reply.type === 'hungry') {
+      task.hungry?.()
+      return
+    }
     thread.task = undefined
     this.#rest(thread)
     task.settle(reply)
@@ -145,7 +197,7 @@ export class FileWorkers {
     const next = this.#waiting.shift()
     if (next !== undefined) {
       thread.task = next
-      thread.worker.postMessage({ type: 'run', id: next.id, job: next.job } satisfies Request)
+      this.#begin(thread, next)
       return
     }
     thread.worker.unref()
@@ -172,8 +224,45 @@ export class FileWorkers {
     waiting.fail(cancelled())
   }
 
-  #send(id: number, request: Request): void {
-    for (const thread of this.#threads) if (thread.task?.id === id) thread.worker.postMessage(request)
+  #send(id: number, request: Request, transfer: readonly ArrayBuffer[] = []): void {
+    for (const thread of this.#threads) if (thread.task?.id === id) thread.worker.postMessage(request, [...transfer])
+  }
+}
+
+/** Pieces that a fed job may have waiting. */
+const feedWindow = 16
+
+/** How many more pieces a job takes; none before it has begun. */
+class Room {
+  #count: number
+  #closed = false
+  #open = false
+  #wake = (): void => undefined
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  open(): void {
+    this.#open = true
+    this.#wake()
+  }
+
+  add(): void {
+    this.#count++
+    this.#wake()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#wake()
+  }
+
+  /** Waits for room for one piece. @returns false when none is taken any more */
+  async take(): Promise<boolean> {
+    while (!this.#closed && (!this.#open || this.#count === 0)) await new Promise<void>((resolve) => (this.#wake = resolve))
+    this.#count--
+    return !this.#closed
   }
 }
 

@@ -6,7 +6,11 @@ import { layerChanges } from '../layer/changes.ts'
 import { diffTree } from '../layer/diff.ts'
 import { syncTree } from '../layer/sync.ts'
 import { treeUsage } from '../layer/usage.ts'
-import type { Archived, Job, StreamJob } from './job.ts'
+import { archiveView } from '../view/archive.ts'
+import { extractIntoView } from '../view/extract.ts'
+import { statView } from '../view/stat.ts'
+import { View } from '../view/view.ts'
+import type { Archived, FeedJob, Job, StreamJob } from './job.ts'
 
 /** Does one job, on the thread that calls it. */
 export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
@@ -21,6 +25,10 @@ export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
       return archive(job.directory, job.archive, job.file)
     case 'changes':
       return layerChanges(job.upper, job.lowers)
+    case 'view-stat': {
+      using view = new View(job.view)
+      return statView(view, Buffer.from(job.path))
+    }
     case 'sync':
     case 'usage':
     case 'remove': {
@@ -33,12 +41,27 @@ export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
   }
 }
 
-/** The pieces of a tree's tar, small ones put together. */
+/** Does a job on the stream that it is fed with. */
+export async function feedJob(job: FeedJob, chunks: AsyncIterable<Buffer>, signal: AbortSignal): Promise<undefined> {
+  using view = new View(job.view)
+  await extractIntoView(view, Buffer.from(job.path), chunks, job.options, signal)
+}
+
+function* pieces(job: StreamJob): Generator<Buffer, void, undefined> {
+  if (job.kind === 'stream') {
+    using root = openRoot(job.directory)
+    yield* diffTree(root.fd, { kind: job.archive })
+  } else {
+    using view = new View(job.view)
+    yield* archiveView(view, Buffer.from(job.path), Buffer.from(job.name))
+  }
+}
+
+/** The pieces of a tar, small ones put together. */
 export function* streamJob(job: StreamJob): Generator<Buffer, void, undefined> {
-  using root = openRoot(job.directory)
   let pending: Buffer[] = []
   let size = 0
-  for (const piece of diffTree(root.fd, { kind: job.archive })) {
+  for (const piece of pieces(job)) {
     pending.push(piece)
     size += piece.length
     if (size < chunkSize) continue

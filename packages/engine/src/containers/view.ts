@@ -1,0 +1,28 @@
+import type { ViewMount, ViewSpec } from '@engine/image'
+import type { EngineContext } from '../context.ts'
+import type { Container } from './container.ts'
+
+/**
+ * Runs work on a container's files as the container sees them: its root, and in it the volumes, binds and files of /etc that it has
+ * mounted, running or not. What the kernel mounts (procfs, tmpfs) is not among them, as with Docker.
+ */
+export async function withView<T>(engine: EngineContext, container: Container, work: (view: ViewSpec) => Promise<T>): Promise<T> {
+  await using root = await engine.overlay.hold(container.id)
+  return await work({ root: root.merged, mounts: viewMounts(engine, container), readOnlyRoot: container.record.hostConfig.ReadonlyRootfs })
+}
+
+function viewMounts(engine: EngineContext, container: Container): ViewMount[] {
+  const { hosts, hostname, resolvConf } = engine.paths.container(container.id)
+  const own = [
+    { destination: '/etc/hosts', source: hosts, readOnly: false },
+    { destination: '/etc/hostname', source: hostname, readOnly: false },
+    { destination: '/etc/resolv.conf', source: resolvConf, readOnly: false },
+  ]
+  const given = container.record.mounts.flatMap(({ point, subpath }): ViewMount[] => {
+    if (point.Type === 'bind') return [{ destination: point.Destination, source: point.Source, readOnly: !point.RW }]
+    if (point.Type !== 'volume') return []
+    return [{ destination: point.Destination, source: engine.volumes.mountpoint(point.Name as string), subpath, readOnly: !point.RW }]
+  })
+  const taken = new Set(given.map(({ destination }) => destination))
+  return [...own.filter(({ destination }) => !taken.has(destination)), ...given]
+}
