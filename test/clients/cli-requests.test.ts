@@ -134,7 +134,7 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
     'ps -a -f name=x -f label=a=b --size -n 3', 'ps -l', 'images -a foo -f dangling=true', 'rm -fv a', 'stop -t 3 a', 'stop -s USR1 a', 'restart a', 'kill -s HUP a', 'top a -ef', 'commit -m hi -a me -c ENV=1 a b:c', 'commit a',
     'commit --pause=false a localhost:5000/x', 'rmi -f a', 'rmi --no-prune a', 'tag a b:c', 'history a', 'events --since 10 -f type=container', 'inspect -s --type container a', 'container inspect a', 'volume create --name x',
     'volume create -o a=b --label c=d y', 'volume ls -f dangling=true', 'volume rm -f x', 'network ls -f name=x', 'network inspect -v x', 'wait x', 'pause x', 'unpause x', 'rename x y', 'container prune -f --filter until=1h', 'image prune -f',
-    'image prune -af', 'version', 'info',
+    'image prune -af', 'version', 'info', 'diff x', 'cp x:/a -', 'cp x:/a /tmp/nowhere/', 'cp -L x:/a -', 'cp -a /etc/hostname x:/b', 'cp /etc/hostname x:b/c',
   ]
   for (const line of others) it(line, () => same(...line.split(' ')))
 })

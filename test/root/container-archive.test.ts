@@ -43,7 +43,7 @@ async function put(id: string, path: string, tar: Buffer, query: object = {}): P
 const tarOf = (directory: string, ...names: readonly string[]): Buffer => execFileSync('tar', ['--numeric-owner', '-C', directory, '-cf', '-', ...names], { maxBuffer: 1 << 28 })
 const stat = async (id: string, path: string): Promise<Record<string, unknown>> => {
   const { headers } = await client.request('HEAD', `/containers/${id}/archive`, { query: { path } })
-  return JSON.parse(Buffer.from(headers['x-docker-container-path-stat'] ?? '', 'base64').toString()) as Record<string, unknown>
+  return JSON.parse(Buffer.from(String(headers['x-docker-container-path-stat']), 'base64').toString()) as Record<string, unknown>
 }
 
 function tree(name: string): string {
@@ -140,7 +140,7 @@ describe('files of containers', () => {
 
   it('of any size pass without being held in memory, and a client that breaks off leaves nothing', async () => {
     const id = await startContainer(client, ['sleep', '1000'], { NetworkMode: 'none' })
-    const size = 96 << 20
+    const size = 256 << 20
     const hash = createHash('sha256')
     async function* content(): AsyncGenerator<Buffer> {
       yield execFileSync('sh', ['-c', `truncate -s ${size} ${join(work, 'big')} && tar -C ${work} -cf - big | head -c 512`])
@@ -153,7 +153,7 @@ describe('files of containers', () => {
     }
     const before = rss(daemon.pid())
     await client.request('PUT', `/containers/${id}/archive`, { query: { path: '/tmp' }, body: Readable.from(content(), { objectMode: false }) })
-    assert.ok(rss(daemon.pid()) - before < 64 << 10, `engined grew by ${rss(daemon.pid()) - before} KiB`)
+    assert.ok(rss(daemon.pid()) - before < 160 << 10, `engined grew by ${rss(daemon.pid()) - before} KiB`)
     assert.equal((await execIn(client, id, ['sha256sum', '/tmp/big'])).output.slice(0, 64), hash.digest('hex'))
     // Ends when the reader is gone: the next copies find threads.
     for (let i = 0; i < 20; i++) {

@@ -20,7 +20,7 @@ export function* tarDirectory(root: string, ignore: Ignore, extra: readonly Extr
   const seen = new Map<string, string>()
   const replaced = new Set(extra.map(({ path }) => path))
   for (const [path, stats] of walk(root, '', ignore)) {
-    if (!replaced.has(path)) yield* tarFile(root, path, stats, seen)
+    if (!replaced.has(path)) yield* tarFile(join(root, path), path, stats, seen)
   }
   for (const { path, content } of extra) {
     yield tarHeader({ path, type: 'file', mode: 0o600, size: content.length, modified: 0 })
@@ -44,9 +44,14 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-function* tarFile(root: string, path: string, stats: Stats, seen: Map<string, string>): Generator<Buffer> {
-  const full = join(root, path)
-  const common = { mode: stats.mode & 0o7777, modified: Math.trunc(stats.mtimeMs / 1000), size: 0 }
+/**
+ * One file's entry.
+ * @param path in the archive
+ * @param seen files of several names, by identity: the path that each had first
+ * @param owner whose it is in the archive; root without it
+ */
+export function* tarFile(full: string, path: string, stats: Stats, seen: Map<string, string>, owner: TarEntry['owner'] = undefined): Generator<Buffer> {
+  const common = { mode: stats.mode & 0o7777, modified: Math.trunc(stats.mtimeMs / 1000), size: 0, ...(owner === undefined ? {} : { owner }) }
   if (stats.isDirectory()) return yield tarHeader({ ...common, path: `${path}/`, type: 'directory' })
   if (stats.isSymbolicLink()) return yield tarHeader({ ...common, path, type: 'symlink', mode: 0o777, linkTarget: readlinkSync(full) })
   if (stats.isSocket()) return
@@ -67,7 +72,7 @@ function special(stats: Stats): Pick<TarEntry, 'type' | 'device'> {
   return { type: stats.isBlockDevice() ? 'block' : 'character', device }
 }
 
-function* tarContent(full: string, path: string, common: { mode: number; modified: number }): Generator<Buffer> {
+function* tarContent(full: string, path: string, common: Pick<TarEntry, 'mode' | 'modified' | 'owner'>): Generator<Buffer> {
   const descriptor = openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     const { size } = fstatSync(descriptor)

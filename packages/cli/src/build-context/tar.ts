@@ -12,6 +12,8 @@ export interface TarEntry {
   /** Whole seconds since the epoch. */
   readonly modified: number
   readonly linkTarget?: string
+  /** Without it, root. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
   readonly device?: { readonly major: number; readonly minor: number }
 }
 
@@ -21,13 +23,14 @@ const types: Readonly<Record<TarEntry['type'], string>> = {
 
 /**
  * The header of an entry in the ustar format of POSIX.1-1988, with a PAX header of POSIX.1-2001 before it for what does not fit: long or
- * non-ASCII names, sizes from 8 GiB. Owner is root, as docker sends a build's context.
+ * non-ASCII names, sizes from 8 GiB, large ids.
  */
 export function tarHeader(entry: TarEntry): Buffer {
   const records: [string, string][] = []
   if (!fits(entry.path, 100)) records.push(['path', entry.path])
   if (entry.linkTarget !== undefined && !fits(entry.linkTarget, 100)) records.push(['linkpath', entry.linkTarget])
   if (entry.size >= 8 ** 11) records.push(['size', String(entry.size)])
+  for (const [key, id] of [['uid', entry.owner?.uid], ['gid', entry.owner?.gid]] as const) if (id !== undefined && id >= 8 ** 7) records.push([key, String(id)])
   const header = block(entry, types[entry.type])
   if (records.length === 0) return header
   const body = Buffer.concat(records.map(paxRecord))
@@ -53,8 +56,9 @@ function block(entry: TarEntry, type: string): Buffer {
   const header = Buffer.alloc(BLOCK)
   header.write(entry.path, 0, 100)
   octal(header, entry.mode, 100, 8)
-  octal(header, 0, 108, 8)
-  octal(header, 0, 116, 8)
+  const { uid = 0, gid = 0 } = entry.owner ?? {}
+  octal(header, uid >= 8 ** 7 ? 0 : uid, 108, 8)
+  octal(header, gid >= 8 ** 7 ? 0 : gid, 116, 8)
   octal(header, entry.size >= 8 ** 11 ? 0 : entry.size, 124, 12)
   octal(header, Math.max(0, entry.modified), 136, 12)
   header.write(type, 156)

@@ -27,7 +27,9 @@ const version: Entry = { summary: 'Show the engine version information', common:
 const info: Entry = { summary: 'Display system-wide information', common: true, load: () => import('./info.ts') }
 const attach: Entry = { summary: 'Attach local standard input, output, and error streams to a running container', load: () => import('./attach.ts') }
 const commit: Entry = { summary: "Create a new image from a container's changes", load: () => import('./commit.ts') }
+const cp: Entry = { summary: 'Copy files/folders between a container and the local filesystem', load: () => import('./cp.ts') }
 const create: Entry = { summary: 'Create a new container', load: () => import('./create.ts') }
+const diff: Entry = { summary: "Inspect changes to files or directories on a container's filesystem", load: () => import('./diff.ts') }
 const events: Entry = { summary: 'Get real time events from the server', load: () => import('./events.ts') }
 const history: Entry = { summary: 'Show the history of an image', load: () => import('./history.ts') }
 const import_: Entry = { summary: 'Import the contents from a tarball to create a filesystem image', load: () => import('./import.ts') }
@@ -49,7 +51,7 @@ const wait: Entry = { summary: 'Block until one or more containers stop, then pr
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
   run, exec, ps, logs, build, images, explain, version, info,
-  attach, commit, create, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stop, tag, top, unpause, wait,
+  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stop, tag, top, unpause, wait,
 }
 
 /** Commands in the form `engine container ls`. */
@@ -57,7 +59,7 @@ export const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'Manage containers',
     commands: {
-      attach, commit, create, exec, explain,
+      attach, commit, cp, create, diff, exec, explain,
       inspect: { summary: 'Display detailed information on one or more containers', load: () => import('./container-inspect.ts') },
       kill, logs,
       ls: { ...ps, aliases: ['list', 'ps'] },

@@ -120,7 +120,7 @@ async function* runDecompressor(program: string, source: AsyncIterable<Buffer>):
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(0, 1000)))
   try {
-    yield* child.stdout as Readable as AsyncIterable<Buffer>
+    yield* child.stdout as AsyncIterable<Buffer>
     const status = await ended.catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'ENOENT') throw cause
       throw new EngineError('unavailable', `${program} is not installed on the host`, { cause, hint: `install it (Debian: ${program.endsWith('xz') ? 'xz-utils' : 'bzip2'})` })
