@@ -24,7 +24,7 @@ export interface HostState {
 
 /** What the database has. */
 export interface Rows {
-  readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly lease: Lease | undefined; readonly shared: boolean; readonly mounts: string }[]
+  readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly leases: readonly Lease[]; readonly shared: boolean; readonly mounts: string }[]
   readonly intents: readonly string[]
   readonly images: readonly string[]
   readonly layers: readonly { readonly id: string; readonly blob: string | undefined }[]
@@ -64,8 +64,8 @@ export function rows(daemon: TestDaemon): Rows {
   const all = (query: string): Record<string, string>[] => db.prepare(query).all() as Record<string, string>[]
   return {
     containers: all('SELECT id, status, CAST(pid AS TEXT) AS pid, sandbox, host_config, mounts FROM containers ORDER BY id').map(({ id = '', status = '', pid, sandbox = '', host_config: host = '', mounts = '' }) => {
-      const { key = '', endpoint } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoint?: { readonly lease?: Lease } }
-      return { id, status, pid: Number(pid), key, lease: endpoint?.lease, shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
+      const { key = '', endpoints = [] } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoints?: readonly { readonly lease?: Lease }[] }
+      return { id, status, pid: Number(pid), key, leases: endpoints.flatMap(({ lease }) => (lease === undefined ? [] : [lease])), shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
     }),
     intents: all('SELECT operation, subject FROM intents').map(({ operation, subject }) => `${operation} ${subject}`),
     images: all('SELECT id FROM images ORDER BY id').map(({ id = '' }) => id),
@@ -95,8 +95,8 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
       ...running.filter(({ shared }) => shared).map(({ id }) => `run/containers/${id}/shm`),
     ]),
     ...compare('sandbox', host.sandboxes, running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.slice(key.lastIndexOf('/') + 1))),
-    ...compare('port', host.ports, running.flatMap(({ lease }) => (lease === undefined ? [] : [lease.hostInterface]))),
-    ...compare('rule', host.rules, running.flatMap(({ lease }) => (lease === undefined ? [] : [lease.hostInterface, `${lease.hostInterface} ${lease.mac} ${lease.address}`]))),
+    ...compare('port', host.ports, running.flatMap(({ leases }) => leases.map((lease) => lease.hostInterface))),
+    ...compare('rule', host.rules, running.flatMap(({ leases }) => leases.flatMap((lease) => [lease.hostInterface, `${lease.hostInterface} ${lease.mac} ${lease.address}`]))),
     ...compare('cgroup', host.groups, [...hierarchies].flatMap((hierarchy) => running.map(({ id }) => `${hierarchy} ${id}`))),
     ...compare('process', host.processes.map(String), [...running, ...db.execs.filter(({ status }) => status === 'running')].map(({ pid }) => String(pid)).filter((pid) => host.processes.includes(Number(pid)) || !existsSync(`/proc/${pid}`))),
     ...compare('file', host.files.filter((file) => !/^data\/overlay2\/[0-9a-f]{64}-init$/.test(file)), [
@@ -138,7 +138,7 @@ async function answers(daemon: TestDaemon, db: Rows): Promise<string[]> {
     ...compare('container', containers.map(({ Id, State }) => `${Id} ${State}`), db.containers.map(({ id, status }) => `${id} ${status}`)),
     ...compare('image', images.map(({ Id }) => Id), db.images),
     ...compare('volume', (volumes ?? []).map(({ Name }) => Name), db.volumes),
-    ...compare('address', addresses, db.containers.flatMap(({ id, pid, lease }) => (pid > 0 && lease !== undefined ? [`${id} ${lease.address}`] : []))),
+    ...compare('address', addresses, db.containers.flatMap(({ id, pid, leases }) => (pid > 0 ? leases.map((lease) => `${id} ${lease.address}`) : []))),
     ...db.containers.filter(({ status, pid }) => ['removing', 'restarting'].includes(status) || (pid > 0) !== ['running', 'paused'].includes(status)).map(({ id, status, pid }) => `+ container ${id} ${status} with pid ${pid}`),
   ]
 }
