@@ -1,13 +1,18 @@
+import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
 import { parseReference } from '@engine/image'
 import { EngineError } from '@engine/linux'
-import { BuildContext, type Unpack } from './context/build-context.ts'
+import { openRoot } from '@engine/linux/paths'
+import type { Unpack } from './context/build-context.ts'
+import { openContext, openRemote, type ContextTools } from './context/open-context.ts'
 import { parseInstructions } from './dockerfile/instructions.ts'
 import type { Stages } from './dockerfile/instruction-types.ts'
 import { parseDockerfile } from './dockerfile/parse.ts'
 import type { Executor } from './executor.ts'
-import { BuildOutput, shortId, type BuildLine } from './output.ts'
+import { Gate } from './gate.ts'
+import { BuildOutput, shortId, type BuildLine, type OutputKind } from './output.ts'
 import { solve, type SolveOptions } from './solve.ts'
+import type { BuildInputs, NamedContext } from './steps/step.ts'
 import { streamOf } from './stream.ts'
 
 /** What a client asks for, `POST /build`. */
@@ -16,7 +21,7 @@ export interface BuildRequest extends SolveOptions {
   readonly tags: readonly string[]
   /** The Dockerfile's path in the context. */
   readonly dockerfile: string
-  /** Where to get the context from instead of the request; not yet. */
+  /** Where to get the context from instead of the request. */
   readonly remote?: string | undefined
   readonly platform: string
   readonly noCache: boolean
@@ -24,6 +29,21 @@ export interface BuildRequest extends SolveOptions {
   readonly quiet: boolean
   readonly remove: boolean
   readonly forceRemove: boolean
+  /** Names that FROM and `--from` may use: `docker-image://x`, `https://…`, a git address, or `input:` for a directory that the client sent. */
+  readonly contexts?: Readonly<Record<string, string>> | undefined
+  /** `network.host`, `security.insecure` */
+  readonly entitlements?: readonly string[] | undefined
+  readonly progress?: OutputKind | undefined
+  /** Say of each step that is made why it was not in the cache. */
+  readonly why?: boolean | undefined
+  /** Fail at the first step that is not in the cache. */
+  readonly expectCached?: boolean | undefined
+}
+
+/** What only the client has and sends besides its context. */
+export interface ClientInputs extends BuildInputs {
+  /** Directories of named contexts, by name. */
+  readonly directories: ReadonlyMap<string, string>
 }
 
 /** What a build works with. */
@@ -32,24 +52,33 @@ export interface BuildTools {
   readonly unpack: Unpack
   /** An empty directory that is this build's alone; the caller removes it. */
   readonly directory: string
+  readonly inputs?: ClientInputs | undefined
   /** Ends the build: what runs is killed, what was begun is taken back. */
   readonly signal: AbortSignal
 }
 
+const noInputs: ClientInputs = { secrets: new Map(), agents: new Map(), directories: new Map() }
+
+/** How many steps of a build are made at once. */
+const maxSteps = Math.max(2, availableParallelism())
+
 /**
- * Builds an image, telling of it in the classic builder's stream.
+ * Builds an image, telling of it in the classic builder's stream, or by records for engine's own command.
  * What fails before the first line is thrown, as Docker answers it with a status; later failures are a last line `errorDetail`.
  * @param tar the context's archive
  */
 export function build(tar: Readable, request: BuildRequest, tools: BuildTools): AsyncGenerator<BuildLine, void, undefined> {
   return streamOf(request.quiet, tools.signal, async (write, signal) => {
-    refuseRemote(request.remote)
     for (const tag of request.tags) {
       if (parseReference(tag).digest !== undefined) throw new EngineError('invalid-argument', 'build tag cannot contain a digest')
     }
-    using context = await BuildContext.receive(tar, tools.directory, tools.unpack, signal)
+    const output = new BuildOutput(write, request.progress)
+    const inputs = tools.inputs ?? noInputs
+    await using open = new AsyncDisposableStack()
+    const contextTools = { unpack: tools.unpack, directory: tools.directory, output, signal }
+    const context = open.use(await openContext(tar, request.remote ?? '', contextTools))
+    const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
     const file = understand(context.readDockerfile(request.dockerfile))
-    const output = new BuildOutput(write)
     const image = await solve(file, request, {
       executor: tools.executor,
       unpack: tools.unpack,
@@ -57,9 +86,16 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
       output,
       signal,
       context,
+      contexts,
+      inputs,
+      entitlements: new Set(request.entitlements),
       escape: file.escape,
       platform: request.platform,
       useCache: !request.noCache,
+      tellWhy: request.why === true || request.expectCached === true,
+      expectCached: request.expectCached === true,
+      made: new Map(),
+      gate: new Gate(maxSteps),
       remove: request.forceRemove ? 'always' : request.remove ? 'success' : 'never',
     })
     await output.stdout(`Successfully built ${shortId(image)}\n`)
@@ -68,6 +104,29 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     for (const name of names) await output.stdout(`Successfully tagged ${name}\n`)
     return image
   })
+}
+
+/** Opens what names of the client's stand for; what must be closed goes onto `open`. @throws EngineError invalid-argument */
+async function openNamed(
+  given: Readonly<Record<string, string>>,
+  directories: ReadonlyMap<string, string>,
+  tools: ContextTools,
+  open: AsyncDisposableStack,
+): Promise<Map<string, NamedContext>> {
+  const contexts = new Map<string, NamedContext>()
+  for (const [index, [name, value]] of Object.entries(given).entries()) {
+    const image = /^docker-image:\/\/(.+)$/.exec(value)?.[1]
+    if (image !== undefined) {
+      contexts.set(name, { kind: 'image', reference: image })
+    } else if (value === 'input:') {
+      const directory = directories.get(name)
+      if (directory === undefined) throw new EngineError('invalid-argument', `the files of build context ${name} were not sent`)
+      contexts.set(name, { kind: 'directory', fd: open.use(openRoot(directory)).fd })
+    } else {
+      contexts.set(name, { kind: 'directory', fd: open.use(await openRemote(value, `named-${index}`, tools)).fd })
+    }
+  }
+  return contexts
 }
 
 /** Reads a Dockerfile. @throws EngineError invalid-argument with Docker's texts */
@@ -80,14 +139,4 @@ export function understand(text: string): Stages {
     throw error
   }
   return parseInstructions(parsed)
-}
-
-function refuseRemote(remote: string | undefined): void {
-  if (remote === undefined || remote === '') return
-  if (!/^(?:https?:\/\/|git:\/\/|git@|ssh:\/\/|github\.com\/)/.test(remote)) {
-    throw new EngineError('invalid-argument', `remoteURL (${remote}) could not be recognized as URL`)
-  }
-  throw new EngineError('not-implemented', 'remote build contexts are not supported: send the context with the request', {
-    hint: 'clone the repository or download the archive, and build the directory',
-  })
 }

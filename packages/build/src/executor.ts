@@ -1,10 +1,13 @@
 import type { RunConfig } from '@engine/image'
-import type { CacheKey } from './cache.ts'
+import type { CacheKey, KeyParts } from './cache.ts'
+import type { CacheSharing } from './dockerfile/run-mount.ts'
 
 /** An image as a build sees it. */
 export interface BuildImage {
   /** `sha256:…`; empty for `scratch`, which is no image. */
   readonly id: string
+  /** Digest of what it is: its layers and its configuration, not its history and its age. What is built on equal ones is equal. */
+  readonly content: string
   readonly config: RunConfig
   readonly author: string
 }
@@ -39,6 +42,39 @@ export interface StepFile {
   readonly mode: number
 }
 
+/** What a RUN step's container gets besides its image. Nothing of it becomes part of the layer. */
+export type StepMount =
+  /** What a descriptor refers to, a file or a directory. */
+  | { readonly kind: 'bind'; readonly target: string; readonly fd: number; readonly readOnly: boolean }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly size: number | undefined }
+  /** A directory that lasts from build to build. */
+  | {
+      readonly kind: 'cache'
+      readonly target: string
+      readonly id: string
+      readonly sharing: CacheSharing
+      readonly readOnly: boolean
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      /** Directory whose content a new one begins with. */
+      readonly initial: number | undefined
+    }
+  | { readonly kind: 'secret'; readonly target: string; readonly data: Buffer; readonly mode: number; readonly uid: number; readonly gid: number }
+  /** A socket that leads to an agent's on the host. */
+  | { readonly kind: 'ssh'; readonly target: string; readonly agent: string; readonly mode: number; readonly uid: number; readonly gid: number }
+
+export interface StepSettings {
+  readonly files: readonly StepFile[]
+  readonly mounts: readonly StepMount[]
+  /** Empty is the build's. */
+  readonly network: '' | 'default' | 'none' | 'host'
+  /** Without the limits that containers have by default. */
+  readonly insecure: boolean
+  /** `NAME=value` entries that are kept nowhere. */
+  readonly secretEnvironment: readonly string[]
+}
+
 /** A RUN step's container. */
 export interface StepContainer {
   readonly id: string
@@ -70,14 +106,21 @@ export interface Executor {
   image(id: string): Promise<BuildImage>
   /** Opens an image's files for reading. */
   openRoot(image: string): Promise<ImageRoot>
-  /** Opens the files of an image (empty: of nothing) for writing a layer on top. */
-  editRoot(parent: string): Promise<EditedRoot>
+  /**
+   * Opens the files of an image (empty: of nothing) for writing a layer on top.
+   * @param how `apart`: the image's files are not there while the layer is written
+   */
+  editRoot(parent: string, how: 'on top' | 'apart'): Promise<EditedRoot>
+  /** A directory that can be written without changing what `fd` refers to: what is written is thrown away. */
+  editCopy(fd: number): Promise<ImageRoot>
   /** Makes the container of a RUN step: with this configuration, on the files of `parent`. */
-  createContainer(parent: string, config: RunConfig, files: readonly StepFile[]): Promise<StepContainer>
+  createContainer(parent: string, config: RunConfig, settings: StepSettings): Promise<StepContainer>
   /** Makes an image that has its parent's layers and no new one. @returns its id */
   commit(image: NewImage): Promise<string>
   /** The image that a step with this key made, if it is still there. */
   cached(key: CacheKey): Promise<string | undefined>
+  /** Parts of keys that are known and near to this one, which is not: what a miss is explained by. */
+  siblings(key: CacheKey): Promise<readonly KeyParts[]>
   /** Notes which image a step made. */
   remember(key: CacheKey, image: string): Promise<void>
   /** Gives an image a name. @returns the name as users write it, `busybox:latest` */

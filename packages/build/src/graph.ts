@@ -1,6 +1,7 @@
 import { EngineError } from '@engine/linux'
 import { expandWord, type Variables } from './dockerfile/expand.ts'
-import type { Stage, Stages } from './dockerfile/instruction-types.ts'
+import type { Instruction, Stage, Stages } from './dockerfile/instruction-types.ts'
+import { parseRunMount } from './dockerfile/run-mount.ts'
 
 /** A stage and what it is made from. */
 export interface StageNode {
@@ -16,18 +17,21 @@ export interface StageNode {
 export class StageGraph {
   readonly nodes: readonly StageNode[]
   readonly #escape: string
+  readonly #named: ReadonlyMap<string, unknown>
 
   /**
    * @param globals build arguments that count in FROM lines
+   * @param named names that mean something of the client's, and no stage
    * @throws EngineError invalid-argument when two stages have one name, or a base is blank
    */
-  constructor(file: Stages, globals: Variables) {
+  constructor(file: Stages, globals: Variables, named: ReadonlyMap<string, unknown> = new Map()) {
+    this.#named = named
     this.#escape = file.escape
     const byName = new Map<string, number>()
     this.nodes = file.stages.map((stage, index) => {
       const base = expandWord(stage.base, globals, { escape: this.#escape })
       if (base === '') throw new EngineError('invalid-argument', `base name (${stage.base}) should not be blank`)
-      const node = { index, stage, base, baseStage: byName.get(base.toLowerCase()) }
+      const node = { index, stage, base, baseStage: named.has(base) ? undefined : byName.get(base.toLowerCase()) }
       if (stage.name !== '') {
         if (byName.has(stage.name)) throw new EngineError('invalid-argument', `${stage.name} stage name already used`)
         byName.set(stage.name, index)
@@ -48,6 +52,7 @@ export class StageGraph {
    * @throws EngineError invalid-argument for a number that is no earlier stage's
    */
   find(from: string, index: number): StageNode | undefined {
+    if (this.#named.has(from)) return undefined
     const named = this.nodes.slice(0, index).find(({ stage }) => stage.name !== '' && stage.name === from.toLowerCase())
     if (named !== undefined || !/^[+-]?\d+$/.test(from)) return named
     const number = Number(from)
@@ -70,14 +75,19 @@ export class StageGraph {
 
   #references(node: StageNode): StageNode[] {
     const references = node.baseStage === undefined ? [] : [this.nodes[node.baseStage] as StageNode]
-    for (const instruction of node.stage.instructions) {
-      if (instruction.kind !== 'copy' || instruction.from === '') continue
+    for (const from of node.stage.instructions.flatMap(namesIn)) {
       try {
-        references.push(...[this.find(instruction.from, node.index)].filter((found) => found !== undefined))
+        references.push(...[this.find(from, node.index)].filter((found) => found !== undefined))
       } catch {
         // A bad number is reported when its step is reached, with the step's own text.
       }
     }
     return references
   }
+}
+
+/** The stages or images that an instruction takes files of. */
+function namesIn(instruction: Instruction): string[] {
+  if (instruction.kind === 'copy') return instruction.from === '' ? [] : [instruction.from]
+  return instruction.kind === 'run' ? instruction.mounts.map((mount) => parseRunMount(mount).from).filter((from) => from !== '') : []
 }

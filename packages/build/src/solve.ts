@@ -7,12 +7,13 @@ import { parseInstruction } from './dockerfile/instructions.ts'
 import { parseDockerfile } from './dockerfile/parse.ts'
 import type { BuildImage } from './executor.ts'
 import { StageGraph, type StageNode } from './graph.ts'
-import { shortId } from './output.ts'
+import { shortId, type BuildOutput } from './output.ts'
+import { StageLines } from './stage-lines.ts'
 import { StageState } from './stage-state.ts'
 import { configure } from './steps/config.ts'
 import { copy } from './steps/copy.ts'
 import { run } from './steps/run.ts'
-import type { Build, Step } from './steps/step.ts'
+import type { Build, FromRoot, Step } from './steps/step.ts'
 import { workdir } from './steps/workdir.ts'
 
 export interface SolveOptions {
@@ -24,8 +25,8 @@ export interface SolveOptions {
 }
 
 /**
- * Carries out a Dockerfile, step by step, as Docker's classic builder does: every step makes an image.
- * Stages that the target does not need are left out.
+ * Carries out a Dockerfile. Every step makes an image, as in Docker's classic builder; stages that the target does not need are left
+ * out, and those that do not wait for each other are built at once.
  * @returns id of the target's image
  * @throws EngineError with Docker's texts; BuildFailure when a command failed
  */
@@ -38,18 +39,21 @@ class Solver {
   readonly #options: SolveOptions
   readonly #build: Build
   readonly #args: BuildArgs
-  readonly #images = new Map<StageNode, string>()
+  /** Stages that are built or being built. */
+  readonly #stages = new Map<StageNode, Promise<BuildImage>>()
   readonly #graph: StageGraph
-  #step = 0
+  readonly #stop = new AbortController()
+  #lines: StageLines | undefined
   #total = 0
 
   constructor(file: Stages, options: SolveOptions, build: Build) {
     this.#file = file
     this.#options = options
-    this.#build = build
+    // One stage's failure ends the others.
+    this.#build = { ...build, signal: AbortSignal.any([build.signal, this.#stop.signal]) }
     this.#args = new BuildArgs(options.buildArgs, platformArgs(build.platform))
     for (const arg of file.globalArgs) this.#declareGlobal(arg)
-    this.#graph = new StageGraph(file, this.#args.globals())
+    this.#graph = new StageGraph(file, this.#args.globals(), build.contexts)
   }
 
   async solve(): Promise<string> {
@@ -58,13 +62,12 @@ class Solver {
     for (const warning of this.#file.warnings) await output.stderr(`[WARNING]: ${warning}\n`)
     if (this.#file.warnings.length > 0) await output.stderr('[WARNING]: Empty continuation lines will become errors in a future release.\n')
     const needed = this.#graph.needed(target)
-    this.#total = this.#file.globalArgs.length + needed.reduce((sum, node) => sum + 1 + this.#instructionsOf(node, target).length, 0)
-    for (const arg of this.#file.globalArgs) await this.#announce(arg.code)
-    for (const node of needed) await this.#stage(node, target)
+    this.#total = this.#file.globalArgs.length + needed.reduce((sum, node) => sum + this.#stepsOf(node, target), 0)
+    for (const [index, arg] of this.#file.globalArgs.entries()) await this.#announce(output, index + 1, arg.code)
+    const image = await this.#buildAll(needed, target)
     const unused = this.#args.unused(this.#options.buildArgs)
     if (unused.length > 0) await output.stdout(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`)
-    const image = this.#images.get(target)
-    if (image === undefined || image === '') throw new EngineError('invalid-argument', 'No image was generated. Is your Dockerfile empty?')
+    if (image === '') throw new EngineError('invalid-argument', 'No image was generated. Is your Dockerfile empty?')
     return image
   }
 
@@ -73,9 +76,39 @@ class Solver {
     for (const { key, value } of args) this.#args.declareGlobal(expand(key), value === undefined ? undefined : expand(value))
   }
 
-  async #announce(code: string): Promise<void> {
+  /** Builds stages at once, each as far as it does not wait for another. When one fails the others are ended first. */
+  async #buildAll(needed: readonly StageNode[], target: StageNode): Promise<string> {
+    const { output } = this.#build
+    const lines = new StageLines((line) => output.write(line), needed.length)
+    this.#lines = output.kind === 'classic' ? lines : undefined
+    let first = this.#file.globalArgs.length + 1
+    let failure: { readonly error: unknown } | undefined
+    const work = needed.map(async (node, index) => {
+      const begin = first
+      first += this.#stepsOf(node, target)
+      const own = this.#lines === undefined ? output.with((line) => output.write(line)) : output.with(lines.stage(index))
+      try {
+        await this.#stage(node, target, own, begin)
+      } catch (error) {
+        failure ??= { error }
+        this.#stop.abort(error)
+      } finally {
+        await lines.end(index)
+      }
+    })
+    await Promise.all(work)
+    if (failure !== undefined) throw failure.error
+    return (await this.#stages.get(target))?.id ?? ''
+  }
+
+  async #announce(output: BuildOutput, step: number, code: string): Promise<void> {
     this.#build.signal.throwIfAborted()
-    await this.#build.output.line(`Step ${++this.#step}/${this.#total} : ${code}`)
+    await output.line(`Step ${step}/${this.#total} : ${code}`)
+  }
+
+  /** How many steps a stage has, FROM included. */
+  #stepsOf(node: StageNode, target: StageNode): number {
+    return 1 + this.#instructionsOf(node, target).length
   }
 
   /** A stage's instructions; the target gets the labels of the build besides. */
@@ -86,46 +119,59 @@ class Solver {
     return [...node.stage.instructions, ...added]
   }
 
-  /** Builds a stage, once. */
-  async #stage(node: StageNode, target: StageNode): Promise<string> {
-    const built = this.#images.get(node)
-    if (built !== undefined) return built
-    const { output } = this.#build
-    await this.#announce(node.stage.code)
-    const state = new StageState(await this.#base(node, target), this.#args.forStage())
-    const step: Step = { build: this.#build, state, imageFrom: (from) => this.#imageFrom(from, node, target) }
-    await this.#triggers(step)
-    await output.stdout(` ---> ${shortId(state.image)}\n`)
-    for (const instruction of this.#instructionsOf(node, target)) {
-      await this.#announce(instruction.code)
-      await dispatch(step, instruction)
-      await output.stdout(` ---> ${shortId(state.image)}\n`)
+  /** Builds a stage, once. @param first number of its first step */
+  #stage(node: StageNode, target: StageNode, output: BuildOutput, first: number): Promise<BuildImage> {
+    let stage = this.#stages.get(node)
+    if (stage === undefined) {
+      stage = this.#carryOut(node, target, output, first)
+      this.#stages.set(node, stage)
     }
-    this.#images.set(node, state.image)
-    if (state.image !== '') await output.image(state.image)
-    return state.image
+    return stage
   }
 
-  async #base(node: StageNode, target: StageNode): Promise<BuildImage> {
+  async #carryOut(node: StageNode, target: StageNode, output: BuildOutput, first: number): Promise<BuildImage> {
+    const instructions = this.#instructionsOf(node, target)
+    const shown = (step: number, code: string): string => `[${node.stage.name || `stage-${node.index}`} ${step}/${instructions.length + 1}] ${code}`
+    const base = await this.#base(node, target, output)
+    await this.#announce(output, first, node.stage.code)
+    await output.begin(shown(1, node.stage.code))
+    const state = new StageState(base, this.#args.forStage())
+    const step: Step = { build: this.#build, state, output, openFrom: (from) => this.#openFrom(from, node, target, output) }
+    await output.end()
+    await this.#triggers(step)
+    await output.stdout(` ---> ${shortId(state.image)}\n`)
+    for (const [index, instruction] of instructions.entries()) {
+      await this.#announce(output, first + index + 1, instruction.code)
+      await told(step, shown(index + 2, instruction.code), instruction)
+      await output.stdout(` ---> ${shortId(state.image)}\n`)
+    }
+    if (state.image === '') return scratch
+    await output.image(state.image)
+    return this.#build.executor.image(state.image)
+  }
+
+  async #base(node: StageNode, target: StageNode, output: BuildOutput): Promise<BuildImage> {
+    const named = this.#build.contexts.get(node.base)
+    if (named?.kind === 'directory') throw new EngineError('invalid-argument', `the named context ${node.base} is a directory and no image`)
+    const reference = named?.reference ?? node.base
     if (node.stage.platform !== '') {
       const platform = expandWord(node.stage.platform, this.#args.globals(), { escape: this.#file.escape })
       parsePlatform(platform)
-      if (node.baseStage === undefined && node.base !== 'scratch') return this.#build.executor.resolve(node.base, platform)
+      if (node.baseStage === undefined && reference !== 'scratch') return this.#build.executor.resolve(reference, platform)
     }
     const stage = node.baseStage === undefined ? undefined : this.#graph.nodes[node.baseStage]
-    if (stage !== undefined) return this.#imageOf(stage, target)
-    if (node.base === 'scratch') return scratch
-    return this.#build.executor.resolve(node.base, this.#build.platform)
+    if (stage !== undefined) return this.#stage(stage, target, output, 1)
+    if (reference === 'scratch') return scratch
+    return this.#build.executor.resolve(reference, this.#build.platform)
   }
 
-  async #imageFrom(from: string, node: StageNode, target: StageNode): Promise<BuildImage> {
-    const stage = this.#graph.find(from, node.index)
-    return stage === undefined ? this.#build.executor.resolve(from, this.#build.platform) : this.#imageOf(stage, target)
-  }
-
-  async #imageOf(node: StageNode, target: StageNode): Promise<BuildImage> {
-    const image = await this.#stage(node, target)
-    return image === '' ? scratch : this.#build.executor.image(image)
+  async #openFrom(from: string, node: StageNode, target: StageNode, output: BuildOutput): Promise<FromRoot> {
+    const named = this.#build.contexts.get(from)
+    if (named?.kind === 'directory') return { fd: named.fd, image: undefined, [Symbol.asyncDispose]: async () => undefined }
+    const stage = named === undefined ? this.#graph.find(from, node.index) : undefined
+    const image = stage === undefined ? await this.#build.executor.resolve(named?.reference ?? from, this.#build.platform) : await this.#stage(stage, target, output, 1)
+    const root = await this.#build.executor.openRoot(image.id)
+    return { fd: root.fd, image, [Symbol.asyncDispose]: () => root[Symbol.asyncDispose]() }
   }
 
   /** Carries out the instructions that the base image has for those who build on it. */
@@ -133,15 +179,26 @@ class Solver {
     const triggers = step.state.config.OnBuild ?? []
     delete step.state.config.OnBuild
     if (triggers.length === 0) return
-    const { output } = this.#build
-    await output.line(`# Executing ${triggers.length} build trigger${triggers.length > 1 ? 's' : ''}`)
+    await step.output.line(`# Executing ${triggers.length} build trigger${triggers.length > 1 ? 's' : ''}`)
     for (const trigger of triggers) {
       const { nodes } = parseDockerfile(trigger)
       const [node, ...more] = nodes
       if (node === undefined || more.length > 0) throw new EngineError('invalid-argument', 'onbuild trigger should be a single expression')
-      await dispatch(step, parseInstruction(node))
+      await told(step, `ONBUILD ${trigger}`, parseInstruction(node))
     }
   }
+}
+
+/** Carries out an instruction, and tells engine's own command of it. */
+async function told(step: Step, name: string, instruction: Instruction): Promise<void> {
+  await step.output.begin(name)
+  try {
+    await dispatch(step, instruction)
+  } catch (error) {
+    await step.output.end(error instanceof Error ? error.message : String(error))
+    throw error
+  }
+  await step.output.end()
 }
 
 async function dispatch(step: Step, instruction: Instruction): Promise<void> {
@@ -159,7 +216,7 @@ async function dispatch(step: Step, instruction: Instruction): Promise<void> {
   }
 }
 
-const scratch: BuildImage = { id: '', config: {}, author: '' }
+const scratch: BuildImage = { id: '', content: '', config: {}, author: '' }
 
 /** The arguments about platforms that every build has; a stage sees them after `ARG NAME`. */
 function platformArgs(target: string): Record<string, string> {

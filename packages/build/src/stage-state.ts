@@ -10,6 +10,8 @@ const defaultShell = ['/bin/sh', '-c']
 export class StageState {
   /** Id of the image of its last step; empty right after `FROM scratch`. */
   image: string
+  /** {@link BuildImage.content} of that image. */
+  content: string
   config: RunConfig
   author: string
   /** CMD was given in this stage: then ENTRYPOINT does not take it back. */
@@ -18,6 +20,7 @@ export class StageState {
 
   constructor(base: BuildImage, args: BuildArgs) {
     this.image = base.id
+    this.content = base.content
     this.config = structuredClone(base.config)
     this.author = base.author
     this.args = args

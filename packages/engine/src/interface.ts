@@ -14,6 +14,7 @@ export interface Engine {
   readonly containers: Containers
   readonly execs: Execs
   readonly images: Images
+  readonly builds: Builds
   readonly networks: Networks
   readonly volumes: Volumes
   readonly system: System
@@ -34,6 +35,8 @@ export interface CreateContainer {
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
   readonly endpoints: Readonly<Record<string, EndpointSettings>>
+  /** It is a build's: without the image's volumes, and with variables that are kept nowhere. */
+  readonly buildStep?: { readonly secretEnvironment: readonly string[] } | undefined
 }
 
 /** One chunk of a container's output. A terminal's output is all `stdout`. */
@@ -160,6 +163,53 @@ export interface BuildOptions {
   readonly cpuQuota?: number | undefined
   readonly cpusetCpus?: string | undefined
   readonly shmSize?: number | undefined
+  /** What `POST /build/inputs` answered. */
+  readonly inputs?: string | undefined
+  readonly contexts?: Readonly<Record<string, string>> | undefined
+  readonly entitlements?: readonly string[] | undefined
+  readonly progress?: 'classic' | 'steps' | undefined
+  readonly why?: boolean | undefined
+  readonly expectCached?: boolean | undefined
+}
+
+/** What a client sends for a build besides its context; see docs/builds.md. */
+export interface BuildInputsBody {
+  /** By id, base64. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** Paths of SSH agents' sockets on the engine's host, by id. */
+  readonly agents: Readonly<Record<string, string>>
+}
+
+export interface Builds {
+  /** Takes secrets and agents for a build that is about to be asked for; they are forgotten when it ends, or when it does not come. */
+  addInputs(inputs: BuildInputsBody): Promise<{ readonly Id: string }>
+  /** Takes the files of a named context, as a tar. @throws EngineError not-found */
+  addDirectory(id: string, name: string, tar: Readable, signal: AbortSignal): Promise<void>
+  /** What the build cache has, as `GET /system/df` shows it. */
+  cache(): Promise<BuildCacheRecord[]>
+  prune(options: BuildPruneOptions): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>
+}
+
+export interface BuildPruneOptions {
+  /** Also what tagged images were made from. */
+  readonly all: boolean
+  readonly filters: Filters
+  /** Bytes that may stay, the last used first; undefined keeps nothing. */
+  readonly keepBytes?: number | undefined
+}
+
+/** One entry of the build cache, in the API's words. */
+export interface BuildCacheRecord {
+  ID: string
+  Parents?: string[]
+  Type: 'regular' | 'exec.cachemount'
+  Description: string
+  InUse: boolean
+  Shared: boolean
+  Size: number
+  CreatedAt: string
+  LastUsedAt: string
+  UsageCount: number
 }
 
 export interface Images {

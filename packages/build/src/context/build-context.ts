@@ -17,9 +17,13 @@ export type Unpack = (file: string, directory: string, signal: AbortSignal) => P
 /** The files that a client sent with its build, in a directory of their own. Names in there are the client's: only descriptors touch them. */
 export class BuildContext implements Disposable {
   readonly #root: Descriptor
+  /** The Dockerfile's path, when the context decides it and not the client. */
+  readonly #dockerfile: string | undefined
 
-  private constructor(root: Descriptor) {
+  /** @param root directory with the files; closed with the context */
+  constructor(root: Descriptor, dockerfile?: string) {
     this.#root = root
+    this.#dockerfile = dockerfile
   }
 
   /** Descriptor of the context's root directory. */
@@ -45,10 +49,11 @@ export class BuildContext implements Disposable {
 
   /**
    * Reads the Dockerfile, and takes it and .dockerignore out of the context when .dockerignore says so.
-   * @param name its path in the context; `Dockerfile` is also found as `dockerfile`
+   * @param given its path in the context; `Dockerfile` is also found as `dockerfile`
    * @throws EngineError invalid-argument with Docker's texts
    */
-  readDockerfile(name: string): string {
+  readDockerfile(given: string): string {
+    const name = this.#dockerfile ?? given
     const path = contextPath(name)
     const text = this.#read(path) ?? (path === 'Dockerfile' ? this.#read('dockerfile') : undefined)
     // Docker answers this one with status 500.

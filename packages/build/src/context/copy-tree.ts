@@ -4,6 +4,7 @@ import { Errno, failedWith } from '@engine/linux'
 import { chownat, linkDescriptor, mkdirat, mknodat, readlinkat, symlinkat, utimensat } from '@engine/linux/file-at'
 import { chmodDescriptor, listDirectory, openChild, O_PATH, procChild, procPath, removeTree, type Descriptor } from '@engine/linux/paths'
 import { getXattr, setXattr } from '@engine/linux/xattr'
+import type { Selection } from './selection.ts'
 
 /** What a copy gets instead of what its source has. */
 export interface CopyAttributes {
@@ -11,6 +12,13 @@ export interface CopyAttributes {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined
   /** Computes permission bits from a source's. */
   readonly mode: (mode: number, directory: boolean) => number
+}
+
+/** A part of a directory. */
+export interface Part {
+  readonly selection: Selection
+  /** The directory's own path within the selection, with a slash at its end; empty is the top. */
+  readonly above: string
 }
 
 /** Files up to this size are copied at once; for larger ones other work goes on meanwhile. */
@@ -29,22 +37,24 @@ export class TreeCopier implements Disposable {
     this.#signal = signal
   }
 
-  /** Copies what a directory holds into another: directories are merged, everything else replaces what is in its place. */
-  async copyContent(fromFd: number, toFd: number): Promise<void> {
-    for (const name of listDirectory(fromFd)) await this.copyName(fromFd, name, toFd, name)
-  }
-
-  /** Copies one name of a directory. */
-  async copyName(fromFd: number, fromName: Buffer | string, toFd: number, toName: Buffer | string): Promise<void> {
-    using from = openChild(fromFd, fromName, O_PATH)
-    await this.copyDescriptor(from.fd, toFd, toName)
+  /**
+   * Copies what a directory holds into another: directories are merged, everything else replaces what is in its place.
+   * @param part what of it is copied; undefined is everything
+   */
+  async copyContent(fromFd: number, toFd: number, part?: Part): Promise<void> {
+    for (const name of listDirectory(fromFd)) {
+      const relative = (part?.above ?? '') + name.toString('latin1')
+      if (part?.selection.has(relative) === false) continue
+      using from = openChild(fromFd, name, O_PATH)
+      await this.copyDescriptor(from.fd, toFd, name, part && { ...part, above: `${relative}/` })
+    }
   }
 
   /** Copies what a descriptor refers to, under a name of a directory. */
-  async copyDescriptor(fd: number, toFd: number, name: Buffer | string): Promise<void> {
+  async copyDescriptor(fd: number, toFd: number, name: Buffer | string, part?: Part): Promise<void> {
     this.#signal.throwIfAborted()
     const stat = fstatSync(fd, { bigint: true })
-    if (stat.isDirectory()) return this.#directory(fd, stat, toFd, name)
+    if (stat.isDirectory()) return this.#directory(fd, stat, toFd, name, part)
     // Sockets belong to the process that listens.
     if (stat.isSocket()) return
     removeTree(toFd, name)
@@ -56,7 +66,17 @@ export class TreeCopier implements Disposable {
     if (stat.nlink > 1n && this.#links.size < maxLinks) this.#links.set(`${stat.dev}:${stat.ino}`, openChild(toFd, name, O_PATH))
   }
 
-  async #directory(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string): Promise<void> {
+  /** Makes a directory as another is, without what that holds, unless there is one. @returns it */
+  makeDirectory(fd: number, toFd: number, name: Buffer | string): Descriptor {
+    const existing = openDirectory(toFd, name)
+    if (existing !== undefined) return existing
+    removeTree(toFd, name)
+    mkdirat(toFd, name, 0o700)
+    this.#describe(fd, fstatSync(fd, { bigint: true }), toFd, name)
+    return openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
+  }
+
+  async #directory(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string, part: Part | undefined): Promise<void> {
     const existing = openDirectory(toFd, name)
     if (existing === undefined) {
       removeTree(toFd, name)
@@ -64,7 +84,7 @@ export class TreeCopier implements Disposable {
     }
     {
       using made = existing ?? openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
-      await this.copyContent(fd, made.fd)
+      await this.copyContent(fd, made.fd, part)
     }
     this.#describe(fd, stat, toFd, name)
   }

@@ -1,9 +1,10 @@
 import { constants, fstatSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { listDirectory, openChild, openInRoot, O_PATH } from '@engine/linux/paths'
-import { hasWildcards } from '../filepath.ts'
+import { cleanPath, hasWildcards } from '../filepath.ts'
 import { matchGlob, parseGlob, type Glob } from '../glob.ts'
 import { contextPath } from './build-context.ts'
+import type { Selection } from './selection.ts'
 
 /** One thing that COPY or ADD copies: a file, or the content of a directory. */
 export interface Source {
@@ -14,6 +15,17 @@ export interface Source {
   readonly directory: boolean
   /** ADD unpacks archives of the context, not those that it downloads. */
   readonly extract: boolean
+  /** What of a directory is copied; undefined is everything. */
+  readonly selection?: Selection | undefined
+  /** `--parents`: number of the path's first components that its copy does not get. */
+  readonly strip?: number
+}
+
+export interface FindOptions {
+  readonly extract: boolean
+  readonly inContext: boolean
+  /** `--parents`: `**` in patterns means any number of directories, and `/./` is where the copies' paths begin. */
+  readonly parents?: boolean
 }
 
 /**
@@ -21,13 +33,23 @@ export interface Source {
  * @param what says in errors where it was looked for: `file not found in build context …`
  * @throws EngineError invalid-argument with Docker's texts
  */
-export function findSources(rootFd: number, word: string, options: { readonly extract: boolean; readonly inContext: boolean }): Source[] {
+export function findSources(rootFd: number, word: string, options: FindOptions): Source[] {
+  if (options.parents === true) return findWithParents(rootFd, word, options)
   const bare = word.replace(/^\//, '').replace(/^\.\//, '')
   if (!hasWildcards(bare)) return [findSource(rootFd, bare, options)]
-  return matchingPaths(rootFd, bare).map((path) => findSource(rootFd, path, options))
+  return matchingPaths(rootFd, bare, false).map((path) => findSource(rootFd, path, options))
 }
 
-function findSource(rootFd: number, word: string, { extract, inContext }: { readonly extract: boolean; readonly inContext: boolean }): Source {
+/** The part of a path before `/./` says where to look, and is not part of the copy's path. */
+function findWithParents(rootFd: number, word: string, options: FindOptions): Source[] {
+  const pivot = word.indexOf('/./')
+  const strip = pivot < 0 ? 0 : cleanPath(word.slice(0, pivot)).split('/').filter((part) => part !== '' && part !== '.').length
+  const bare = cleanPath(word).replace(/^\//, '')
+  const paths = hasWildcards(bare) ? matchingPaths(rootFd, bare, true) : [bare]
+  return paths.map((path) => ({ ...findSource(rootFd, path, options), strip }))
+}
+
+function findSource(rootFd: number, word: string, { extract, inContext }: FindOptions): Source {
   const path = contextPath(word)
   try {
     using found = openInRoot(rootFd, path, O_PATH)
@@ -41,15 +63,15 @@ function findSource(rootFd: number, word: string, { extract, inContext }: { read
 }
 
 /** Paths below a root that a pattern matches, in their order. Links to directories are not entered. */
-function matchingPaths(rootFd: number, pattern: string): string[] {
+function matchingPaths(rootFd: number, pattern: string, anyDepth: boolean): string[] {
   let glob: Glob
   try {
-    glob = parseGlob(pattern)
+    glob = parseGlob(pattern, anyDepth)
   } catch {
     // What is no pattern matches nothing.
     return []
   }
-  const depth = pattern.split('/').length
+  const depth = anyDepth && pattern.includes('**') ? Number.POSITIVE_INFINITY : pattern.split('/').length
   const matches: string[] = []
   const walk = (dirFd: number, above: string, level: number): void => {
     for (const name of listDirectory(dirFd)) {

@@ -22,7 +22,7 @@ const turn = 5
 export async function digestSource(source: Source, owned: boolean, signal: AbortSignal): Promise<KeyFile[]> {
   const files: KeyFile[] = []
   let began = performance.now()
-  const visit = async (fd: number, path: string): Promise<void> => {
+  const visit = async (fd: number, path: string, relative: string): Promise<void> => {
     signal.throwIfAborted()
     if (performance.now() - began > turn) {
       await setImmediate()
@@ -33,13 +33,15 @@ export async function digestSource(source: Source, owned: boolean, signal: Abort
     files.push({ path, digest: typeof digest === 'string' ? digest : await digest })
     if (!stat.isDirectory()) return
     for (const name of listDirectory(fd)) {
-      using child = openChild(fd, name, O_PATH)
       // Bytes that are not UTF-8 stay apart from each other.
-      await visit(child.fd, `${path}/${name.toString('latin1')}`)
+      const text = name.toString('latin1')
+      if (source.selection?.has(relative + text) === false) continue
+      using child = openChild(fd, name, O_PATH)
+      await visit(child.fd, `${path}/${text}`, `${relative}${text}/`)
     }
   }
   using top = openInRoot(source.rootFd, source.path, O_PATH)
-  await visit(top.fd, source.path)
+  await visit(top.fd, source.path, '')
   return files
 }
 

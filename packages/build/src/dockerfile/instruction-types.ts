@@ -51,8 +51,26 @@ export interface CopyInstruction extends Written {
   readonly checksum: string
   /** ADD: whether archives are unpacked; by default those of the context are, and those that it downloads are not. */
   readonly unpack: boolean | undefined
-  /** Names of flags that were given and are not known here. */
-  readonly otherFlags: readonly string[]
+  /** ADD of a git repository: whether `.git` stays. */
+  readonly keepGitDir: boolean
+  /** The layer is made apart from what is below it: nothing of that is followed or looked at. */
+  readonly link: boolean
+  /** COPY: sources keep the directories of their paths, from `/./` on where that is in them. */
+  readonly parents: boolean
+  /** Patterns of what is left out. */
+  readonly exclude: readonly string[]
+}
+
+/** RUN. */
+export interface RunInstruction extends Written {
+  readonly kind: 'run'
+  readonly command: CommandLine
+  /** Values of `--mount`, not yet expanded. */
+  readonly mounts: readonly string[]
+  /** `default`, `none`, `host`; empty is not given. */
+  readonly network: string
+  /** `sandbox`, `insecure`; empty is not given. */
+  readonly security: string
 }
 
 export type Instruction =
@@ -66,7 +84,7 @@ export type Instruction =
   | (Written & { readonly kind: 'label'; readonly pairs: readonly Pair[]; readonly expand: boolean })
   | (Written & { readonly kind: 'maintainer'; readonly name: string })
   | (Written & { readonly kind: 'onbuild'; readonly expression: string })
-  | (Written & { readonly kind: 'run'; readonly command: CommandLine; readonly flags: readonly string[] })
+  | RunInstruction
   | (Written & { readonly kind: 'shell'; readonly shell: readonly string[] })
   | (Written & { readonly kind: 'stopsignal'; readonly signal: string })
   | (Written & { readonly kind: 'user'; readonly user: string })

@@ -3,8 +3,9 @@ import { parseFlags, type FlagKinds, type Flags } from './flags.ts'
 import { quote, trimSpace } from './go-text.ts'
 import { parseHealthcheck } from './healthcheck.ts'
 import { heredocContent, isHeredoc, parseHeredoc } from './heredoc.ts'
-import type { ArgInstruction, CommandLine, CopyInstruction, InlineFile, Instruction, Pair, Stage, Stages } from './instruction-types.ts'
+import type { ArgInstruction, CommandLine, CopyInstruction, InlineFile, Instruction, Pair, RunInstruction, Stage, Stages } from './instruction-types.ts'
 import type { Dockerfile, Node } from './parse.ts'
+import { parseRunMount } from './run-mount.ts'
 import { didYouMean } from './suggest.ts'
 
 /**
@@ -59,10 +60,7 @@ const parsers: Readonly<Record<string, (node: Node, written: Written) => Instruc
   label: (node, written) => ({ ...written, kind: 'label', pairs: parsePairs(node), expand: true }),
   maintainer: (node, written) => ({ ...written, kind: 'maintainer', name: exactlyOne(node) }),
   onbuild: parseOnbuild,
-  run: (node, written) => {
-    const flags = parseFlags(node.flags, { mount: 'list', network: 'text', security: 'text', device: 'list' })
-    return { ...written, kind: 'run', command: commandLine(node), flags: [...flags.keys()] }
-  },
+  run: parseRun,
   shell: parseShell,
   stopsignal: (node, written) => ({ ...written, kind: 'stopsignal', signal: exactlyOne(node) }),
   user: (node, written) => ({ ...written, kind: 'user', user: exactlyOne(node) }),
@@ -92,9 +90,6 @@ const addFlags: FlagKinds = {
   chown: 'text', chmod: 'text', link: 'boolean', 'keep-git-dir': 'boolean', checksum: 'text', unpack: 'boolean', exclude: 'list',
 }
 
-/** `--link` changes how layers are kept apart, not what is in them. */
-const knownCopyFlags: ReadonlySet<string> = new Set(['from', 'chown', 'chmod', 'checksum', 'unpack', 'link'])
-
 function parseCopy(node: Node, written: Written): CopyInstruction {
   const kind = node.keyword.toLowerCase() === 'copy' ? 'copy' : 'add'
   const destination = node.args.at(-1)
@@ -115,8 +110,22 @@ function parseCopy(node: Node, written: Written): CopyInstruction {
     ...written, kind, sources, files, destination,
     from: one(flags, 'from'), chown: one(flags, 'chown'), chmod: one(flags, 'chmod'), checksum: one(flags, 'checksum'),
     unpack: flags.has('unpack') ? one(flags, 'unpack') === 'true' : undefined,
-    otherFlags: [...flags].filter(([name, [value]]) => !knownCopyFlags.has(name) && value !== 'false').map(([name]) => name),
+    keepGitDir: one(flags, 'keep-git-dir') === 'true', link: one(flags, 'link') === 'true', parents: one(flags, 'parents') === 'true',
+    exclude: flags.get('exclude') ?? [],
   }
+}
+
+function parseRun(node: Node, written: Written): RunInstruction {
+  const flags = parseFlags(node.flags, { mount: 'list', network: 'text', security: 'text', device: 'list' })
+  const network = one(flags, 'network')
+  if (!['', 'default', 'none', 'host'].includes(network)) throw failure(`unsupported network mode ${quote(network)}`)
+  const security = one(flags, 'security')
+  if (!['', 'sandbox', 'insecure'].includes(security)) throw failure(`security ${quote(security)} is not valid`)
+  if (flags.has('device')) throw failure('RUN --device is not supported: this engine knows no CDI devices')
+  const mounts = flags.get('mount') ?? []
+  // Mistakes are told with their line; values of variables come later.
+  for (const mount of mounts) parseRunMount(mount)
+  return { ...written, kind: 'run', command: commandLine(node), mounts, network, security }
 }
 
 function parseArg(node: Node, written: Written): Instruction {

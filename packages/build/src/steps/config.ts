@@ -7,11 +7,11 @@ import { comment, expand, expandMany, newImage, withCache, type Step } from './s
 
 /** Carries out an instruction that changes the configuration only. */
 export async function configure(step: Step, written: Instruction): Promise<void> {
-  const { state, build } = step
+  const { state, build, output } = step
   const instruction = expandInstruction(written, (word) => expand(step, word), (word) => expandMany(step, word))
   if (instruction.kind === 'healthcheck') {
     const before = state.config.Healthcheck?.Test ?? []
-    if (before.length > 0 && before[0] !== 'NONE') await build.output.stdout(`Note: overriding previous HEALTHCHECK: ${showList(before)}\n`)
+    if (before.length > 0 && before[0] !== 'NONE') await output.stdout(`Note: overriding previous HEALTHCHECK: ${showList(before)}\n`)
   }
   const change = applyInstruction(state, instruction)
   // After the change: SHELL counts for its own step.
@@ -23,7 +23,7 @@ export async function configure(step: Step, written: Instruction): Promise<void>
  * Docker makes a container for a step like this, tells its id, and removes it again. Nothing needs one: ours has only the id.
  */
 export async function named(step: Step, work: () => Promise<string>): Promise<string> {
-  const { output, remove } = step.build
+  const { output, build: { remove } } = step
   const id = shortId(randomBytes(32).toString('hex'))
   await output.stdout(` ---> Running in ${id}\n`)
   const image = await work()

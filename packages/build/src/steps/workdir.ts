@@ -16,7 +16,7 @@ export async function workdir(step: Step, instruction: Extract<Instruction, { ki
   const createdBy = comment(step, `WORKDIR ${directory}`)
   await withCache(step, { instruction: createdBy }, () =>
     named(step, async () => {
-      await using root = await build.executor.editRoot(state.image)
+      await using root = await build.executor.editRoot(state.image, 'on top')
       try {
         mkdirAllInRoot(root.fd, directory, 0o755).close()
       } catch (error) {

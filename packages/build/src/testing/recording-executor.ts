@@ -4,17 +4,17 @@ import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
-import { openRoot } from '@engine/linux/paths'
-import type { CacheKey } from '../cache.ts'
-import type { BuildImage, EditedRoot, Executor, ImageRoot, NewImage, StepContainer, StepFile } from '../executor.ts'
+import { openRoot, procPath } from '@engine/linux/paths'
+import type { CacheKey, KeyParts } from '../cache.ts'
+import type { BuildImage, EditedRoot, Executor, ImageRoot, NewImage, StepContainer, StepFile, StepSettings } from '../executor.ts'
 
 /** What a RUN step does in a test. */
-export type Behaviour = (config: RunConfig, files: readonly StepFile[], root: string) => { readonly status: number; readonly stdout?: string; readonly stderr?: string }
+export type Behaviour = (config: RunConfig, files: readonly StepFile[], root: string, settings: StepSettings) => { readonly status: number; readonly stdout?: string; readonly stderr?: string }
 
 /** An executor for tests: images are directories, containers are functions, and every call is written down. */
 export class RecordingExecutor implements Executor {
   readonly calls: string[] = []
-  readonly images = new Map<string, NewImage & { readonly directory: string }>()
+  readonly images = new Map<string, NewImage & { readonly directory: string; readonly layers: readonly string[] }>()
   readonly keys: CacheKey[] = []
   readonly tags = new Map<string, string>()
   behave: Behaviour = () => ({ status: 0 })
@@ -49,7 +49,9 @@ export class RecordingExecutor implements Executor {
   async image(id: string): Promise<BuildImage> {
     const image = this.images.get(id)
     if (image === undefined) throw new EngineError('not-found', `No such image: ${id}`)
-    return { id, config: image.config, author: image.author }
+    // As with the engine's: what is equal has equal content, however old it is.
+    const content = createHash('sha256').update(JSON.stringify([image.config, image.author, image.layers])).digest('hex')
+    return { id, content, config: image.config, author: image.author }
   }
 
   async openRoot(image: string): Promise<ImageRoot> {
@@ -58,8 +60,8 @@ export class RecordingExecutor implements Executor {
     return { fd: root.fd, [Symbol.asyncDispose]: async () => root.close() }
   }
 
-  async editRoot(parent: string): Promise<EditedRoot> {
-    this.calls.push('editRoot')
+  async editRoot(parent: string, how: 'on top' | 'apart' = 'on top'): Promise<EditedRoot> {
+    this.calls.push(how === 'apart' ? 'editRoot apart' : 'editRoot')
     const directory = this.#directory(parent)
     const root = openRoot(directory)
     let committed = false
@@ -76,7 +78,13 @@ export class RecordingExecutor implements Executor {
     }
   }
 
-  async createContainer(parent: string, config: RunConfig, files: readonly StepFile[]): Promise<StepContainer> {
+  async editCopy(fd: number): Promise<ImageRoot> {
+    const directory = this.#directory(undefined, procPath(fd))
+    const root = openRoot(directory)
+    return { fd: root.fd, [Symbol.asyncDispose]: async () => root.close() }
+  }
+
+  async createContainer(parent: string, config: RunConfig, settings: StepSettings): Promise<StepContainer> {
     const id = createHash('sha256').update(`container ${this.#containers++}`).digest('hex')
     const directory = this.#directory(parent)
     this.calls.push(`run ${JSON.stringify(config.Cmd)}`)
@@ -84,7 +92,7 @@ export class RecordingExecutor implements Executor {
       id,
       warnings: [],
       execute: async (output) => {
-        const { status, stdout, stderr } = this.behave(config, files, directory)
+        const { status, stdout, stderr } = this.behave(config, settings.files, directory, settings)
         if (stdout !== undefined) await output('stdout', Buffer.from(stdout))
         if (stderr !== undefined) await output('stderr', Buffer.from(stderr))
         return status
@@ -105,6 +113,10 @@ export class RecordingExecutor implements Executor {
 
   async cached(key: CacheKey): Promise<string | undefined> {
     return this.#cache.get(key.digest)
+  }
+
+  async siblings(key: CacheKey): Promise<KeyParts[]> {
+    return this.keys.map(({ parts }) => parts).filter((parts) => parts.parent === key.parts.parent || parts.instruction === key.parts.instruction)
   }
 
   async remember(key: CacheKey, image: string): Promise<void> {
@@ -128,7 +140,9 @@ export class RecordingExecutor implements Executor {
 
   #store(image: NewImage, directory: string): string {
     const id = `sha256:${createHash('sha256').update(`image ${this.images.size}`).digest('hex')}`
-    this.images.set(id, { ...image, directory })
+    const below = this.images.get(image.parent)
+    const layers = below === undefined ? [directory] : below.directory === directory ? below.layers : [...below.layers, image.createdBy]
+    this.images.set(id, { ...image, directory, layers })
     return id
   }
 }

@@ -2,7 +2,18 @@ import type { CacheKey, KeyParts } from '@engine/build'
 import { z } from 'zod'
 import type { Database, Statement } from '../state/database.ts'
 
-const row = z.object({ image_id: z.string(), parts: z.string(), used_at: z.string() })
+const imageRow = z.object({ image_id: z.string() })
+const textRow = z.object({ parts: z.string() })
+const entryRow = z.object({ key: z.string(), image_id: z.string(), instruction: z.string(), created_at: z.string(), used_at: z.string(), uses: z.number() })
+const partsRow: z.ZodType<KeyParts> = z.object({
+  parent: z.string(),
+  instruction: z.string(),
+  settings: z.record(z.string(), z.string()).exactOptional(),
+  files: z.array(z.object({ path: z.string(), digest: z.string() })).exactOptional(),
+})
+
+/** One step that was made here. */
+export type CacheEntry = z.infer<typeof entryRow>
 
 /** Files of one step whose digests are kept for comparison; the key covers all of them. */
 const maxFiles = 5000
@@ -14,23 +25,25 @@ export class BuildCacheTable {
   readonly #insert: Statement
   readonly #delete: Statement<[string]>
   readonly #prune: Statement<[]>
-  readonly #siblings: Statement<[string]>
+  readonly #siblings: Statement<[string, string]>
+  readonly #all: Statement<[]>
 
   constructor(db: Database) {
-    this.#find = db.prepare('SELECT image_id, parts, used_at FROM build_cache WHERE key = ?')
-    this.#use = db.prepare('UPDATE build_cache SET used_at = ?, uses = uses + 1 WHERE key = ?')
+    this.#find = db.prepare('SELECT image_id FROM build_steps WHERE key = ?')
+    this.#use = db.prepare('UPDATE build_steps SET used_at = ?, uses = uses + 1 WHERE key = ?')
     this.#insert = db.prepare(`
-      INSERT INTO build_cache (key, image_id, parent_id, instruction, parts, created_at, used_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO build_steps (key, image_id, parent, instruction, parts, created_at, used_at) VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (key) DO UPDATE SET image_id = excluded.image_id, used_at = excluded.used_at`)
-    this.#delete = db.prepare('DELETE FROM build_cache WHERE key = ?')
-    this.#prune = db.prepare("DELETE FROM build_cache WHERE image_id NOT IN (SELECT id FROM images) OR (parent_id <> '' AND parent_id NOT IN (SELECT id FROM images))")
-    this.#siblings = db.prepare('SELECT image_id, parts, used_at FROM build_cache WHERE parent_id = ? ORDER BY used_at DESC LIMIT 20')
+    this.#delete = db.prepare('DELETE FROM build_steps WHERE key = ?')
+    this.#prune = db.prepare('DELETE FROM build_steps WHERE image_id NOT IN (SELECT id FROM images)')
+    this.#siblings = db.prepare('SELECT parts FROM build_steps WHERE parent = ? OR instruction = ? ORDER BY used_at DESC LIMIT 20')
+    this.#all = db.prepare('SELECT key, image_id, instruction, created_at, used_at, uses FROM build_steps ORDER BY used_at')
   }
 
   /** The image that a step with this key made. */
   find(key: CacheKey): string | undefined {
     const found = this.#find.get(key.digest)
-    return found === undefined ? undefined : row.parse(found).image_id
+    return found === undefined ? undefined : imageRow.parse(found).image_id
   }
 
   /** Notes that an entry was of use. */
@@ -41,20 +54,30 @@ export class BuildCacheTable {
   insert(key: CacheKey, image: string, at: string): void {
     const { parts } = key
     const kept: KeyParts = parts.files === undefined ? parts : { ...parts, files: parts.files.slice(0, maxFiles) }
-    this.#insert.run(key.digest, image, parts.parent, parts.instruction, JSON.stringify(kept), at, at)
+    this.#insert.run(key.digest, image, parts.parent, commandOf(parts), JSON.stringify(kept), at, at)
   }
 
-  delete(key: CacheKey): void {
-    this.#delete.run(key.digest)
+  delete(digest: string): void {
+    this.#delete.run(digest)
   }
 
-  /** Takes away entries that lead to an image that is gone, or begin from one. */
+  /** Takes away entries that lead to an image that is gone. */
   prune(): void {
     this.#prune.run()
   }
 
-  /** Keys of steps that began from the same image, the last used first: what a missed step can be compared with. */
-  siblings(parent: string): KeyParts[] {
-    return this.#siblings.all(parent).map((found) => JSON.parse(row.parse(found).parts) as KeyParts)
+  /** Every entry, the last used last. */
+  all(): CacheEntry[] {
+    return this.#all.all().map((found) => entryRow.parse(found))
   }
+
+  /** Keys of steps that began from the same image or are of the same instruction, the last used first: what a missed step can be compared with. */
+  siblings(key: CacheKey): KeyParts[] {
+    return this.#siblings.all(key.parts.parent, commandOf(key.parts)).map((found) => partsRow.parse(JSON.parse(textRow.parse(found).parts)))
+  }
+}
+
+/** The instruction without the digest of what it copies. */
+function commandOf({ instruction }: KeyParts): string {
+  return instruction.replace(/\b(?:file|dir|multi):[0-9a-f]{64}/g, '')
 }

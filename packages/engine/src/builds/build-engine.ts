@@ -2,6 +2,8 @@ import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engi
 import type { Containers } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
+import type { InputStore } from './inputs.ts'
+import type { CacheMounts } from './mounts/cache-mounts.ts'
 
 /** An image that is here. */
 export interface StoredImage {
@@ -37,6 +39,8 @@ export interface BuildEngine {
   readonly overlay: OverlayStore
   readonly workers: FileWorkers
   readonly cache: BuildCacheTable
+  readonly cacheMounts: CacheMounts
+  readonly inputs: InputStore
   /** A step's container is nobody's after a crash. */
   readonly intents: Pick<Intents, 'begin' | 'end'>
 }

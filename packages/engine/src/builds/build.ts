@@ -1,10 +1,16 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { build, type Unpack } from '@engine/build'
-import type { BuildOptions, Images, Progress } from '../interface.ts'
+import { mountsBelow } from '@engine/image'
+import { makePrivate, mountPrivately } from '@engine/linux/mount'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
+import type { BuildOptions, Builds, Images, Progress } from '../interface.ts'
 import type { BuildEngine } from './build-engine.ts'
 import { EngineExecutor } from './executor.ts'
+import { listCache } from './list-cache.ts'
+import { pruneCache, type CacheImages } from './prune-cache.ts'
 
 /**
  * Builds an image of a context, telling of it in the classic builder's stream. When the client goes away, the step under way is
@@ -12,12 +18,12 @@ import { EngineExecutor } from './executor.ts'
  */
 export async function* buildImage(engine: BuildEngine, context: Readable, options: BuildOptions, signal: AbortSignal): AsyncGenerator<Progress, void, undefined> {
   const parent = buildsDirectory(engine.dataRoot)
-  await mkdir(parent, { recursive: true, mode: 0o700 })
   const directory = await mkdtemp(join(parent, 'build-'))
   const unpack: Unpack = (file, target, ended) => engine.workers.run({ kind: 'extract', file, directory: target, options: { kind: 'archive', sync: false } }, ended)
   try {
-    using executor = new EngineExecutor(engine, options, directory)
-    yield* build(context, options, { executor, unpack, directory, signal })
+    await using inputs = options.inputs === undefined ? undefined : engine.inputs.take(options.inputs)
+    using executor = new EngineExecutor(engine, options, directory, signal)
+    yield* build(context, options, { executor, unpack, directory, signal, inputs })
   } finally {
     context.destroy()
     // Nobody waits for the files to go; what a stop interrupts is removed at the next start.
@@ -30,17 +36,41 @@ export function buildVerb(engine: BuildEngine): Images['build'] {
   return (context, options, signal) => buildImage(engine, context, options, signal)
 }
 
-/**
- * Removes what builds that a crash ended have left of their contexts, and what the cache knows of images that are gone. At the start,
- * before anything is built. Directories under overlay2/ that they left have no row in the database and go with such.
- */
-export async function cleanBuilds({ dataRoot, cache }: Pick<BuildEngine, 'dataRoot' | 'cache'>): Promise<void> {
-  cache.prune()
-  const parent = buildsDirectory(dataRoot)
-  const names = await readdir(parent).catch(() => [])
-  await Promise.all(names.map((name) => rm(join(parent, name), { recursive: true, force: true })))
+/** The verbs of builds. */
+export function buildVerbs(engine: BuildEngine, images: CacheImages): Builds {
+  return {
+    addInputs: async (inputs) => ({ Id: engine.inputs.add(inputs) }),
+    addDirectory: (id, name, tar, signal) => engine.inputs.addDirectory(id, name, tar, signal),
+    cache: () => listCache(engine, images),
+    prune: (options) => pruneCache(engine, images, options),
+  }
 }
 
-function buildsDirectory(dataRoot: string): string {
+/**
+ * Removes what builds that a crash ended have left: mounts, contexts, and what the cache knows of images that are gone. At the start,
+ * before anything is built. Directories under overlay2/ that they left have no row in the database and go with such.
+ */
+export async function cleanBuilds({ dataRoot, cache, cacheMounts }: Pick<BuildEngine, 'dataRoot' | 'cache' | 'cacheMounts'>): Promise<void> {
+  cache.prune()
+  const parent = buildsDirectory(dataRoot)
+  mkdirSync(parent, { recursive: true, mode: 0o700 })
+  // First the mounts: removing what is mounted would remove caches and layers.
+  const mounts = mountsBelow(parent)
+  for (const { mountPoint } of mounts.toReversed()) if (mountPoint !== parent) unmount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW)
+  // Private, so that what steps mount spreads into no other namespace.
+  if (mounts.some(({ mountPoint }) => mountPoint === parent)) makePrivate(parent)
+  else mountPrivately(parent)
+  const names = await readdir(parent)
+  await Promise.all(names.map((name) => rm(join(parent, name), { recursive: true, force: true })))
+  await cacheMounts.clean()
+}
+
+/** Where builds have their files while they run. */
+export function buildsDirectory(dataRoot: string): string {
   return join(dataRoot, 'builds')
+}
+
+/** Where cache mounts lie. */
+export function cacheMountsDirectory(dataRoot: string): string {
+  return join(dataRoot, 'build-cache')
 }

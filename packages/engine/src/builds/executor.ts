@@ -1,10 +1,12 @@
-import type { BuildImage, CacheKey, EditedRoot, Executor, ImageRoot, NewImage, StepContainer, StepFile } from '@engine/build'
-import type { Layer, RunConfig } from '@engine/image'
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { BuildImage, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
+import type { ImageConfig, Layer, RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
-import { editImageRoot, openImageRoot } from './roots.ts'
+import { editImageRoot, openCopy, openImageRoot } from './roots.ts'
 import { createStepContainer } from './step-container.ts'
 import { stepImage } from './step-image.ts'
 
@@ -13,10 +15,15 @@ export class EngineExecutor implements Executor, Disposable {
   readonly #engine: BuildEngine
   readonly #options: BuildOptions
   readonly #directory: string
+  readonly #signal: AbortSignal
   readonly #held = new Map<string, Disposable>()
 
-  /** @param directory the build's own */
-  constructor(engine: BuildEngine, options: BuildOptions, directory: string) {
+  /**
+   * @param directory the build's own
+   * @param signal    ends the build
+   */
+  constructor(engine: BuildEngine, options: BuildOptions, directory: string, signal: AbortSignal) {
+    this.#signal = signal
     this.#engine = engine
     this.#options = options
     this.#directory = directory
@@ -36,17 +43,21 @@ export class EngineExecutor implements Executor, Disposable {
     return openImageRoot(this.#engine.overlay, image === '' ? nothing : this.#stored(image))
   }
 
-  async editRoot(parent: string): Promise<EditedRoot> {
-    return editImageRoot(this.#engine.overlay, this.#parent(parent), (image, layer) => this.#add(image, layer))
+  async editRoot(parent: string, how: 'on top' | 'apart'): Promise<EditedRoot> {
+    return editImageRoot(this.#engine.overlay, this.#parent(parent), how === 'apart', (image, layer) => this.#add(image, layer))
   }
 
-  async createContainer(parent: string, config: RunConfig, files: readonly StepFile[]): Promise<StepContainer> {
+  async editCopy(fd: number): Promise<ImageRoot> {
+    return openCopy(fd, join(this.#directory, `copy-${randomBytes(8).toString('hex')}`))
+  }
+
+  async createContainer(parent: string, config: RunConfig, settings: StepSettings): Promise<StepContainer> {
     const image = this.#parent(parent)
     const program = config.Cmd?.[0] ?? ''
     // What Docker finds out when it starts such a container.
     if (image === undefined) throw new EngineError('invalid-argument', `exec: ${JSON.stringify(program)}: stat ${program}: no such file or directory`)
     const commit = (step: NewImage, layer: Layer | undefined): Promise<string> => this.#add(step, layer)
-    return createStepContainer({ engine: this.#engine, options: this.#options, directory: this.#directory, commit }, image, config, files)
+    return createStepContainer({ engine: this.#engine, options: this.#options, directory: this.#directory, commit, signal: this.#signal }, image, config, settings)
   }
 
   async commit(image: NewImage): Promise<string> {
@@ -58,12 +69,16 @@ export class EngineExecutor implements Executor, Disposable {
     const id = cache.find(key)
     if (id === undefined) return undefined
     if (images.get(id) === undefined) {
-      cache.delete(key)
+      cache.delete(key.digest)
       return undefined
     }
     cache.use(key, rfc3339(now()))
     this.#hold(id)
     return id
+  }
+
+  async siblings(key: CacheKey): Promise<KeyParts[]> {
+    return this.#engine.cache.siblings(key)
   }
 
   async remember(key: CacheKey, image: string): Promise<void> {
@@ -89,7 +104,7 @@ export class EngineExecutor implements Executor, Disposable {
 
   #described(image: StoredImage): BuildImage {
     this.#hold(image.id)
-    return { id: image.id, config: image.config.config ?? {}, author: image.config.author ?? '' }
+    return { id: image.id, content: contentOf(image.config), config: image.config.config ?? {}, author: image.config.author ?? '' }
   }
 
   #hold(id: string): void {
@@ -106,6 +121,11 @@ export class EngineExecutor implements Executor, Disposable {
   #parent(id: string): StoredImage | undefined {
     return id === '' ? undefined : this.#stored(id)
   }
+}
+
+/** What an image is, apart from its history and its age. */
+function contentOf({ architecture, variant, os, author, config, rootfs }: ImageConfig): string {
+  return createHash('sha256').update(JSON.stringify([architecture, variant ?? '', os, author ?? '', config ?? {}, rootfs.diff_ids])).digest('hex')
 }
 
 /** `scratch`, seen as an image. */

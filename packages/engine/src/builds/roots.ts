@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { constants, fstatSync, mkdirSync, copyFileSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { EditedRoot, ImageRoot, NewImage } from '@engine/build'
 import type { Layer, OverlayStore } from '@engine/image'
-import { openRoot } from '@engine/linux/paths'
+import { mountOverlay } from '@engine/linux/overlay-mount'
+import { O_PATH, openRoot, procPath, openChild, type Descriptor } from '@engine/linux/paths'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmountInBackground } from '@engine/linux/unmount'
 import type { StoredImage } from './build-engine.ts'
 import { layerOf } from './step-layer.ts'
 
@@ -18,14 +22,16 @@ export async function openImageRoot(overlay: OverlayStore, image: StoredImage): 
 /**
  * Opens the files of an image for writing a layer on top.
  * @param parent undefined for `scratch`
+ * @param apart  the image's files are not there meanwhile
  * @param commit makes an image with that layer
  */
 export async function editImageRoot(
   overlay: OverlayStore,
   parent: StoredImage | undefined,
+  apart: boolean,
   commit: (image: NewImage, layer: Layer | undefined) => Promise<string>,
 ): Promise<EditedRoot> {
-  const snapshot = await openSnapshot(overlay, parent?.layers ?? [])
+  const snapshot = await openSnapshot(overlay, apart ? [] : parent?.layers ?? [])
   return {
     fd: snapshot.fd,
     async commit(image) {
@@ -62,4 +68,42 @@ async function openSnapshot(overlay: OverlayStore, layers: readonly string[]): P
     await overlay.remove(id)
     throw error
   }
+}
+
+/**
+ * Makes a copy of what a descriptor refers to that can be written and is thrown away: an overlay over a directory, a copy of a file.
+ * @param directory a path of ours where nothing is yet
+ */
+export async function openCopy(fd: number, directory: string): Promise<ImageRoot> {
+  mkdirSync(directory, { mode: 0o700 })
+  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  try {
+    if (!fstatSync(fd).isDirectory()) {
+      const file = join(directory, 'file')
+      copyFileSync(procPath(fd), file, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+      const copy = openFile(file)
+      return { fd: copy.fd, [Symbol.asyncDispose]: async () => (copy.close(), remove()) }
+    }
+    const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(directory, name)) as [string, string, string]
+    for (const path of [upper, work, merged]) mkdirSync(path, { mode: 0o755 })
+    mountOverlay({ lower: [procPath(fd)], upper, work }, merged, { volatile: true })
+    const root = openRoot(merged)
+    return {
+      fd: root.fd,
+      async [Symbol.asyncDispose]() {
+        root.close()
+        await unmountInBackground(merged, MNT_DETACH | UMOUNT_NOFOLLOW)
+        remove()
+      },
+    }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
+
+/** A file of ours, to be looked at and mounted. */
+function openFile(path: string): Descriptor {
+  using directory = openRoot(dirname(path))
+  return openChild(directory.fd, basename(path), O_PATH)
 }

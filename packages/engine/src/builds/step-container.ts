@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { NewImage, StepContainer, StepFile } from '@engine/build'
+import type { NewImage, StepContainer, StepFile, StepSettings } from '@engine/build'
 import type { Layer, RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
+import { openRoot } from '@engine/linux/paths'
 import type { BuildOptions, CreateContainer } from '../interface.ts'
 import type { HostConfig } from '../types/container-config.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
+import { prepareStepMounts } from './mounts/step-mounts.ts'
+import { missingMountPoints, removeMountPoints } from './mounts/stubs.ts'
 import { layerOf } from './step-layer.ts'
 
 /** Where a RUN step's container is made and what may be done with it. */
@@ -16,43 +19,52 @@ export interface StepContainerOptions {
   /** A directory of the build's own, for files that the container sees. */
   readonly directory: string
   readonly commit: (image: NewImage, layer: Layer | undefined) => Promise<string>
+  /** Ends the build: nothing is waited for any more. */
+  readonly signal: AbortSignal
 }
 
 /** Makes the container of a RUN step: an ordinary one, which `docker ps` shows while it runs. It keeps no log. */
 export async function createStepContainer(
-  { engine, options, directory, commit }: StepContainerOptions,
+  { engine, options, directory, commit, signal }: StepContainerOptions,
   parent: StoredImage,
   config: RunConfig,
-  files: readonly StepFile[],
+  settings: StepSettings,
 ): Promise<StepContainer> {
-  const binds = await bindFiles(directory, files)
+  await using undo = new AsyncDisposableStack()
+  const binds = await bindFiles(directory, settings.files)
   const id = randomBytes(32).toString('hex')
+  const mounts = undo.use(await prepareStepMounts(engine, join(directory, `mounts-${id.slice(0, 12)}`), settings.mounts, signal))
   const intent = engine.intents.begin('build step', id)
-  const remove = async (): Promise<void> => {
+  const host = hostConfig(options, settings, [...binds.map(({ source, target }) => ({ Type: 'bind' as const, Source: source, Target: target, ReadOnly: true })), ...mounts.mounts])
+  const request: CreateContainer = { id, config: { ...config, Image: parent.id }, hostConfig: host, endpoints: {}, buildStep: { secretEnvironment: settings.secretEnvironment } }
+  const warnings = await create(engine, request, intent)
+  undo.defer(async () => {
     await engine.containers.remove(id, { force: true, volumes: true, link: false })
     engine.intents.end(intent)
-  }
-  const warnings = await create(engine, { id, config: { ...config, Image: parent.id }, hostConfig: hostConfig(options, binds), endpoints: {} }, intent)
-  try {
-    // Mounted before the start does it, and volatile: its unmounting then waits for no disk, which the layer's making does.
-    await engine.overlay.mount(id, { volatile: true })
-  } catch (error) {
-    await remove()
-    throw error
-  }
+  })
+  // Mounted before the start does it, and volatile: its unmounting then waits for no disk, which the layer's making does.
+  const merged = await engine.overlay.mount(id, { volatile: true })
+  const stubs = withRoot(merged, (fd) => missingMountPoints(fd, mounts.mounts.map(({ Target }) => Target ?? '')))
+  const made = undo.move()
   return {
     id,
     warnings,
-    execute: (output, signal) => execute(engine, id, output, signal),
+    execute: (output, ended) => execute(engine, id, output, ended),
     async commit(image, last) {
+      if (stubs.length > 0) withRoot(merged, (fd) => removeMountPoints(fd, stubs))
       return commit(image, await layerOf(engine.overlay, id, parent, !last))
     },
     async remove() {
-      await remove()
+      await made.disposeAsync()
       await Promise.all(binds.map((bind) => rm(bind.source, { recursive: true, force: true })))
     },
     keep: () => engine.intents.end(intent),
   }
+}
+
+function withRoot<T>(directory: string, work: (fd: number) => T): T {
+  using root = openRoot(directory)
+  return work(root.fd)
 }
 
 async function create({ containers, intents }: BuildEngine, request: CreateContainer, intent: number): Promise<readonly string[]> {
@@ -111,13 +123,14 @@ async function bindFiles(directory: string, files: readonly StepFile[]): Promise
   return binds
 }
 
-function hostConfig(options: BuildOptions, binds: readonly Bind[]): HostConfig {
+function hostConfig(options: BuildOptions, settings: StepSettings, mounts: NonNullable<HostConfig['Mounts']>): HostConfig {
   return {
-    NetworkMode: options.networkMode || 'default',
+    NetworkMode: (settings.network === 'default' ? '' : settings.network) || options.networkMode || 'default',
+    Privileged: settings.insecure,
     ExtraHosts: options.extraHosts.length > 0 ? options.extraHosts : null,
     // Its output goes to the build's.
     LogConfig: { Type: 'none', Config: {} },
-    Mounts: binds.map(({ source, target }) => ({ Type: 'bind', Source: source, Target: target, ReadOnly: true })),
+    Mounts: mounts,
     Memory: options.memory,
     MemorySwap: options.memorySwap,
     CpuShares: options.cpuShares,

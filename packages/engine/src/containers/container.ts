@@ -87,6 +87,8 @@ export class Container {
   restartDelay = 0
   /** A request has ended the policy's work until the next start. */
   policyCancelled = false
+  /** Variables of a build step that are secret: in no row and no answer. */
+  secretEnvironment: readonly string[] = []
   /** The cgroup reported a kill for want of memory during this run. */
   oomReported = false
 

@@ -47,7 +47,9 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   }
   const image = engine.images.forContainer(request.config.Image, request.platform)
   if (!request.platform) warnings.push(...foreignPlatform(image.platform))
-  const config = mergeConfig(ownHostname(request.config, host), image.config, id)
+  const merged = mergeConfig(ownHostname(request.config, host), image.config, id)
+  // What a step writes where the image has a volume belongs to the layer, as with BuildKit.
+  const config = request.buildStep === undefined ? merged : { ...merged, Volumes: null }
   warnings.push(...ignoredFields(host, config, security), ...rlimitWarnings(engine.options, host))
   const { path, args } = commandLine(config)
   const at = now()
@@ -73,6 +75,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     engine.containers.release(record.name, id)
     throw error
   }
+  if (request.buildStep !== undefined) engine.containers.find(id).secretEnvironment = request.buildStep.secretEnvironment
   return { Id: id, Warnings: warnings }
 }
 

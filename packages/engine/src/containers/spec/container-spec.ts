@@ -53,7 +53,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       ...(height > 0 && width > 0 ? { consoleSize: { height, width } } : {}),
       user: user.user,
       args: host.Init === true ? [initPath, '--', container.record.path, ...container.record.args] : [container.record.path, ...container.record.args],
-      env: environment({ given: config.Env ?? [], hostname: settings.hostname, tty: config.Tty, home: user.home }),
+      env: environment({ given: [...(config.Env ?? []), ...container.secretEnvironment], hostname: settings.hostname, tty: config.Tty, home: user.home }),
       cwd: config.WorkingDir || '/',
       capabilities: capabilitySets(settings.capabilities),
       rlimits: settings.rlimits,

@@ -1,0 +1,56 @@
+import { constants } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { EngineError } from '@engine/linux'
+import { openInRoot, openRoot, procChild, O_PATH } from '@engine/linux/paths'
+import type { BuildOutput } from '../output.ts'
+import { isArchive } from './archive.ts'
+import { BuildContext, type Unpack } from './build-context.ts'
+import { download, isUrl } from './download.ts'
+import { checkOut, parseGitUrl } from './git.ts'
+
+export interface ContextTools {
+  readonly unpack: Unpack
+  /** A directory that is the build's alone. */
+  readonly directory: string
+  readonly output: BuildOutput
+  readonly signal: AbortSignal
+}
+
+/** The Dockerfile's name in a context that is nothing else. */
+const alone = 'Dockerfile'
+
+/**
+ * Gets what a client builds from: the archive that it sent, or what its address leads to: a git repository, an archive, or a
+ * Dockerfile alone.
+ * @param remote the address; empty is none
+ * @throws EngineError invalid-argument
+ */
+export async function openContext(tar: Readable, remote: string, tools: ContextTools): Promise<BuildContext> {
+  if (remote === '') return BuildContext.receive(tar, tools.directory, tools.unpack, tools.signal)
+  tar.resume()
+  return openRemote(remote, 'context', tools)
+}
+
+/** @param name of a new directory below the build's own, for the files */
+export async function openRemote(address: string, name: string, tools: ContextTools): Promise<BuildContext> {
+  const git = parseGitUrl(address)
+  if (git !== undefined) {
+    const { directory } = await checkOut(git, tools.directory, { keepGitDir: false }, tools.signal)
+    using root = openRoot(directory)
+    return new BuildContext(openInRoot(root.fd, git.subdirectory, O_PATH | constants.O_DIRECTORY))
+  }
+  if (!isUrl(address)) throw new EngineError('invalid-argument', `remoteURL (${address}) could not be recognized as URL`)
+  const files = join(tools.directory, name)
+  await mkdir(files, { mode: 0o755 })
+  const found = await download(address, tools.directory, '', tools.output, tools.signal)
+  const file = join(found.directory, found.name)
+  if (await isArchive(file)) {
+    await tools.unpack(file, files, tools.signal)
+    return new BuildContext(openRoot(files))
+  }
+  using root = openRoot(files)
+  await rename(file, procChild(root.fd, alone))
+  return new BuildContext(openRoot(files), alone)
+}
