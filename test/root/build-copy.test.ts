@@ -321,5 +321,5 @@ test('tags are checked first and told last', async () => {
   assert.deepEqual(lines.slice(-3).map((line) => String(line['stream']).replace(/[0-9a-f]{12}/, '<id>')), ['Successfully built <id>\n', 'Successfully tagged abc:latest\n', 'Successfully tagged x/y:2\n'])
   await assert.rejects(run('FROM base', { tags: ['Bad'] }), { message: 'invalid reference format: repository name (library/Bad) must be lowercase' })
   await assert.rejects(run('FROM base', { remote: 'foo' }), { message: 'remoteURL (foo) could not be recognized as URL' })
-  await assert.rejects(run('FROM base', { remote: 'https://x/y.git' }), { code: 'not-implemented' })
+  await assert.rejects(run('FROM base', { remote: 'x/y' }), { message: 'remoteURL (x/y) could not be recognized as URL' })
 })

@@ -10,6 +10,9 @@ import { Intents } from '../../packages/engine/src/state/intents.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { BuildCacheTable } from '../../packages/engine/src/builds/build-cache-table.ts'
+import { InputStore } from '../../packages/engine/src/builds/inputs.ts'
+import { CacheMounts } from '../../packages/engine/src/builds/mounts/cache-mounts.ts'
+import { CacheMountsTable } from '../../packages/engine/src/builds/mounts/cache-mounts-table.ts'
 import { buildImage } from '../../packages/engine/src/builds/build.ts'
 import type { BuildEngine, BuildImages, StoredImage } from '../../packages/engine/src/builds/build-engine.ts'
 import type { BuildOptions, Progress } from '../../packages/engine/src/interface.ts'
@@ -129,7 +132,10 @@ async function fixture(t: TestContext): Promise<Fixture> {
   await images.add(base, '', layer)
   images.names.set('base', base.id)
   const containers = new FunctionContainers(stores, images)
-  const engine: BuildEngine = { dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db) }
+  const engine: BuildEngine = {
+    dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
+    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers),
+  }
   return {
     stores, images, containers, engine,
     async run(files, options = {}, signal = new AbortController().signal) {

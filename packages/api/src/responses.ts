@@ -30,6 +30,8 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   ImagePrune: images.ImagePruneResponse,
   ImageCreate: images.ProgressLine,
   ImageBuild: images.ProgressLine,
+  BuildPrune: images.BuildPruneResponse,
+  BuildInputs: containers.IdResponse,
   ImageCommit: containers.IdResponse,
   NetworkList: z.array(Network),
   NetworkInspect: Network,

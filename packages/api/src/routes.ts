@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import * as archive from './schemas/archive.ts'
-import { ImageBuildQuery } from './schemas/build.ts'
+import { BuildInputsBody, BuildInputsQuery, BuildPruneQuery, ImageBuildQuery } from './schemas/build.ts'
 import * as container from './schemas/container.ts'
 import { ContainerConfig } from './schemas/container-config.ts'
 import { SystemEventsQuery } from './schemas/event.ts'
@@ -69,6 +69,9 @@ export const routes = {
   ImagePrune: { method: 'POST', path: '/images/prune', query: container.PruneQuery, status: 200 },
   ImageCreate: { method: 'POST', path: '/images/create', query: image.ImageCreateQuery, status: 200 },
   ImageBuild: { method: 'POST', path: '/build', query: ImageBuildQuery, status: 200 },
+  BuildPrune: { method: 'POST', path: '/build/prune', query: BuildPruneQuery, status: 200 },
+  BuildInputs: { method: 'POST', path: '/build/inputs', body: BuildInputsBody, bodyRequired: true, status: 201 },
+  BuildInputsContext: { method: 'PUT', path: '/build/inputs/{name}', query: BuildInputsQuery, status: 204 },
   ImageCommit: { method: 'POST', path: '/commit', query: image.ImageCommitQuery, body: ContainerConfig.nullable(), status: 201 },
   NetworkList: { method: 'GET', path: '/networks', query: network.NetworkListQuery, status: 200 },
   NetworkInspect: { method: 'GET', path: '/networks/{name}', query: network.NetworkInspectQuery, status: 200 },

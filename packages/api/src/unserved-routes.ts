@@ -12,7 +12,6 @@ export const unservedRoutes: readonly (readonly [method: Method, path: string, r
   ['GET', '/containers/{name}/stats', 'absent'],
   ['POST', '/containers/{name}/update', 'absent'],
   ['GET', '/containers/{name}/attach/ws', 'absent'],
-  ['POST', '/build/prune', 'absent'],
   ['POST', '/images/{name}/push', 'absent'],
   ['GET', '/images/search', 'absent'],
   ['POST', '/auth', 'absent'],

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { understand } from './build.ts'
+import { Gate } from './gate.ts'
 import { BuildOutput, type BuildLine } from './output.ts'
 import { solve, type SolveOptions } from './solve.ts'
 import type { Build } from './steps/step.ts'
+import type { StepSettings } from './executor.ts'
 import { RecordingExecutor } from './testing/recording-executor.ts'
 
 let base: string
@@ -26,7 +28,8 @@ async function build(dockerfile: string, options: Partial<SolveOptions> = {}, ch
   const output = new BuildOutput((line) => void lines.push(line))
   return solve(understand(dockerfile), { target: '', buildArgs: {}, labels: {}, ...options }, {
     executor, output, unpack: async () => undefined, scratch: base, signal: new AbortController().signal, context: undefined,
-    escape: '\\', platform: '', useCache: true, remove: 'success', ...changed,
+    escape: '\\', platform: '', useCache: true, remove: 'success', tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(2),
+    contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), ...changed,
   })
 }
 
@@ -71,7 +74,7 @@ describe('the stream', () => {
   test('keeps a character that comes in two chunks whole', async () => {
     const euro = Buffer.from('€')
     executor.createContainer = async () => ({
-      id: 'c'.repeat(64), warnings: ['careful'], commit: async () => 'sha256:1', remove: async () => undefined, keep: () => undefined,
+      id: 'c'.repeat(64), warnings: ['careful'], commit: (image) => executor.commit(image), remove: async () => undefined, keep: () => undefined,
       execute: async (output) => {
         await output('stdout', euro.subarray(0, 1))
         await output('stdout', euro.subarray(1))
@@ -152,8 +155,40 @@ describe('commands', () => {
     ])
   })
 
-  test('may not be given flags of BuildKit', async () => {
-    await assert.rejects(build('FROM base\nRUN --mount=type=cache,target=/x true'), { message: /^the --mount option requires BuildKit\. Refer to https:/ })
+  test('get mounts, which count for the cache, and secrets, which do not', async () => {
+    const seen: StepSettings[] = []
+    executor.behave = (_config, _files, _root, settings) => {
+      seen.push(settings)
+      return { status: 0 }
+    }
+    const inputs = (text: string): Build['inputs'] => ({ secrets: new Map([['s', Buffer.from(text)]]), agents: new Map([['default', '/agent']]) })
+    const file = 'FROM base\nWORKDIR /w\nARG T=/t\nRUN --mount=type=cache,target=c,sharing=locked --mount=type=tmpfs,target=$T,size=1m --mount=type=secret,id=s --mount=type=secret,id=s,env=E --mount=type=secret,id=none --mount=type=ssh true'
+    await build(file, {}, { inputs: inputs('one') })
+    assert.deepEqual(seen[0]?.mounts, [
+      { kind: 'cache', target: '/w/c', id: '/w/c', sharing: 'locked', readOnly: false, mode: 0o755, uid: 0, gid: 0, initial: undefined },
+      { kind: 'tmpfs', target: '/t', size: 1 << 20 },
+      { kind: 'secret', target: '/run/secrets/s', data: Buffer.from('one'), mode: 0o400, uid: 0, gid: 0 },
+      { kind: 'ssh', target: '/run/buildkit/ssh_agent.0', agent: '/agent', mode: 0o600, uid: 0, gid: 0 },
+    ])
+    assert.deepEqual(seen[0]?.secretEnvironment, ['E=one'])
+    assert.doesNotMatch(JSON.stringify([executor.keys, [...executor.images.values()], lines]), /one"|E=one/)
+    await build(file, {}, { inputs: inputs('two') })
+    assert.equal(seen.length, 1, 'another value of a secret is no reason to run again')
+    await build(file.replace('sharing=locked', 'sharing=shared'), {}, { inputs: inputs('two') })
+    assert.equal(seen.length, 2)
+    await assert.rejects(build('FROM base\nRUN --mount=type=secret,id=x,required true'), { message: 'secret x: not found' })
+  })
+
+  test('leave their box only when the build allows it', async () => {
+    await assert.rejects(build('FROM base\nRUN --security=insecure true'), { code: 'forbidden' })
+    await assert.rejects(build('FROM base\nRUN --network=host true'), { code: 'forbidden', message: /network\.host/ })
+    let seen: StepSettings | undefined
+    executor.behave = (_config, _files, _root, settings) => {
+      seen = settings
+      return { status: 0 }
+    }
+    await build('FROM base\nRUN --security=insecure --network=none true', {}, { entitlements: new Set(['security.insecure']) })
+    assert.deepEqual([seen?.insecure, seen?.network], [true, 'none'])
   })
 })
 
@@ -273,7 +308,81 @@ test('steps fail with Docker’s texts', async () => {
     'EXPOSE 99999': 'Invalid containerPort: 99999', 'EXPOSE 5-2': 'Invalid containerPort: 5-2', 'WORKDIR ${X}': 'cannot normalize nothing',
     'VOLUME $u': 'VOLUME specified can not be an empty string', 'ENV A=${B?}': 'failed to process "${B?}": B: is not allowed to be unset',
     'COPY http://x/y /z': "COPY failed: source can't be a URL for COPY", 'COPY a b': 'COPY failed: missing build context',
-    'COPY --parents a b': 'the --parents option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled',
   }
   for (const [instruction, message] of Object.entries(failures)) await assert.rejects(build(`FROM base\n${instruction}`), { message }, instruction)
+})
+
+describe('stages', () => {
+  test('that do not wait for each other are built at once, and told in their order', async () => {
+    const running = new Set<string>()
+    let together = 0
+    executor.createContainer = async (parent, { Cmd }) => ({
+      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: () => undefined, commit: (image) => executor.commit({ ...image, parent }),
+      execute: async (output) => {
+        const name = Cmd?.at(-1) ?? ''
+        running.add(name)
+        together = Math.max(together, running.size)
+        // The first stage is the last to end.
+        await new Promise((resolve) => setTimeout(resolve, name === 'a' ? 60 : 30))
+        await output('stdout', Buffer.from(`${name}\n`))
+        running.delete(name)
+        return 0
+      },
+    })
+    await build('FROM base AS a\nRUN a\nFROM base AS b\nRUN b\nFROM scratch\nCOPY --from=a /x /\nCOPY --from=b /x /').catch(() => undefined)
+    assert.equal(together, 2)
+    assert.match(text(), /Step 1\/7 : FROM base AS a\n.*Step 2\/7 : RUN a\n.*\na\n.*Step 3\/7 : FROM base AS b\n.*Step 4\/7 : RUN b\n.*\nb\n.*Step 5\/7/s)
+  })
+
+  test('run the same step once', async () => {
+    let runs = 0
+    executor.behave = () => {
+      runs++
+      return { status: 0 }
+    }
+    await build('FROM base AS a\nRUN same\nFROM base AS b\nRUN same\nENV x=1\nFROM a\nRUN --mount=from=b,target=/b last', {}, { useCache: false })
+    assert.equal(runs, 2)
+  })
+
+  test('end when another fails, and the build tells of the failure', async () => {
+    let ended = false
+    executor.createContainer = async (parent, { Cmd }) => ({
+      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: () => undefined, commit: (image) => executor.commit({ ...image, parent }),
+      execute: async (_output, signal) => {
+        if (Cmd?.at(-1) === 'bad') return 7
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+        ended = true
+        return 137
+      },
+    })
+    await assert.rejects(build('FROM base AS slow\nRUN slow\nFROM base\nRUN bad\nCOPY --from=slow / /'), { message: "The command '/bin/sh -c bad' returned a non-zero code: 7", exitCode: 7 })
+    assert.ok(ended)
+  })
+
+  test('are named by what the client says first', async () => {
+    executor.add('other', { Labels: { other: 'yes' } })
+    const contexts = new Map([['base', { kind: 'image', reference: 'other' } as const], ['mine', { kind: 'image', reference: 'other' } as const]])
+    assert.deepEqual(config(await build('FROM base\nENV a=b', {}, { contexts }))?.Labels, { other: 'yes' })
+    assert.deepEqual(config(await build('FROM scratch AS mine\nFROM mine\nENV a=b', {}, { contexts }))?.Labels, { other: 'yes' })
+  })
+})
+
+describe('the reason of a miss', () => {
+  const why = async (dockerfile: string, options: Partial<SolveOptions> = {}): Promise<string[]> => {
+    await build(dockerfile, options, { tellWhy: true })
+    return text().split('\n').filter((line) => line.includes('Not cached')).map((line) => line.replace(' ---> Not cached: ', ''))
+  }
+
+  test('is in what a step differs from the nearest that is known', async () => {
+    assert.deepEqual(await why('FROM base\nARG V\nENV a=1\nRUN x'), ['no earlier build has had a step like it', 'no earlier build has had a step like it', 'no earlier build has had a step like it'])
+    assert.deepEqual(await why('FROM base\nARG V\nENV a=1\nRUN x'), [])
+    assert.deepEqual(await why('FROM base\nARG V\nENV a=1\nRUN x', { buildArgs: { V: '2' } }), ['build argument V has another value'])
+    assert.deepEqual(await why('FROM base\nARG V\nENV a=2\nRUN x', { buildArgs: { V: '2' } }), ['the instruction was "/bin/sh -c #(nop)  ENV a=1"', 'the step before it (or the base image) has another result'])
+  })
+
+  test('is a failure when everything was expected to be cached', async () => {
+    await build('FROM base\nRUN x')
+    await build('FROM base\nRUN x', {}, { tellWhy: true, expectCached: true })
+    await assert.rejects(build('FROM base\nRUN y', {}, { tellWhy: true, expectCached: true }), { code: 'conflict', message: /^not cached: / })
+  })
 })

@@ -132,8 +132,8 @@ class Solver {
   async #carryOut(node: StageNode, target: StageNode, output: BuildOutput, first: number): Promise<BuildImage> {
     const instructions = this.#instructionsOf(node, target)
     const shown = (step: number, code: string): string => `[${node.stage.name || `stage-${node.index}`} ${step}/${instructions.length + 1}] ${code}`
-    const base = await this.#base(node, target, output)
     await this.#announce(output, first, node.stage.code)
+    const base = await this.#base(node, target, output)
     await output.begin(shown(1, node.stage.code))
     const state = new StageState(base, this.#args.forStage())
     const step: Step = { build: this.#build, state, output, openFrom: (from) => this.#openFrom(from, node, target, output) }

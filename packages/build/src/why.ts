@@ -9,6 +9,7 @@ const maxFiles = 5
  */
 export function explainMiss(key: KeyParts, candidates: readonly KeyParts[]): string[] {
   const nearest = candidates
+    .filter((candidate) => keyword(candidate) === keyword(key))
     .map((candidate) => ({ candidate, differences: compareKeys(candidate, key) }))
     .toSorted((a, b) => distance(a.differences) - distance(b.differences))[0]
   if (nearest === undefined) return ['no earlier build has had a step like it']
@@ -16,6 +17,11 @@ export function explainMiss(key: KeyParts, candidates: readonly KeyParts[]): str
   if (differences.length === 0) return ['the image that an earlier build made of it is gone']
   const files = differences.filter(({ part }) => part.startsWith('files.'))
   return [...differences.filter(({ part }) => !part.startsWith('files.')).map((difference) => explainPart(difference, files.length > 0)).filter((text) => text !== ''), ...explainFiles(files)]
+}
+
+/** `COPY`, `ENV` …; RUN, which history shows without a name, is empty. */
+function keyword({ instruction }: KeyParts): string {
+  return /#\(nop\) +([A-Z]+)/.exec(instruction)?.[1] ?? ''
 }
 
 /** Another instruction is further away than any number of files, and another parent further than that is. */

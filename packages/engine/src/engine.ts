@@ -2,7 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { ContentStore, FileWorkers, OverlayStore } from '@engine/image'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
-import { buildVerb, cleanBuilds } from './builds/build.ts'
+import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds } from './builds/build.ts'
+import { cacheImages } from './builds/cache-images.ts'
+import { InputStore } from './builds/inputs.ts'
+import { CacheMounts } from './builds/mounts/cache-mounts.ts'
+import { CacheMountsTable } from './builds/mounts/cache-mounts-table.ts'
 import type { EngineContext } from './context.ts'
 import { containerVerbs } from './containers/containers.ts'
 import { whilePaused } from './containers/pause.ts'
@@ -86,21 +90,24 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   followShim(context)
   const verbs = containerVerbs(context)
-  const builder = { dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents }
+  const builder = {
+    dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
+    cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
+    inputs: new InputStore(buildsDirectory(options.dataRoot), workers),
+  }
   await cleanBuilds(builder)
   await reconcile(context)
   volumes.reconcile()
   await images.reconcile()
   startByPolicy(context)
 
+  const imageParts = { store: images, containers, events, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const parts = undo.move()
   return {
     containers: verbs,
     execs: execVerbs(context),
-    images: imageVerbs(
-      { store: images, containers, events, whilePaused: (id, work) => whilePaused(context, id, work) },
-      buildVerb(builder),
-    ),
+    images: imageVerbs(imageParts, buildVerb(builder)),
+    builds: buildVerbs(builder, cacheImages(imageParts)),
     networks: createNetworks(context),
     volumes: volumeVerbs(volumes, (name) => containers.usersOfVolume(name)),
     system: systemVerbs(context, () => images.images.all().length),

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { filters } from './filters.ts'
 import { bool, int, json, optionalWord, platform, word, words } from './parameters.ts'
 
 /** POST /build. `buildargs`, `labels` and `cachefrom` are JSON; numbers that are none count as not given, as in moby. */
@@ -28,6 +29,32 @@ export const ImageBuildQuery = z.object({
   target: word,
   session: optionalWord,
   version: word,
+  // Of our own, for `engine build`; docs/builds.md.
+  inputs: optionalWord,
+  contexts: json(z.record(z.string(), z.string()).nullable(), 'build contexts'),
+  allow: words,
+  progress: z.enum(['classic', 'steps']).optional(),
+  why: bool(),
+  expectcached: bool(),
+})
+
+/** POST /build/inputs, of our own. Secrets are base64. */
+export const BuildInputsBody = z.object({
+  Secrets: z.record(z.string(), z.base64()).nullish(),
+  Agents: z.record(z.string(), z.string()).nullish(),
+})
+
+/** PUT /build/inputs/{name}, of our own: a tar of a named context's files. */
+export const BuildInputsQuery = z.object({ context: word })
+
+/** POST /build/prune. `keep-storage` is the name of `reserved-space` before 1.48. */
+export const BuildPruneQuery = z.object({
+  all: bool(),
+  filters,
+  'keep-storage': lenient(),
+  'reserved-space': lenient(),
+  'max-used-space': lenient(),
+  'min-free-space': lenient(),
 })
 
 function lenient(): z.ZodType<number | undefined, string | undefined> {

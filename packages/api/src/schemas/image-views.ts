@@ -69,6 +69,9 @@ export const ImageHistoryResponseItem = z.object({
 /** One of the answers to DELETE /images/{name}. */
 export const ImageDeleteResponseItem = z.object({ Untagged: z.string().optional(), Deleted: z.string().optional() })
 
+/** POST /build/prune */
+export const BuildPruneResponse = z.object({ CachesDeleted: z.array(z.string()).nullable(), SpaceReclaimed: z.number() })
+
 /** POST /images/prune */
 export const ImagePruneResponse = z.object({ ImagesDeleted: z.array(ImageDeleteResponseItem).nullable(), SpaceReclaimed: z.number() })
 

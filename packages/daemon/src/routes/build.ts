@@ -4,8 +4,22 @@ import { writeProgress } from '../answer-stream.ts'
 import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 
-/** Serves POST /build: the classic builder's wire format. */
-export const build: Handlers<'ImageBuild'> = { ImageBuild }
+/** Serves /build: the classic builder's wire format, and what `engine build` sends besides (docs/builds.md). */
+export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'BuildInputsContext'> = {
+  ImageBuild,
+
+  BuildPrune({ engine, query }) {
+    const keep = query['max-used-space'] ?? query['reserved-space'] ?? query['keep-storage']
+    return engine.builds.prune({ all: query.all, filters: query.filters, keepBytes: keep === undefined || keep <= 0 ? undefined : keep })
+  },
+
+  BuildInputs: ({ engine, body }) => engine.builds.addInputs({ secrets: body.Secrets ?? {}, agents: body.Agents ?? {} }),
+
+  async BuildInputsContext({ engine, name, query, request, signal }) {
+    if (query.context === '') throw new RequestError('the name of the build context is missing')
+    await engine.builds.addDirectory(name, query.context, bodyStream(request), signal)
+  },
+}
 
 async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
   const { engine, query, request, signal, version } = call
@@ -39,6 +53,12 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     cpuQuota: query.cpuquota,
     cpusetCpus: query.cpusetcpus,
     shmSize: query.shmsize,
+    inputs: query.inputs,
+    contexts: query.contexts ?? {},
+    entitlements: query.allow,
+    progress: query.progress,
+    why: query.why,
+    expectCached: query.expectcached,
   }, signal)
   await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT

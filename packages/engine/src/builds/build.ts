@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { build, type Unpack } from '@engine/build'
@@ -18,6 +18,7 @@ import { pruneCache, type CacheImages } from './prune-cache.ts'
  */
 export async function* buildImage(engine: BuildEngine, context: Readable, options: BuildOptions, signal: AbortSignal): AsyncGenerator<Progress, void, undefined> {
   const parent = buildsDirectory(engine.dataRoot)
+  await mkdir(parent, { recursive: true, mode: 0o700 })
   const directory = await mkdtemp(join(parent, 'build-'))
   const unpack: Unpack = (file, target, ended) => engine.workers.run({ kind: 'extract', file, directory: target, options: { kind: 'archive', sync: false } }, ended)
   try {

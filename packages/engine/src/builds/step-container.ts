@@ -51,7 +51,11 @@ export async function createStepContainer(
     warnings,
     execute: (output, ended) => execute(engine, id, output, ended),
     async commit(image, last) {
-      if (stubs.length > 0) withRoot(merged, (fd) => removeMountPoints(fd, stubs))
+      if (stubs.length > 0) {
+        // They are in no layer below, so it is enough to take them out of what the container has written.
+        await engine.overlay.unmount(id)
+        withRoot(engine.overlay.layout(id).diff, (fd) => removeMountPoints(fd, stubs))
+      }
       return commit(image, await layerOf(engine.overlay, id, parent, !last))
     },
     async remove() {

@@ -18,6 +18,7 @@ export const neededByTests = [
   ['curl', ['/usr/bin/curl']],
   ['debootstrap', ['/usr/sbin/debootstrap']],
   ['libcap2-bin', ['/usr/sbin/setcap', '/sbin/setcap']],
+  ['git', ['/usr/bin/git']],
 ]
 
 /** @throws {SetupError} when this is no machine that engine runs on, or the user is not root */
