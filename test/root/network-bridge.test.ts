@@ -52,11 +52,11 @@ function network(change: Partial<BridgeNetworkSettings> = {}) {
   return {
     bridge,
     view,
-    async connect(name: string, antiSpoofing = true): Promise<{ path: string; lease: EndpointLease }> {
+    async connect(name: string, antiSpoofing = true): Promise<{ path: string; lease: EndpointLease & { readonly address: string } }> {
       const path = join(directory, name)
       await createSandbox(path)
-      const address = allocateAddress(bridge.pool(), new Set([...leases.values()].map((lease) => lease.address)))
-      const lease = createLease({ hostInterface: randomHostInterface(), address, antiSpoofing })
+      const address = allocateAddress(bridge.pool() ?? assert.fail('no addresses'), new Set([...leases.values()].map((lease) => lease.address ?? '')))
+      const lease = { ...createLease({ hostInterface: randomHostInterface(), antiSpoofing, address }), address }
       leases.set(path, lease)
       await bridge.connect(path, lease)
       return { path, lease }
@@ -91,7 +91,7 @@ describe('a bridge', () => {
     using later = new BridgeNetwork(settings, firewall)
     assert.equal(later.ensure().gateway, '172.17.0.1')
     assert.deepEqual(later.list().ports, [lease.hostInterface])
-    assert.deepEqual(later.list().rules, [{ hostInterface: lease.hostInterface, mac: lease.mac, address: lease.address }])
+    assert.deepEqual(later.list().rules, [{ hostInterface: lease.hostInterface, mac: lease.mac, addresses: [lease.address] }])
     assert.ok(succeedsIn(path, 'busybox ping -c 1 -W 1 172.17.0.1'))
   })
 
@@ -155,8 +155,8 @@ describe('an endpoint', () => {
   it('goes while its container stays', async () => {
     await using net = network()
     const { path, lease } = await net.connect('leaver')
-    await net.bridge.disconnect(lease)
-    await net.bridge.disconnect(lease)
+    await net.bridge.disconnect(path, lease)
+    await net.bridge.disconnect(path, lease)
     assert.doesNotMatch(inSandbox(path, 'ip link'), /eth0/)
     assert.deepEqual(net.bridge.list(), { ports: [], rules: [] })
     await net.bridge.connect(path, lease)

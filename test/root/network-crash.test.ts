@@ -79,8 +79,8 @@ describe('a daemon that was killed at any moment', () => {
     network.ensure()
     const { rules } = network.list()
     const [kept] = rules.filter(({ hostInterface }) => network.list().ports.includes(hostInterface))
-    assert.ok(kept?.mac !== undefined && kept.address !== undefined)
-    const lease = createLease({ hostInterface: kept.hostInterface, address: kept.address, mac: kept.mac })
+    assert.ok(kept?.mac !== undefined && kept.addresses !== undefined)
+    const lease = createLease({ hostInterface: kept.hostInterface, address: kept.addresses[0], mac: kept.mac })
     // Somebody flushes everything, as a reload of firewalld or nftables.service does.
     onHost('nft flush ruleset')
     firewall.ensure()

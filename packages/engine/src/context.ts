@@ -6,7 +6,7 @@ import type { ExecRegistry } from './execs/registry.ts'
 import type { EngineOptions } from './interface.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Pump } from './logs/index.ts'
-import type { DefaultNetworks } from './networks/default-networks.ts'
+import type { NetworkRegistry } from './networks/network-registry.ts'
 import type { EnginePaths } from './paths.ts'
 import type { Database } from './state/database.ts'
 import type { Intents } from './state/intents.ts'
@@ -75,7 +75,7 @@ export interface EngineContext {
   readonly transfers: FileWorkers
   readonly images: ImageSource
   readonly volumes: VolumeSource
-  readonly networks: DefaultNetworks
+  readonly networks: NetworkRegistry
   /** No container is started again by its policy from here on. */
   readonly closing: AbortSignal
 }

@@ -21,7 +21,7 @@ import type { Engine, EngineOptions } from './interface.ts'
 import { causedBy } from './ledger/cause.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { LogPump } from './logs/index.ts'
-import { DefaultNetworks } from './networks/default-networks.ts'
+import { NetworkRegistry } from './networks/network-registry.ts'
 import { createNetworks } from './networks/views.ts'
 import { reconcile, startByPolicy } from './reconcile/reconcile.ts'
 import { followShim } from './shim-events.ts'
@@ -66,7 +66,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const containers = new ContainerRegistry(new ContainersTable(db))
   const images = new ImageStore({ db, content, overlay, containers, events, log: options.log })
   const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, log: options.log })
-  const networks = undo.use(new DefaultNetworks(db, options))
+  const id = setting(db, 'id', randomUUID)
+  const networks = undo.use(new NetworkRegistry(db, options, id))
   for (const warning of networks.ensure()) options.log('warn', {}, warning)
   const pump = new LogPump({ workerPath: programs.logs, log: options.log })
   undo.defer(() => pump.shutdown())
@@ -82,8 +83,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   const closing = new AbortController()
   const context: EngineContext = {
-    options, paths, bootId, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay, transfers,
-    id: setting(db, 'id', randomUUID),
+    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     closing: closing.signal,

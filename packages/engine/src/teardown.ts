@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processStat } from '@engine/linux/process-stat'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
-import { BridgeNetwork, Firewall, listSandboxes, removeSandbox } from '@engine/network'
+import { Firewall, listSandboxes, removeLeftBridge, removeSandbox } from '@engine/network'
 import { removeCgroup } from '@engine/runtime'
 import type { EngineOptions } from './interface.ts'
 import { EnginePaths } from './paths.ts'
@@ -42,12 +42,8 @@ async function endShim(paths: EnginePaths): Promise<void> {
 
 async function removeNetwork(options: EngineOptions): Promise<void> {
   using firewall = new Firewall(options.nftablesTable)
-  using bridge = new BridgeNetwork(
-    { bridge: options.bridge, subnetPools: [], mtu: options.mtu, masquerade: options.masquerade, interContainer: options.interContainer },
-    firewall,
-  )
   firewall.ensure()
-  await bridge.remove()
+  for (const bridge of new Set([options.bridge, ...firewall.listBridges()])) await removeLeftBridge(firewall, bridge)
   firewall.remove()
 }
 

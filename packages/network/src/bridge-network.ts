@@ -1,11 +1,25 @@
 import { EngineError } from '@engine/linux'
-import { Routing } from '@engine/linux/netlink'
+import { Routing, type Link } from '@engine/linux/netlink'
 import { bridgeAddress, ensureBridge, removeBridge, routedNetworks } from './bridge.ts'
-import { contains, formatCidr, networkOf, parseCidr, type Cidr } from './cidr.ts'
+import { contains, formatCidr, isIPv6, networkOf, parseCidr, type Cidr } from './cidr.ts'
+import type { DefaultRoute } from './container-end.ts'
 import { attachEndpoint, detachEndpoint, removePort, silenceEndpoint } from './endpoint.ts'
 import type { ListedEndpoint } from './firewall/listing.ts'
 import { conflictHint, type Firewall } from './firewall/nftables.ts'
+import { bridgeGroup, type EndpointRules, type GatewayMode, type SubnetRules } from './firewall/ruleset.ts'
 import { chooseSubnet, createAddressPool, macAddressFor, type AddressPool, type SubnetPool } from './ipam.ts'
+import { leasedAddresses, type ConnectableNetwork, type DefaultRouteChoice, type EndpointLease } from './network-driver.ts'
+
+/** How one family of a bridge network leads outside; what is left out is as Docker's default. */
+export interface FamilySettings {
+  readonly mode?: GatewayMode | undefined
+  /** The address of the host's that containers go out under. */
+  readonly source?: string | undefined
+  /** Addresses that are given to nobody. */
+  readonly reserved?: readonly string[] | undefined
+  /** The router that containers are told of; left out, the bridge. */
+  readonly router?: string | undefined
+}
 
 export interface BridgeNetworkSettings {
   /** Name of the bridge's link, at most 15 characters: `engine0`. */
@@ -17,34 +31,36 @@ export interface BridgeNetworkSettings {
   readonly subnetPools: readonly SubnetPool[]
   /** Networks that must not be chosen, such as those of the host's nameservers. */
   readonly avoid?: readonly Cidr[] | undefined
+  /** `false`: a network of IPv6 alone. */
+  readonly ipv4?: boolean | undefined
+  readonly family4?: FamilySettings | undefined
+  /** The bridge's IPv6 address with prefix length (`fd00::1/64`), and part of its subnet; left out: no IPv6. */
+  readonly address6?: string | undefined
+  readonly range6?: string | undefined
+  readonly family6?: FamilySettings | undefined
   /** bytes */
   readonly mtu: number
   /** Containers reach the outside under the host's addresses. */
   readonly masquerade: boolean
   /** Containers reach each other. */
   readonly interContainer: boolean
-}
-
-/** What a container has of a network; kept by the engine from allocation to release. */
-export interface EndpointLease {
-  /** Name of the veth's end on the host: `veth1a2b3c4`. Free, or the endpoint's own of before a crash. */
-  readonly hostInterface: string
-  /** Name of the end in the sandbox: `eth0`. */
-  readonly containerInterface: string
-  /** Without prefix length: `172.17.0.2`. */
-  readonly address: string
-  readonly mac: string
-  /** Only frames with this MAC and address come out of the container. */
-  readonly antiSpoofing: boolean
+  /** Nothing goes in or out. */
+  readonly internal?: boolean | undefined
+  /** The bridge gets no IPv4 address: somebody else is the router. */
+  readonly inhibitIPv4?: boolean | undefined
+  /** Links from where containers are reached by their own addresses. */
+  readonly trusted?: readonly string[] | undefined
+  /** The bridge was there before: it keeps its addresses, and stays when the network goes. */
+  readonly foreign?: boolean | undefined
 }
 
 /** What clients are shown of a network: `IPAM.Config` and more. */
 export interface BridgeNetworkView {
   readonly bridge: string
-  /** `172.17.0.0/16` */
+  /** `172.17.0.0/16`; '' without IPv4 */
   readonly subnet: string
   readonly range: string | undefined
-  /** `172.17.0.1` */
+  /** `172.17.0.1`; '' without IPv4 */
   readonly gateway: string
   readonly prefix: number
   readonly mtu: number
@@ -64,16 +80,19 @@ export interface BridgeNetworkState {
  * A bridge network in the namespace that this thread was in when it was made. Everything may be repeated; what a crash left is
  * taken over. Use: `ensure` at start, then `pool` for allocateAddress, `connect` and `release` for each container.
  */
-export class BridgeNetwork implements Disposable {
+export class BridgeNetwork implements ConnectableNetwork, Disposable {
   readonly #settings: BridgeNetworkSettings
   readonly #firewall: Firewall
   readonly #routing = new Routing()
+  readonly #address6: Cidr | undefined
   #address: Cidr | undefined
+  #ready = false
 
   /** @param firewall is ensured and shared by all networks of the daemon; stays the caller's */
   constructor(settings: BridgeNetworkSettings, firewall: Firewall) {
     this.#settings = settings
     this.#firewall = firewall
+    this.#address6 = settings.address6 === undefined ? undefined : parseCidr(settings.address6)
   }
 
   /**
@@ -81,50 +100,76 @@ export class BridgeNetwork implements Disposable {
    * @throws EngineError unavailable when no subnet is free, conflict when the bridge's name or address is another's
    */
   ensure(): BridgeNetworkView {
-    const { bridge, mtu, masquerade, interContainer } = this.#settings
-    const address = this.#chooseAddress()
+    const { bridge, mtu, interContainer, internal = false, trusted = [], foreign = false } = this.#settings
+    const address = this.#settings.ipv4 === false ? undefined : this.#chooseAddress()
+    if (this.#address6 !== undefined) this.#firewall.ensureIPv6()
     // Rules before the link: at no moment is the network open.
-    this.#firewall.addBridge({ bridge, subnet: address, masquerade, interContainer })
-    ensureBridge(this.#routing, { name: bridge, address, mtu })
+    this.#firewall.addBridge({ bridge, subnets: [...this.#subnetRules(address, 4), ...this.#subnetRules(this.#address6, 6)], interContainer, internal, trusted })
+    try {
+      ensureBridge(this.#routing, { name: bridge, addresses: [...this.#bridgeAddresses(address, 4), ...this.#bridgeAddresses(this.#address6, 6)], ipv6: this.#address6 !== undefined, foreign, mtu })
+    } catch (error) {
+      // What the name is another's for keeps no rules of ours.
+      if (!this.#ready && this.#findBridge() === undefined) this.#firewall.removeBridge(bridge)
+      throw error
+    }
     this.#firewall.keepForwarding()
     this.#address = address
+    this.#ready = true
     return this.inspect()
   }
 
-  /** The addresses that containers get. */
-  pool(): AddressPool {
-    const { range } = this.#settings
-    const address = this.#ensured()
-    return createAddressPool({ subnet: address, gateway: address.address, range: range === undefined ? undefined : parseCidr(range) })
+  /** The IPv4 addresses that containers get. */
+  pool(): AddressPool | undefined {
+    this.#checkReady()
+    return this.#poolOf(this.#address, this.#settings.range, this.#settings.family4)
+  }
+
+  /** The same of IPv6. */
+  pool6(): AddressPool | undefined {
+    this.#checkReady()
+    return this.#poolOf(this.#address6, this.#settings.range6, this.#settings.family6)
   }
 
   inspect(): BridgeNetworkView {
     const { bridge, mtu, range } = this.#settings
-    const address = this.#ensured()
+    this.#checkReady()
+    const address = this.#address
     const warnings = this.#firewall
       .findConflicts(bridge)
       .map((conflict) => `chain ${conflict.chain} of nftables table ${conflict.family} ${conflict.table} drops what containers on ${bridge} send; ${conflictHint(conflict, bridge)}`)
-    return { bridge, subnet: formatCidr(networkOf(address)), range, gateway: address.address, prefix: address.prefix, mtu, warnings }
+    return { bridge, subnet: address === undefined ? '' : formatCidr(networkOf(address)), range, gateway: address?.address ?? '', prefix: address?.prefix ?? 0, mtu, warnings }
+  }
+
+  defaultRoute(lease: EndpointLease, family: 'ipv4' | 'ipv6'): DefaultRoute | undefined {
+    const { internal = false, family4, family6 } = this.#settings
+    const [address, settings, own] = family === 'ipv4' ? [this.#address, family4, lease.address] : [this.#address6, family6, lease.address6]
+    if (internal || address === undefined || own === undefined) return undefined
+    return { containerInterface: lease.containerInterface, gateway: settings?.router ?? address.address }
   }
 
   /**
    * Connects a sandbox: rules, then the veth. What fails is undone.
    * @param sandbox path of the sandbox
+   * @param routes which default routes lead here; left out, all that the network has
    * @throws EngineError not-found, conflict; SyscallError
    */
-  async connect(sandbox: string, lease: EndpointLease): Promise<void> {
-    const address = this.#ensured()
-    const { mtu, interContainer } = this.#settings
-    const { hostInterface, containerInterface, mac } = lease
-    if (!contains(address, lease.address)) throw new EngineError('invalid-argument', `no configured subnet contains IP address ${lease.address}`)
-    const bridge = this.#bridgeIndex()
-    this.#firewall.addEndpoint({ ...lease, interContainer })
+  async connect(sandbox: string, lease: EndpointLease, routes: DefaultRouteChoice = { ipv4: true, ipv6: true }): Promise<void> {
+    this.#checkReady()
+    const { mtu } = this.#settings
+    const { hostInterface, containerInterface, mac, sysctls } = lease
+    const addresses = this.#addressesOf(lease)
+    const bridge = this.#bridge().index
+    this.#firewall.addEndpoint(this.#endpointRules(lease))
     try {
       // The host may remember the address's last owner.
-      this.#routing.deleteNeighbour(bridge, lease.address)
-      await attachEndpoint(this.#routing, { sandbox, bridge, hostInterface, containerInterface, address: { address: lease.address, prefix: address.prefix }, mac, gateway: address.address, mtu })
+      for (const { address } of addresses) this.#routing.deleteNeighbour(bridge, address)
+      const gateways = {
+        ipv4: routes.ipv4 ? this.defaultRoute(lease, 'ipv4')?.gateway : undefined,
+        ipv6: routes.ipv6 ? this.defaultRoute(lease, 'ipv6')?.gateway : undefined,
+      }
+      await attachEndpoint(this.#routing, { sandbox, bridge, hostInterface, containerInterface, addresses, mac, gateways, mtu, sysctls })
     } catch (error) {
-      this.#firewall.removeEndpoint(lease)
+      this.release(lease)
       throw error
     }
   }
@@ -135,19 +180,18 @@ export class BridgeNetwork implements Disposable {
    */
   release(lease: EndpointLease): void {
     silenceEndpoint(this.#routing, lease.hostInterface)
-    this.#firewall.removeEndpoint(lease)
+    this.#firewall.removeEndpoint({ ...lease, addresses: leasedAddresses(lease) })
   }
 
   /** Ends a connection of a container that goes on running: the veth goes, in some 30 ms. */
-  async disconnect(lease: EndpointLease): Promise<void> {
-    silenceEndpoint(this.#routing, lease.hostInterface)
-    this.#firewall.removeEndpoint(lease)
+  async disconnect(_sandbox: string, lease: EndpointLease): Promise<void> {
+    this.release(lease)
     await detachEndpoint(this.#routing, lease.hostInterface)
   }
 
   /** What is on the host, for reconciliation. */
   list(): BridgeNetworkState {
-    const bridge = this.#routing.findLink({ name: this.#settings.bridge })
+    const bridge = this.#findBridge()
     const ports = bridge === undefined ? [] : this.#routing.listLinks(bridge.index).map(({ name }) => name)
     return { ports, rules: this.#firewall.listEndpoints() }
   }
@@ -155,21 +199,22 @@ export class BridgeNetwork implements Disposable {
   /**
    * Makes the host agree with the leases that are in use, after a crash or after somebody flushed our rules: every lease has its
    * rules, ports of the bridge without a lease go, and so do rules of links that are gone. Sandboxes are the caller's affair
-   * (listSandboxes), and are looked after first, since a port goes with its sandbox.
+   * (listSandboxes), and are looked after first, since a port goes with its sandbox. Ports of a bridge that was there before may
+   * be others'.
    * @returns names of the ports that were taken away
    */
   async reconcile(leases: readonly EndpointLease[]): Promise<string[]> {
-    const { interContainer } = this.#settings
     const byInterface = new Map(leases.map((lease) => [lease.hostInterface, lease]))
     const { ports, rules } = this.list()
-    const stale = new Set(ports.filter((port) => !byInterface.has(port)))
+    const ruled = new Set(rules.map(({ hostInterface }) => hostInterface))
+    const stale = new Set(ports.filter((port) => !byInterface.has(port) && (this.#settings.foreign !== true || ruled.has(port))))
     for (const rule of rules) {
       const lease = byInterface.get(rule.hostInterface)
-      const outdated = lease === undefined ? stale.has(rule.hostInterface) || this.#routing.findLink({ name: rule.hostInterface }) === undefined : rule.mac !== lease.mac || rule.address !== lease.address
+      const outdated = lease === undefined ? stale.has(rule.hostInterface) || this.#routing.findLink({ name: rule.hostInterface }) === undefined : differs(rule, lease)
       if (outdated) this.#firewall.removeEndpoint(rule)
     }
-    for (const lease of leases) this.#firewall.addEndpoint({ ...lease, interContainer })
-    const bridge = this.#bridgeIndex()
+    for (const lease of leases) this.#firewall.addEndpoint(this.#endpointRules(lease))
+    const bridge = this.#bridge().index
     const removed: string[] = []
     for (const port of stale) if (await removePort(this.#routing, bridge, port)) removed.push(port)
     return removed
@@ -177,14 +222,15 @@ export class BridgeNetwork implements Disposable {
 
   /** Takes a port of the bridge away that no lease knows. Nothing happens to a link that is no veth on this bridge. */
   async removePort(name: string): Promise<void> {
-    await removePort(this.#routing, this.#bridgeIndex(), name)
+    await removePort(this.#routing, this.#bridge().index, name)
   }
 
-  /** Takes bridge and rules away, if they are there. Containers on it lose their connection. */
+  /** Takes bridge and rules away, if they are there. Containers on it lose their connection. A bridge of before stays. */
   async remove(): Promise<void> {
-    await removeBridge(this.#routing, this.#settings.bridge)
+    if (this.#settings.foreign !== true) await removeBridge(this.#routing, this.#settings.bridge)
     this.#firewall.removeBridge(this.#settings.bridge)
     this.#address = undefined
+    this.#ready = false
   }
 
   [Symbol.dispose](): void {
@@ -200,28 +246,94 @@ export class BridgeNetwork implements Disposable {
     return { address: createAddressPool({ subnet }).gateway, prefix: subnet.prefix }
   }
 
-  #bridgeIndex(): number {
-    const { bridge } = this.#settings
-    const link = this.#routing.findLink({ name: bridge })
-    if (link === undefined) throw new EngineError('not-found', `bridge ${bridge} is gone`)
-    return link.index
+  /** The bridge's own address of a family; none where somebody else is the router, or nobody. */
+  #bridgeAddresses(address: Cidr | undefined, family: 4 | 6): Cidr[] {
+    const { inhibitIPv4 = false } = this.#settings
+    const isolated = this.#familySettings(family)?.mode === 'isolated'
+    return address === undefined || isolated || (family === 4 && inhibitIPv4) ? [] : [address]
   }
 
-  #ensured(): Cidr {
-    if (this.#address === undefined) throw new EngineError('unavailable', `network bridge ${this.#settings.bridge} is not set up`)
-    return this.#address
+  #subnetRules(subnet: Cidr | undefined, family: 4 | 6): SubnetRules[] {
+    const { mode = 'nat', source } = this.#familySettings(family) ?? {}
+    return subnet === undefined ? [] : [{ subnet, masquerade: this.#settings.masquerade, source, mode }]
+  }
+
+  #familySettings(family: 4 | 6): FamilySettings | undefined {
+    return family === 4 ? this.#settings.family4 : this.#settings.family6
+  }
+
+  #poolOf(address: Cidr | undefined, range: string | undefined, family: FamilySettings | undefined): AddressPool | undefined {
+    if (address === undefined) return undefined
+    return createAddressPool({ subnet: address, gateway: address.address, range: range === undefined ? undefined : parseCidr(range), reserved: family?.reserved })
+  }
+
+  #endpointRules(lease: EndpointLease): EndpointRules {
+    return { hostInterface: lease.hostInterface, mac: lease.mac, antiSpoofing: lease.antiSpoofing, addresses: leasedAddresses(lease), interContainer: this.#settings.interContainer }
+  }
+
+  #addressesOf(lease: EndpointLease): Cidr[] {
+    return leasedAddresses(lease).map((address) => {
+      const own = address.includes(':') ? this.#address6 : this.#address
+      if (lease.linkLocal?.includes(address) === true) return { address, prefix: address.includes(':') ? 64 : 16 }
+      if (own === undefined || !contains(own, address)) throw new EngineError('invalid-argument', `no configured subnet contains IP address ${address}`)
+      return { address, prefix: own.prefix }
+    })
+  }
+
+  #findBridge(): Link | undefined {
+    const link = this.#routing.findLink({ name: this.#settings.bridge })
+    return link?.kind === 'bridge' ? link : undefined
+  }
+
+  #bridge(): Link {
+    const link = this.#findBridge()
+    if (link === undefined) throw new EngineError('not-found', `bridge ${this.#settings.bridge} is gone`)
+    return link
+  }
+
+  #checkReady(): void {
+    if (!this.#ready) throw new EngineError('unavailable', `network bridge ${this.#settings.bridge} is not set up`)
   }
 }
 
 /** A lease as Docker would fill it in where the user asks for nothing else. */
-export function createLease(settings: { readonly hostInterface: string; readonly address: string; readonly mac?: string | undefined; readonly containerInterface?: string | undefined; readonly antiSpoofing?: boolean | undefined }): EndpointLease {
-  const { hostInterface, address, mac, containerInterface = 'eth0', antiSpoofing = true } = settings
-  return { hostInterface, containerInterface, address, mac: mac ?? macAddressFor(address), antiSpoofing }
+export function createLease(settings: { readonly [K in Exclude<keyof EndpointLease, 'hostInterface'>]?: EndpointLease[K] | undefined } & Pick<EndpointLease, 'hostInterface'>): EndpointLease {
+  const { containerInterface = 'eth0', antiSpoofing = true, address, address6, mac = macAddressFor(address ?? address6 ?? '::') } = settings
+  return { ...settings, containerInterface, antiSpoofing, mac }
+}
+
+/** Whether a bridge of this name is there already, whoever made it. */
+export function isBridge(name: string): boolean {
+  using routing = new Routing()
+  return routing.findLink({ name })?.kind === 'bridge'
+}
+
+/** Networks that the host's routes lead to: no subnet of ours may touch them. */
+export function hostNetworks(): Cidr[] {
+  using routing = new Routing()
+  return routedNetworks(routing)
+}
+
+/**
+ * Takes away a bridge that nothing says anything about but our rules, and those. One that an engine did not make stays.
+ */
+export async function removeLeftBridge(firewall: Firewall, name: string): Promise<void> {
+  using routing = new Routing()
+  const link = routing.findLink({ name })
+  if (link?.kind === 'bridge' && link.group === bridgeGroup) {
+    for (const port of routing.listLinks(link.index)) await routing.deleteLink(port.index)
+    await routing.deleteLink(link.index)
+  }
+  firewall.removeBridge(name)
+}
+
+function differs(rule: ListedEndpoint, lease: EndpointLease): boolean {
+  return rule.mac !== lease.mac || rule.addresses?.toSorted().join() !== leasedAddresses(lease).toSorted().join()
 }
 
 function checkedBridgeAddress(text: string): Cidr {
   const cidr = parseCidr(text)
-  if (cidr.address.includes(':') || networkOf(cidr).address === cidr.address) {
+  if (isIPv6(cidr) || (networkOf(cidr).address === cidr.address && cidr.prefix < 31)) {
     throw new EngineError('invalid-argument', `invalid bridge address ${text}: it must be an IPv4 host address with prefix length, as 172.17.0.1/16`)
   }
   return cidr

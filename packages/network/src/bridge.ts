@@ -1,18 +1,23 @@
 import { EngineError } from '@engine/linux'
-import type { Link, Routing } from '@engine/linux/netlink'
+import { AddressFamily, type Link, type Routing } from '@engine/linux/netlink'
 import { writeSysctl } from '@engine/linux/sysctl'
-import { broadcastOf, formatCidr, type Cidr } from './cidr.ts'
+import { broadcastOf, formatCidr, isIPv6, type Cidr } from './cidr.ts'
 import { bridgeGroup } from './firewall/ruleset.ts'
-import { macAddressFor } from './ipam.ts'
-import { disableIPv6, ignoreRouterAdvertisements } from './ipv6.ts'
+import { macAddressFor, randomMacAddress } from './ipam.ts'
+import { disableIPv6, enableIPv6, ignoreRouterAdvertisements } from './ipv6.ts'
 
 const universe = 0
+const linkScope = 253
 
 export interface BridgeSettings {
   /** At most 15 characters. */
   readonly name: string
-  /** The bridge's own address in its network: the gateway of the containers. */
-  readonly address: Cidr
+  /** The bridge's own addresses in its network, the gateways of the containers: at most one of each family. */
+  readonly addresses: readonly Cidr[]
+  /** Containers have IPv6. */
+  readonly ipv6: boolean
+  /** The bridge was there before, with addresses of its own that stay. */
+  readonly foreign: boolean
   /** bytes */
   readonly mtu: number
 }
@@ -27,15 +32,16 @@ export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
   if (existing !== undefined && existing.kind !== 'bridge') {
     throw new EngineError('conflict', `network interface ${settings.name} exists and is no bridge`)
   }
-  if (existing === undefined) routing.createLink({ name: settings.name, kind: 'bridge', mac: macAddressFor(settings.address.address), mtu: settings.mtu, group: bridgeGroup })
+  if (existing === undefined) routing.createLink({ name: settings.name, kind: 'bridge', mac: settings.addresses[0] === undefined ? randomMacAddress() : macAddressFor(settings.addresses[0].address), mtu: settings.mtu, group: bridgeGroup })
   const bridge = existing ?? foundLink(routing, settings.name)
   if (bridge.mtu !== settings.mtu) routing.setLink({ index: bridge.index, mtu: settings.mtu })
-  if (bridge.group !== bridgeGroup) routing.setLink({ index: bridge.index, group: bridgeGroup })
-  disableIPv6(settings.name)
+  if (!settings.foreign && bridge.group !== bridgeGroup) routing.setLink({ index: bridge.index, group: bridgeGroup })
+  if (settings.ipv6) enableIPv6(settings.name)
+  else disableIPv6(settings.name)
   ignoreRouterAdvertisements(settings.name)
   // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558).
   writeSysctl(`net/ipv4/conf/${settings.name}/route_localnet`, '0')
-  ensureAddress(routing, bridge, settings)
+  for (const family of [AddressFamily.IPv4, AddressFamily.IPv6]) ensureAddress(routing, bridge, settings, family)
   if (!bridge.up) routing.setLink({ index: bridge.index, up: true })
   return foundLink(routing, settings.name)
 }
@@ -59,20 +65,23 @@ export async function removeBridge(routing: Routing, name: string): Promise<void
 /** Networks that the host's routes lead to, without default routes and those by link `except`: no subnet of ours may touch them. */
 export function routedNetworks(routing: Routing, except?: string): Cidr[] {
   const own = except === undefined ? undefined : routing.findLink({ name: except })?.index
-  return routing.listRoutes().flatMap(({ destination, index }) => (destination === undefined || destination.prefix === 0 || (own !== undefined && index === own) ? [] : [destination]))
+  const routes = [AddressFamily.IPv4, AddressFamily.IPv6].flatMap((family) => routing.listRoutes(family))
+  return routes.flatMap(({ destination, index }) => (destination === undefined || destination.prefix === 0 || (own !== undefined && index === own) ? [] : [destination]))
 }
 
-function ensureAddress(routing: Routing, bridge: Link, settings: BridgeSettings): void {
-  const { address, prefix } = settings.address
-  const present = routing.listAddresses(bridge.index)
-  const others = present.filter((one) => one.address !== address || one.prefix !== prefix)
-  if (others.length > 0 && routing.listLinks(bridge.index).length > 0) {
-    throw new EngineError('conflict', `bridge ${settings.name} has the address ${others.map(formatCidr).join(', ')} and containers on it: it cannot get ${formatCidr(settings.address)}`)
+function ensureAddress(routing: Routing, bridge: Link, settings: BridgeSettings, family: number): void {
+  const wanted = settings.addresses.find((address) => isIPv6(address) === (family === AddressFamily.IPv6))
+  const present = routing.listAddresses(bridge.index, family).filter(({ scope }) => scope < linkScope)
+  const others = present.filter((one) => one.address !== wanted?.address || one.prefix !== wanted.prefix)
+  if (!settings.foreign) {
+    if (wanted !== undefined && others.length > 0 && routing.listLinks(bridge.index).length > 0) {
+      throw new EngineError('conflict', `bridge ${settings.name} has the address ${others.map(formatCidr).join(', ')} and containers on it: it cannot get ${formatCidr(wanted)}`)
+    }
+    for (const other of others) routing.deleteAddress(other)
   }
-  for (const other of others) routing.deleteAddress(other)
-  if (present.length === others.length) {
-    routing.addAddress({ index: bridge.index, address, prefix, scope: universe, broadcast: broadcastOf(settings.address) })
-  }
+  if (wanted === undefined || present.length > others.length) return
+  const { address, prefix } = wanted
+  routing.addAddress({ index: bridge.index, address, prefix, scope: universe, broadcast: isIPv6(wanted) ? undefined : broadcastOf(wanted) })
 }
 
 function foundLink(routing: Routing, name: string): Link {

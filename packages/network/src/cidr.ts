@@ -1,5 +1,5 @@
 import { EngineError } from '@engine/linux'
-import { formatIpAddress, parseIpAddress } from '@engine/linux/netlink'
+import { formatIpAddress, parseIpAddress, parseMacAddress } from '@engine/linux/netlink'
 
 /** An address with the length of its network's prefix: `172.17.0.1/16` as `{address: '172.17.0.1', prefix: 16}`. */
 export interface Cidr {
@@ -43,6 +43,12 @@ export function contains(network: Cidr, address: string): boolean {
 /** Whether two networks share an address. */
 export function overlaps(a: Cidr, b: Cidr): boolean {
   return isIPv6(a) === isIPv6(b) && firstAddress(a) <= lastAddress(b) && firstAddress(b) <= lastAddress(a)
+}
+
+/** The link-local IPv6 address that a link with this MAC address gives itself (RFC 4291, modified EUI-64). */
+export function linkLocalAddress(mac: string): string {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = parseMacAddress(mac)
+  return formatIpAddress(Buffer.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f))
 }
 
 /** A network's first address as a number. */

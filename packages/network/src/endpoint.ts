@@ -1,29 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import { constants, openSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
-import { Descriptor } from '@engine/linux/descriptor'
-import { Routing, type LinkSettings } from '@engine/linux/netlink'
+import type { LinkSettings, Routing } from '@engine/linux/netlink'
 import { inNetworkNamespace } from '@engine/linux/setns'
 import { primeThreads } from '@engine/linux/unshare'
-import { broadcastOf, type Cidr } from './cidr.ts'
+import { configureContainerEnd, openSandbox, type ContainerEndSettings } from './container-end.ts'
 import { disableIPv6 } from './ipv6.ts'
 
-const universe = 0
-
 /** A container's connection to a bridge: a veth, one end a port of the bridge, the other in the container's sandbox. */
-export interface EndpointSettings {
+export interface EndpointSettings extends ContainerEndSettings {
   /** Path of the sandbox. */
   readonly sandbox: string
   /** Index of the bridge. */
   readonly bridge: number
   /** Name of the end on the host, at most 15 characters. */
   readonly hostInterface: string
-  /** Name of the end in the sandbox: `eth0`. */
-  readonly containerInterface: string
-  readonly address: Cidr
   readonly mac: string
-  /** Where the default route leads; left out for a network without a way out. */
-  readonly gateway?: string | undefined
   /** bytes */
   readonly mtu: number
 }
@@ -85,18 +76,6 @@ export function silenceEndpoint(routing: Routing, hostInterface: string): void {
   }
 }
 
-/** Runs in the sandbox's network namespace. */
-function configureContainerEnd(settings: EndpointSettings): void {
-  disableIPv6(settings.containerInterface)
-  using routing = new Routing()
-  const link = routing.findLink({ name: settings.containerInterface })
-  if (link === undefined) throw new EngineError('unavailable', `network interface ${settings.containerInterface} is gone`)
-  const { address, prefix } = settings.address
-  routing.addAddress({ index: link.index, address, prefix, scope: universe, broadcast: broadcastOf(settings.address) })
-  routing.setLink({ index: link.index, up: true })
-  if (settings.gateway !== undefined) routing.addRoute({ index: link.index, gateway: settings.gateway, scope: universe })
-}
-
 /** The host's end stays down until the other one is configured: up, it would at once look for IPv6 neighbours. */
 async function createVeth(routing: Routing, settings: EndpointSettings, sandboxFd: number): Promise<void> {
   const { hostInterface, containerInterface, bridge, mac, mtu } = settings
@@ -110,15 +89,6 @@ async function createVeth(routing: Routing, settings: EndpointSettings, sandboxF
     }
   } catch (cause) {
     if (failedWith(cause, Errno.EEXIST)) throw new EngineError('conflict', `network interface ${hostInterface} or ${containerInterface} exists already`, { cause })
-    throw cause
-  }
-}
-
-function openSandbox(path: string): Descriptor {
-  try {
-    return new Descriptor(openSync(path, constants.O_RDONLY))
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new EngineError('not-found', `network sandbox ${path} is gone`, { cause })
     throw cause
   }
 }

@@ -43,6 +43,21 @@ export function writeHostsFile(settings: HostsFileSettings): string {
   return entries.map(({ address, names }) => `${address}\t${names}\n`).join('')
 }
 
+/**
+ * A hosts file with the container's own addresses as they are now; every other line stays as it is.
+ * @param settings what of them counts here
+ */
+export function updateHostsFile(content: string, settings: Pick<HostsFileSettings, 'hostname' | 'domainname' | 'addresses'>): string {
+  const own = ownNames(settings.hostname, settings.domainname)
+  const wanted = new Set(settings.addresses)
+  const lines = content.split('\n').filter((line) => {
+    const [address = '', names] = line.split('\t')
+    return names !== own || wanted.delete(address)
+  })
+  const end = lines.at(-1) === '' ? lines.slice(0, -1) : lines
+  return [...end, ...[...wanted].map((address) => `${address}\t${own}`), ''].join('\n')
+}
+
 /** The content of a container's /etc/hostname. */
 export function writeHostnameFile(hostname: string): string {
   return `${hostname}\n`

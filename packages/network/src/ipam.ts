@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { EngineError } from '@engine/linux'
+import { formatMacAddress } from '@engine/linux/netlink'
 import { addressNumber, broadcastOf, contains, firstAddress, formatAddress, formatCidr, isIPv6, lastAddress, networkOf, overlaps, type Cidr } from './cidr.ts'
 
 /** The addresses that a network hands out. Leases are the caller's to keep; nothing here has state. */
@@ -104,8 +106,16 @@ export function chooseSubnet(pools: readonly SubnetPool[], taken: readonly Cidr[
  * the same MAC, so that no neighbour's table is stale when a container takes over another's address.
  */
 export function macAddressFor(address: string): string {
+  if (address.includes(':')) return randomMacAddress()
   const bytes = addressNumber(address).toString(16).padStart(8, '0').slice(-8)
   return `02:42:${(bytes.match(/../g) ?? []).join(':')}`
+}
+
+/** A MAC address that is nobody's: of one host (not a group), made here (not by a manufacturer). */
+export function randomMacAddress(): string {
+  const bytes = randomBytes(6)
+  bytes.writeUInt8((bytes.readUInt8(0) & 0xfc) | 0x02, 0)
+  return formatMacAddress(bytes)
 }
 
 /** An IPv4 subnet's first address is its own name and the last one its broadcast; a /31 and a /32 have neither (RFC 3021). */

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { EndpointSettings } from './container-config.ts'
 import { filters } from './filters.ts'
 import { bool, word } from './parameters.ts'
 
@@ -7,3 +8,37 @@ export const NetworkListQuery = z.object({ filters })
 
 /** GET /networks/{id} */
 export const NetworkInspectQuery = z.object({ verbose: bool(), scope: word })
+
+const text = z.string().nullish()
+const flag = z.boolean().nullish()
+const textMap = z.record(z.string(), z.string()).nullish()
+
+/** POST /networks/create */
+export const NetworkCreateBody = z.object({
+  Name: z.string().nullish().transform((name) => name ?? ''),
+  CheckDuplicate: flag,
+  Driver: text,
+  Scope: text,
+  Internal: flag,
+  Attachable: flag,
+  Ingress: flag,
+  ConfigOnly: flag,
+  ConfigFrom: z.object({ Network: text }).nullish(),
+  IPAM: z
+    .object({
+      Driver: text,
+      Options: textMap,
+      Config: z.array(z.object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap })).nullish(),
+    })
+    .nullish(),
+  EnableIPv4: flag,
+  EnableIPv6: flag,
+  Options: textMap,
+  Labels: textMap,
+})
+
+/** POST /networks/{id}/connect */
+export const NetworkConnectBody = z.object({ Container: text, EndpointConfig: EndpointSettings.nullish() })
+
+/** POST /networks/{id}/disconnect */
+export const NetworkDisconnectBody = z.object({ Container: text, Force: flag })

@@ -1,7 +1,31 @@
+import { isAtLeast, RequestError } from '@engine/api'
 import type { Handlers } from '../call.ts'
 
 /** Serves /networks. */
-export const networks: Handlers<'NetworkList' | 'NetworkInspect'> = {
+export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreate' | 'NetworkDelete' | 'NetworkConnect' | 'NetworkDisconnect' | 'NetworkPrune'> = {
   NetworkList: ({ engine, query }) => engine.networks.list(query.filters),
-  NetworkInspect: ({ engine, name }) => engine.networks.inspect(name),
+  NetworkInspect: ({ engine, name, query }) => engine.networks.inspect(name, { scope: query.scope }),
+
+  // Before 1.48 IPv4 was not to be turned off.
+  NetworkCreate: ({ engine, body, version }) => engine.networks.create(isAtLeast(version, '1.48') ? body : { ...body, EnableIPv4: true }),
+
+  async NetworkDelete({ engine, name }) {
+    await engine.networks.remove(name)
+  },
+
+  async NetworkConnect({ engine, name, body, version }) {
+    const endpoint = body.EndpointConfig ?? {}
+    await engine.networks.connect(name, named(body.Container), isAtLeast(version, '1.48') ? endpoint : { ...endpoint, GwPriority: undefined })
+  },
+
+  async NetworkDisconnect({ engine, name, body }) {
+    await engine.networks.disconnect(name, named(body.Container), body.Force ?? false)
+  },
+
+  NetworkPrune: ({ engine, query }) => engine.networks.prune(query.filters),
+}
+
+function named(container: string | null | undefined): string {
+  if (!container) throw new RequestError('invalid name or ID supplied: ""')
+  return container
 }

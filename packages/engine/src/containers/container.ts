@@ -40,7 +40,7 @@ export interface Sandbox {
 
 export const noSandbox: Sandbox = { id: '', key: '', endpoints: [] }
 
-/** What never changes after creation, and the name, as the database keeps it. */
+/** What never changes after creation, the name, and the networks, as the database keeps it. */
 export interface ContainerRecord {
   readonly id: string
   name: string
@@ -54,7 +54,7 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfigView
   readonly mounts: readonly ContainerMount[]
   /** By network name. */
-  readonly endpoints: Readonly<Record<string, EndpointRequest>>
+  endpoints: Readonly<Record<string, EndpointRequest>>
   /** Ids of the image's layers under overlay2/, topmost first. */
   readonly layers: readonly string[]
 }
@@ -74,6 +74,8 @@ export class Container {
   readonly lock = new Mutex()
   /** Undoing the last run's mounts, network and cgroup; the next start and the removal wait for it. */
   teardown: Promise<void> | undefined
+  /** Places on networks that are being made, by a start or a connect. */
+  connecting: readonly SandboxEndpoint[] = []
   /** A removal is under way. */
   removing = false
   /** `--rm` does not remove it at the end that is coming: it is being restarted. */

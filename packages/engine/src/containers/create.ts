@@ -11,9 +11,10 @@ import type { CreateContainer } from '../interface.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
-import type { ContainerConfig, EndpointSettings, HostConfigView } from '../types/container-config.ts'
+import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
 import { commandLine, mergeConfig } from './config.ts'
-import { Container, noSandbox, type ContainerRecord, type EndpointRequest } from './container.ts'
+import { Container, noSandbox, type ContainerRecord } from './container.ts'
+import { endpointRequests } from './endpoint-requests.ts'
 import { isContainerMode, checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
@@ -68,7 +69,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     layers: image.layers,
   }
   try {
-    const endpoints = endpointRequests(host, request.endpoints, config.MacAddress ?? '')
+    const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
     const mounts = registerMounts(engine.containers, host, config, engine.options.dataRoot)
     await withContainer(id, () => make(engine, { ...record, endpoints, mounts }))
   } catch (error) {
@@ -150,37 +151,5 @@ function resolveContainerModes(engine: EngineContext, host: HostConfigView): voi
     host.NetworkMode = `container:${engine.containers.find(host.NetworkMode.slice('container:'.length)).id}`
   } catch {
     // Docker finds out when the container starts: the other one may come to be until then.
-  }
-}
-
-/** What was asked of the endpoint on the container's network. */
-function endpointRequests(host: HostConfigView, given: Readonly<Record<string, EndpointSettings>>, mac: string): Record<string, EndpointRequest> {
-  const names = Object.keys(given)
-  const other = names.find((name) => name !== host.NetworkMode && !(name === 'default' && host.NetworkMode === 'bridge'))
-  if (host.NetworkMode.startsWith('container:')) {
-    if (names.length > 0) throw new EngineError('invalid-argument', 'conflicting options: container type network cannot have endpoints of its own')
-    return {}
-  }
-  if (other !== undefined) throw new EngineError('not-implemented', `connecting a container to further networks (${other}) is not supported yet`)
-  const settings = given[host.NetworkMode] ?? given['default'] ?? {}
-  if (settings.IPAMConfig?.IPv4Address || settings.IPAMConfig?.IPv6Address) {
-    throw new EngineError(
-      'invalid-argument',
-      `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n` +
-        '* user specified IP address is supported only when connecting to networks with user configured subnets',
-    )
-  }
-  if ((settings.Aliases?.length ?? 0) > 0) {
-    throw new EngineError('invalid-argument', `invalid config for network ${host.NetworkMode}: invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined networks`)
-  }
-  return {
-    [host.NetworkMode]: {
-      IPAMConfig: settings.IPAMConfig ?? null,
-      Links: settings.Links ?? null,
-      Aliases: null,
-      MacAddress: settings.MacAddress || mac,
-      DriverOpts: settings.DriverOpts ?? null,
-      GwPriority: settings.GwPriority ?? 0,
-    },
   }
 }

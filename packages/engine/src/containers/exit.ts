@@ -78,7 +78,7 @@ export function beginTeardown(engine: EngineContext, container: Container, sandb
 async function teardown(engine: EngineContext, container: Container, sandbox: Sandbox): Promise<void> {
   const { id } = container
   const paths = engine.paths.container(id)
-  for (const { lease } of sandbox.endpoints) if (lease !== undefined) engine.networks.release(id, lease)
+  for (const endpoint of sandbox.endpoints) engine.networks.release(endpoint)
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)
   letOutputGo(engine, container)

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { parseExtraHosts, readHostResolvConf, writeHostnameFile, writeHostsFile, writeResolvConf } from '@engine/network'
+import { leasedAddresses, parseExtraHosts, readHostResolvConf, updateHostsFile, writeHostnameFile, writeHostsFile, writeResolvConf } from '@engine/network'
 import type { EngineContext } from '../context.ts'
 import type { ContainerPaths } from '../paths.ts'
 import type { Container, Sandbox } from './container.ts'
@@ -12,15 +12,13 @@ import type { Container, Sandbox } from './container.ts'
 export function writeNetworkFiles(engine: EngineContext, container: Container, files: ContainerPaths, hostname: string, sandbox: Sandbox): void {
   const { hostConfig: host, config } = container.record
   const hostNetwork = host.NetworkMode === 'host'
-  const placed = sandbox.endpoints.filter(({ lease }) => lease !== undefined)
-  const gateways = placed.length === 0 ? [engine.networks.bridge.gateway] : placed.map(({ gateway }) => gateway)
-  const extraHosts = parseExtraHosts(host.ExtraHosts ?? [], gateways)
+  const extraHosts = parseExtraHosts(host.ExtraHosts ?? [], [engine.networks.bridge.gateway])
   const hosts = hostNetwork
     ? readIfThere('/etc/hosts') + extraHosts.map(({ address, names }) => `${address}\t${names}\n`).join('')
     : writeHostsFile({
         hostname,
         domainname: config.Domainname,
-        addresses: placed.map(({ lease }) => lease?.address ?? ''),
+        addresses: ownAddresses(sandbox),
         extraHosts,
         ipv6: true,
       })
@@ -33,6 +31,20 @@ export function writeNetworkFiles(engine: EngineContext, container: Container, f
   writeFileSync(files.hosts, hosts, { mode: 0o644 })
   writeFileSync(files.hostname, writeHostnameFile(hostname), { mode: 0o644 })
   writeFileSync(files.resolvConf, resolvConf, { mode: 0o644 })
+}
+
+/** Follows a change of the networks of a running container in its files, which a client may have changed meanwhile. */
+export function updateNetworkFiles(engine: EngineContext, container: Container): void {
+  const { hosts } = engine.paths.container(container.id)
+  const { Hostname: hostname, Domainname: domainname } = container.record.config
+  const before = readIfThere(hosts)
+  const after = updateHostsFile(before, { hostname, domainname, addresses: ownAddresses(container.sandbox) })
+  // Written in place: the container has this very file.
+  if (after !== before) writeFileSync(hosts, after)
+}
+
+function ownAddresses(sandbox: Sandbox): string[] {
+  return sandbox.endpoints.flatMap(({ lease }) => (lease === undefined ? [] : leasedAddresses(lease)))
 }
 
 function readIfThere(path: string): string {

@@ -1,6 +1,8 @@
 import type { EngineContext } from '../context.ts'
 import type { EndpointSettingsView } from '../types/container-config.ts'
 import type { NetworkSettingsView } from '../types/container-views.ts'
+import { dnsNames } from '../networks/dns-names.ts'
+import { isPredefined } from '../networks/networks-table.ts'
 import type { Container } from './container.ts'
 
 /** `NetworkSettings.Networks`: what was asked for, and what it has while it runs. */
@@ -21,11 +23,11 @@ export function networkEndpoints(engine: EngineContext, container: Container): R
         EndpointID: here?.id ?? '',
         Gateway: here?.gateway ?? '',
         IPAddress: here?.lease?.address ?? '',
-        IPPrefixLen: here?.prefix ?? 0,
-        IPv6Gateway: '',
-        GlobalIPv6Address: '',
-        GlobalIPv6PrefixLen: 0,
-        DNSNames: null,
+        IPPrefixLen: here?.lease?.address === undefined ? 0 : here.prefix,
+        IPv6Gateway: here?.gateway6 ?? '',
+        GlobalIPv6Address: here?.lease?.address6 ?? '',
+        GlobalIPv6PrefixLen: here?.lease?.address6 === undefined ? 0 : here.prefix6,
+        DNSNames: here === undefined || isPredefined(name) ? null : dnsNames(container, asked),
       }]
     }),
   )
@@ -47,11 +49,11 @@ export function networkSettings(engine: EngineContext, container: Container): Ne
     SecondaryIPv6Addresses: null,
     EndpointID: bridge?.EndpointID ?? '',
     Gateway: bridge?.Gateway ?? '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
+    GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
     IPAddress: bridge?.IPAddress ?? '',
     IPPrefixLen: bridge?.IPPrefixLen ?? 0,
-    IPv6Gateway: '',
+    IPv6Gateway: bridge?.IPv6Gateway ?? '',
     MacAddress: bridge?.MacAddress ?? '',
     Networks: endpoints,
   }

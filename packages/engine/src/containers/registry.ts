@@ -79,6 +79,11 @@ export class ContainerRegistry {
     this.#table.saveState(container)
   }
 
+  /** Saves which networks it is to be on. */
+  saveEndpoints(container: Container): void {
+    this.#table.saveEndpoints(container)
+  }
+
   /** @throws EngineError conflict when the name is taken */
   rename(container: Container, name: string): void {
     this.reserve(name, container.id)

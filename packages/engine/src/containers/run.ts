@@ -2,8 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
 import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
-import { createSandbox, removeSandbox } from '@engine/network'
-import { randomBytes } from 'node:crypto'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { withContainer } from '../ledger/cause.ts'
@@ -14,6 +12,7 @@ import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { findInit } from './init-program.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
 import { openLog } from './open-log.ts'
+import { openSandbox } from './sandbox.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { mountSharedMemory, prepareMounts, removeRunDirectory } from './prepare-mounts.ts'
@@ -55,6 +54,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   transition(container.id, state, 'running')
   Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: executedAt(started) })
   container.sandbox = sandbox
+  container.connecting = []
   transaction(engine.db, () => {
     engine.containers.saveState(container)
     engine.intents.end(intent)
@@ -85,7 +85,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   undo.defer(() => engine.overlay.unmount(container.id))
   undo.defer(() => removeRunDirectory(paths))
   mkdirSync(paths.run, { recursive: true, mode: 0o700 })
-  const sandbox = await connect(engine, container, undo)
+  const sandbox = await openSandbox(engine, container, undo)
   const hostname = ownHostname(container, joined)
   const files = joined.network === undefined ? paths : engine.paths.container(joined.network.donor.id)
   if (joined.network === undefined) writeNetworkFiles(engine, container, paths, hostname, sandbox)
@@ -139,32 +139,6 @@ function openContainerLog(engine: EngineContext, container: Container, paths: Co
   } catch (cause) {
     throw new EngineError('internal', `failed to create task for container: failed to initialize logging driver: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-}
-
-/** Makes the container's network namespace and its place in it. */
-async function connect(engine: EngineContext, container: Container, undo: AsyncDisposableStack): Promise<Sandbox> {
-  const { hostConfig: host, config } = container.record
-  const mode = config.NetworkDisabled === true ? 'none' : host.NetworkMode
-  if (mode.startsWith('container:')) return noSandbox
-  let network
-  try {
-    network = engine.networks.find(mode)
-  } catch (cause) {
-    throw new EngineError('not-found', `failed to set up container networking: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-  const id = randomBytes(32).toString('hex')
-  const endpoint = engine.networks.allocate(container.id, network, container.record.endpoints[mode])
-  undo.defer(() => engine.networks.free(container.id))
-  undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoints: [endpoint] }))
-  if (network.driver === 'host') return { id, key: engine.paths.sandbox('default'), endpoints: [endpoint] }
-  const key = engine.paths.sandbox(id)
-  undo.defer(() => removeSandbox(key))
-  await createSandbox(key)
-  const { lease } = endpoint
-  if (lease === undefined) return { id, key, endpoints: [endpoint] }
-  undo.defer(() => engine.networks.release(container.id, lease))
-  await engine.networks.connect(key, lease)
-  return { id, key, endpoints: [endpoint] }
 }
 
 function user(root: string, spec: string, groups: readonly string[]): ReturnType<typeof resolveUser> {

@@ -6,6 +6,7 @@ import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { transaction } from '../state/database.ts'
 import type { Intent } from '../state/intents.ts'
+import { settleNetworkIntent } from './network-intents.ts'
 
 const removal = z.object({ volumes: z.boolean() })
 /** Rows of an earlier version have no list. */
@@ -21,6 +22,10 @@ export async function settleIntents(engine: EngineContext): Promise<void> {
     engine.options.log('info', { operation, subject, begun: intent.begunAt }, 'settling an operation that was interrupted')
     try {
       const container = engine.containers.get(subject)
+      if (await settleNetworkIntent(engine, intent)) {
+        engine.intents.end(id)
+        continue
+      }
       if (operation === 'container create' && container === undefined) {
         await engine.overlay.remove(subject)
         await removeVolumes(engine, creation.parse(intent.detail).volumes)

@@ -17,7 +17,7 @@ export async function reconcile(engine: EngineContext): Promise<void> {
   await causedByEngine('reconcile', async () => {
     for (const container of engine.containers.all()) {
       if (!hasProcess(container.state)) continue
-      for (const { lease } of container.sandbox.endpoints) if (lease !== undefined) engine.networks.adopt(container.id, lease)
+      for (const endpoint of container.sandbox.endpoints) engine.networks.adopt(endpoint)
     }
     await reconcileProcesses(engine, await engine.shim.list(), { openLogs: true })
     await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))

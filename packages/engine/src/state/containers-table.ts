@@ -34,6 +34,7 @@ const row = z.object({
 export class ContainersTable {
   readonly #insert: Statement
   readonly #state: Statement
+  readonly #endpoints: Statement<[string, string]>
   readonly #rename: Statement<[string, string]>
   readonly #delete: Statement<[string]>
   readonly #all: Statement<[]>
@@ -45,6 +46,7 @@ export class ContainersTable {
     this.#state = db.prepare(`
       UPDATE containers SET status = ?, pid = ?, start_time = ?, boot_id = ?, exit_code = ?, error = ?, oom_killed = ?, started_at = ?, finished_at = ?,
         restart_count = ?, manually_stopped = ?, sandbox = ? WHERE id = ?`)
+    this.#endpoints = db.prepare('UPDATE containers SET endpoints = ? WHERE id = ?')
     this.#rename = db.prepare('UPDATE containers SET name = ? WHERE id = ?')
     this.#delete = db.prepare('DELETE FROM containers WHERE id = ?')
     this.#all = db.prepare<[]>('SELECT * FROM containers ORDER BY created_ns').safeIntegers()
@@ -66,6 +68,10 @@ export class ContainersTable {
       state.status, state.pid, state.startTime, state.bootId, state.exitCode, state.error, state.oomKilled ? 1 : 0, state.startedAt, state.finishedAt,
       state.restartCount, state.manuallyStopped ? 1 : 0, JSON.stringify(container.sandbox), container.id,
     )
+  }
+
+  saveEndpoints(container: Container): void {
+    this.#endpoints.run(JSON.stringify(container.record.endpoints), container.id)
   }
 
   /** @throws SqliteError SQLITE_CONSTRAINT_UNIQUE when the name is taken */

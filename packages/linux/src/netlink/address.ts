@@ -3,6 +3,8 @@ import { parseAttributes, writeAttribute } from './attributes.ts'
 import { familyOf, formatIpAddress, parseIpAddress } from './ip-address.ts'
 
 const Ifa = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4 } as const
+/** IFA_F_NODAD: an IPv6 address is used at once, nobody is asked whether it is a duplicate. */
+const noDuplicateDetection = 0x02
 const headerLength = 8
 
 /** An address of a link. */
@@ -17,12 +19,13 @@ export interface LinkAddress {
   readonly broadcast?: string | undefined
 }
 
-/** The payload of RTM_NEWADDR and RTM_DELADDR: struct ifaddrmsg (u8 family, prefix, flags, scope; u32 index) and attributes. */
+/** The payload of RTM_NEWADDR and RTM_DELADDR (without duplicate detection: addresses are given out by us alone): struct ifaddrmsg (u8 family, prefix, flags, scope; u32 index) and attributes. */
 export function writeAddress(settings: LinkAddress): Buffer {
   const address = parseIpAddress(settings.address)
   const header = Buffer.alloc(headerLength)
   header.writeUInt8(familyOf(address), 0)
   header.writeUInt8(settings.prefix, 1)
+  if (address.length === 16) header.writeUInt8(noDuplicateDetection, 2)
   header.writeUInt8(settings.scope, 3)
   header.writeUInt32LE(settings.index, 4)
   const attributes = [writeAttribute(Ifa.LOCAL, address), writeAttribute(Ifa.ADDRESS, address)]

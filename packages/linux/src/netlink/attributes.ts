@@ -31,6 +31,12 @@ export function writeU8(type: number, value: number): Buffer {
   return writeAttribute(type, Buffer.of(value))
 }
 
+export function writeU16(type: number, value: number): Buffer {
+  const payload = Buffer.alloc(2)
+  payload.writeUInt16LE(value)
+  return writeAttribute(type, payload)
+}
+
 export function writeU32(type: number, value: number): Buffer {
   const payload = Buffer.alloc(4)
   payload.writeUInt32LE(value >>> 0)

@@ -1,5 +1,5 @@
 import { EngineError } from '../error.ts'
-import { parseAttributes, readNested, readString, readU32, writeAttribute, writeNested, writeString, writeU32 } from './attributes.ts'
+import { parseAttributes, readNested, readString, readU32, writeAttribute, writeNested, writeString, writeU16, writeU32 } from './attributes.ts'
 import { formatMacAddress, parseMacAddress } from './ip-address.ts'
 
 /** `ifi_flags` (netdevice(7)). */
@@ -8,6 +8,16 @@ export const LinkFlag = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40 } as const
 const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, GROUP: 27, NET_NS_FD: 28, EXT_MASK: 29 } as const
 const LinkInfo = { KIND: 1, DATA: 2 } as const
 const vethPeer = 1
+/** Attributes of a kind's own (linux/if_link.h). */
+const Macvlan = { MODE: 1 } as const
+const Ipvlan = { MODE: 1, FLAGS: 2 } as const
+const Vlan = { ID: 1 } as const
+
+/** `IFLA_MACVLAN_MODE`. */
+export const macvlanModes = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const
+/** `IFLA_IPVLAN_MODE`, and its flags. */
+export const ipvlanModes = { l2: 0, l3: 1, l3s: 2 } as const
+export const ipvlanFlags = { bridge: 0, private: 1, vepa: 2 } as const
 /** RTEXT_FILTER_SKIP_STATS: leave the counters out of answers. */
 const skipStatistics = 8
 const headerLength = 16
@@ -26,7 +36,15 @@ export interface LinkSettings {
   readonly up?: boolean
   /** A number that sets of links are told by (`ip link show group N`); 0 is every link's at first. */
   readonly group?: number
-  readonly kind?: 'bridge' | 'veth'
+  readonly kind?: 'bridge' | 'veth' | 'dummy' | 'macvlan' | 'ipvlan' | 'vlan'
+  /** Index of the link that a macvlan, ipvlan or vlan lies on. */
+  readonly parent?: number
+  /** Descriptor of the network namespace that it is made in; names are that one's. The parent is looked for here. */
+  readonly namespace?: number
+  readonly macvlan?: keyof typeof macvlanModes
+  readonly ipvlan?: { readonly mode: keyof typeof ipvlanModes; readonly flag: keyof typeof ipvlanFlags }
+  /** 1 to 4094 */
+  readonly vlan?: number
   /** The other end of a veth. */
   readonly peer?: { readonly name: string; readonly mac?: string; readonly mtu?: number; /** Descriptor of the network namespace it is made in. */ readonly namespace?: number }
 }
@@ -59,7 +77,10 @@ export function writeLink(settings: LinkSettings): Buffer {
   if (settings.group !== undefined) attributes.push(writeU32(Ifla.GROUP, settings.group))
   const info: Buffer[] = []
   if (settings.kind !== undefined) info.push(writeString(LinkInfo.KIND, settings.kind))
-  if (settings.peer !== undefined) info.push(writeNested(LinkInfo.DATA, writePeer(settings.peer)))
+  const data = writeKindData(settings)
+  if (data.length > 0) info.push(writeNested(LinkInfo.DATA, ...data))
+  if (settings.parent !== undefined) attributes.push(writeU32(Ifla.LINK, settings.parent))
+  if (settings.namespace !== undefined) attributes.push(writeU32(Ifla.NET_NS_FD, settings.namespace))
   if (info.length > 0) attributes.push(writeNested(Ifla.LINKINFO, ...info))
   return Buffer.concat([writeHeader(settings.index ?? 0, settings.up), ...attributes])
 }
@@ -103,6 +124,15 @@ export function parseLink(payload: Buffer): Link {
 export function checkedLinkName(name: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) throw new EngineError('invalid-argument', `invalid network interface name: ${JSON.stringify(name)}`)
   return name
+}
+
+function writeKindData({ peer, macvlan, ipvlan, vlan }: LinkSettings): Buffer[] {
+  return [
+    ...(peer === undefined ? [] : [writePeer(peer)]),
+    ...(macvlan === undefined ? [] : [writeU32(Macvlan.MODE, macvlanModes[macvlan])]),
+    ...(ipvlan === undefined ? [] : [writeU16(Ipvlan.MODE, ipvlanModes[ipvlan.mode]), writeU16(Ipvlan.FLAGS, ipvlanFlags[ipvlan.flag])]),
+    ...(vlan === undefined ? [] : [writeU16(Vlan.ID, vlan)]),
+  ]
 }
 
 function writePeer(peer: NonNullable<LinkSettings['peer']>): Buffer {

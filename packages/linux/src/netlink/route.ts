@@ -14,6 +14,8 @@ export interface RouteSettings {
   /** Address of the network; left out: the default route. */
   readonly destination?: { readonly address: string; readonly prefix: number }
   readonly gateway?: string
+  /** For a default route without a gateway; else its addresses tell. */
+  readonly ipv6?: boolean
   /** Index of the link it leaves by. */
   readonly index: number
   /** `RT_SCOPE_*`: 0 universe (by a gateway), 253 link. */
@@ -40,7 +42,7 @@ export function writeRoute(settings: RouteSettings): Buffer {
   const gateway = settings.gateway === undefined ? undefined : parseIpAddress(settings.gateway)
   const known = destination ?? gateway
   const header = Buffer.alloc(headerLength)
-  header.writeUInt8(known === undefined ? AddressFamily.IPv4 : familyOf(known), 0)
+  header.writeUInt8(known === undefined ? (settings.ipv6 === true ? AddressFamily.IPv6 : AddressFamily.IPv4) : familyOf(known), 0)
   header.writeUInt8(settings.destination?.prefix ?? 0, 1)
   header.writeUInt8(mainTable, 4)
   header.writeUInt8(protocolBoot, 5)

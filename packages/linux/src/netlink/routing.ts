@@ -42,6 +42,20 @@ export class Routing implements Disposable {
     }
   }
 
+  /**
+   * The same for a link of this object's namespace, which need not be the thread's. Nothing else is asked of the object until it
+   * is done.
+   */
+  async deleteOwnLink(index: number): Promise<boolean> {
+    try {
+      await this.#socket.requestApart('RTM_DELLINK', writeLinkQuery({ index }), 0, () => ({ index }))
+      return true
+    } catch (error) {
+      if (failedWith(error, Errno.ENODEV)) return false
+      throw error
+    }
+  }
+
   /** A link by name or index; undefined when there is none. */
   findLink(which: { readonly name: string } | { readonly index: number }): Link | undefined {
     try {
@@ -68,9 +82,9 @@ export class Routing implements Disposable {
     this.#socket.request('RTM_DELADDR', writeAddress(address), 0, () => addressArgs(address))
   }
 
-  /** IPv4 addresses of all links, or of one. */
-  listAddresses(index?: number): LinkAddress[] {
-    return this.#socket.dump('RTM_GETADDR', writeAddressDump(AddressFamily.IPv4, index), () => (index === undefined ? {} : { index })).map(({ payload }) => parseAddress(payload))
+  /** Addresses of one family, IPv4 unless told otherwise, of all links, or of one. */
+  listAddresses(index?: number, family: number = AddressFamily.IPv4): LinkAddress[] {
+    return this.#socket.dump('RTM_GETADDR', writeAddressDump(family, index), () => (index === undefined ? {} : { index })).map(({ payload }) => parseAddress(payload))
   }
 
   /** @throws SyscallError EEXIST when there is one like it; ENETUNREACH when the gateway cannot be reached */
@@ -78,9 +92,25 @@ export class Routing implements Disposable {
     this.#socket.request('RTM_NEWROUTE', writeRoute(route), MessageFlag.CREATE | MessageFlag.EXCLUSIVE, () => routeArgs(route))
   }
 
-  /** IPv4 routes of all tables. */
-  listRoutes(): Route[] {
-    return this.#socket.dump('RTM_GETROUTE', writeRouteDump(AddressFamily.IPv4), () => ({})).map(({ payload }) => parseRoute(payload))
+  /** The same in place of a route to the same destination, if there is one. */
+  replaceRoute(route: RouteSettings): void {
+    this.#socket.request('RTM_NEWROUTE', writeRoute(route), MessageFlag.CREATE | MessageFlag.REPLACE, () => routeArgs(route))
+  }
+
+  /** Takes a route away. @returns whether it was there */
+  deleteRoute(route: RouteSettings): boolean {
+    try {
+      this.#socket.request('RTM_DELROUTE', writeRoute(route), 0, () => routeArgs(route))
+      return true
+    } catch (error) {
+      if (failedWith(error, Errno.ESRCH)) return false
+      throw error
+    }
+  }
+
+  /** Routes of one family, IPv4 unless told otherwise, of all tables. */
+  listRoutes(family: number = AddressFamily.IPv4): Route[] {
+    return this.#socket.dump('RTM_GETROUTE', writeRouteDump(family), () => ({})).map(({ payload }) => parseRoute(payload))
   }
 
   /** IPv4 neighbours (the ARP table). */
@@ -105,8 +135,10 @@ export class Routing implements Disposable {
 }
 
 function linkArgs(settings: LinkSettings): Record<string, TracedValue> {
-  const { peer, ...own } = settings
+  const { peer, ipvlan, namespace, ...own } = settings
   const args: Record<string, TracedValue> = { ...own }
+  if (namespace !== undefined) args['namespaceFd'] = namespace
+  if (ipvlan !== undefined) args['ipvlan'] = `${ipvlan.mode} ${ipvlan.flag}`
   if (peer === undefined) return args
   args['peer'] = peer.name
   if (peer.mac !== undefined) args['peerMac'] = peer.mac

@@ -3,7 +3,8 @@ export interface ListedEndpoint {
   readonly hostInterface: string
   /** undefined when only the separation from its neighbours is listed */
   readonly mac: string | undefined
-  readonly address: string | undefined
+  /** Without those that every endpoint with IPv6 has: its link-local one, and none. */
+  readonly addresses: readonly string[] | undefined
 }
 
 /** A chain of somebody else's that drops forwarded packets unless a rule of it accepts them. */
@@ -27,6 +28,14 @@ export function parseSetElements(listing: unknown): string[][] {
     const parts: unknown = isObject(element) ? element['concat'] : [element]
     return Array.isArray(parts) ? parts.map(String) : []
   })
+}
+
+/** The keys of a map of one part. Reads the JSON of `list map`. */
+export function parseMapKeys(listing: unknown): string[] {
+  const [map] = objects(listing, 'map')
+  const elements = map?.['elem']
+  if (!Array.isArray(elements)) return []
+  return elements.flatMap((element: unknown) => (Array.isArray(element) && typeof element[0] === 'string' ? [element[0]] : []))
 }
 
 /** Base chains at the forward hook of IP whose policy is drop, except those of table `own`. Reads the JSON of `list chains`. */

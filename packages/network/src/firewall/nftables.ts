@@ -1,8 +1,10 @@
 import { Routing } from '@engine/linux/netlink'
 import { Nftables } from '@engine/linux/nftables'
+import { linkLocalAddress } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
-import { hasChain, mentionsLink, parseForwardDrops, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
-import { bridgeGroup, checkedTableName, strangersChain, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
+import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
+import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
 /**
  * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
@@ -29,8 +31,16 @@ export class Firewall implements Disposable {
   ensure(): void {
     const forwarding = isForwarding()
     // The rules come first: at no moment does the host forward for strangers.
-    this.#nftables.run(writeTables(this.#table, !forwarding || this.#isGuarded()))
+    this.#nftables.run(writeTables(this.#table, !forwarding || this.#isGuarded(strangersChain), this.#isGuarded(strangersChain6)))
     if (!forwarding) setForwarding(true)
+  }
+
+  /** The same of IPv6, which only networks that have it need: a bridge with IPv6 is there, or is coming. */
+  ensureIPv6(): void {
+    if (isForwardingIPv6()) return
+    this.#nftables.run(writeTables(this.#table, this.#isGuarded(strangersChain), true))
+    using routing = new Routing()
+    turnOnForwardingIPv6(routing.listLinks().map(({ name }) => name))
   }
 
   /**
@@ -64,10 +74,19 @@ export class Firewall implements Disposable {
 
   /** The endpoints that the tables hold rules for; none when there are no tables. */
   listEndpoints(): ListedEndpoint[] {
-    const checked = this.#elements('addresses').map(([hostInterface = '', mac, address]) => ({ hostInterface, mac, address }))
-    const known = new Set(checked.map(({ hostInterface }) => hostInterface))
-    const others = [...this.#elements('apart'), ...this.#elements('checked')].map(([name = '']) => name).filter((name) => !known.has(name))
-    return [...checked, ...[...new Set(others)].map((hostInterface) => ({ hostInterface, mac: undefined, address: undefined }))]
+    const checked = new Map<string, { hostInterface: string; mac: string; addresses: string[] }>()
+    for (const [hostInterface = '', mac = '', address = ''] of [...this.#elements('addresses'), ...this.#elements('addresses6')]) {
+      const endpoint = checked.get(hostInterface) ?? { hostInterface, mac, addresses: [] }
+      checked.set(hostInterface, endpoint)
+      if (address !== '::' && address !== linkLocalAddress(mac)) endpoint.addresses.push(address)
+    }
+    const others = [...this.#elements('apart'), ...this.#elements('checked')].map(([name = '']) => name).filter((name) => !checked.has(name))
+    return [...checked.values(), ...[...new Set(others)].map((hostInterface) => ({ hostInterface, mac: undefined, addresses: undefined }))]
+  }
+
+  /** The bridges that the tables hold rules for. */
+  listBridges(): string[] {
+    return parseMapKeys(this.#nftables.list(`list map inet ${this.#table} bridges`))
   }
 
   /**
@@ -85,12 +104,17 @@ export class Firewall implements Disposable {
    * are removed before.
    */
   remove(): void {
-    const guarded = this.#isGuarded()
+    const [guarded, guarded6] = [this.#isGuarded(strangersChain), this.#isGuarded(strangersChain6)]
     this.#nftables.run(writeTablesRemoval(this.#table))
-    if (!guarded || this.#isGuarded()) return
-    setForwarding(false)
-    // One may have come just now, and have found forwarding on.
-    if (hasBridge()) setForwarding(true)
+    // One may come just now, and have found forwarding on.
+    if (guarded && !this.#isGuarded(strangersChain)) {
+      setForwarding(false)
+      if (hasBridge()) setForwarding(true)
+    }
+    if (guarded6 && !this.#isGuarded(strangersChain6)) {
+      turnOffForwardingIPv6()
+      if (hasBridge()) turnOnForwardingIPv6([])
+    }
   }
 
   [Symbol.dispose](): void {
@@ -98,8 +122,8 @@ export class Firewall implements Disposable {
   }
 
   /** Whether an engine, this one or another, keeps strangers out. */
-  #isGuarded(): boolean {
-    return hasChain(this.#nftables.list('list chains inet'), strangersChain)
+  #isGuarded(chain: string): boolean {
+    return hasChain(this.#nftables.list('list chains inet'), chain)
   }
 
   #elements(set: string): string[][] {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { writeBridge, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type EndpointRules } from './ruleset.ts'
 
-const endpoint: EndpointRules = { hostInterface: 'veth1', mac: '02:42:ac:11:00:02', address: '172.17.0.2', antiSpoofing: true, interContainer: true }
+const endpoint: EndpointRules = { hostInterface: 'veth1', mac: '02:42:ac:11:00:02', addresses: ['172.17.0.2'], antiSpoofing: true, interContainer: true }
 
 describe('the ruleset', () => {
   it('has an endpoint as elements, not as rules', () => {
@@ -17,9 +17,9 @@ describe('the ruleset', () => {
   })
 
   it('masquerades what leaves the subnet for elsewhere', () => {
-    const rules = { bridge: 'engine0', subnet: { address: '172.17.0.1', prefix: 16 }, masquerade: true, interContainer: true }
+    const rules = { bridge: 'engine0', subnets: [{ subnet: { address: '172.17.0.1', prefix: 16 }, masquerade: true, mode: 'nat' as const }], interContainer: true, internal: false, trusted: [] }
     assert.match(writeBridge('engine', rules), /^add rule inet engine out-of-engine0 ip saddr 172\.17\.0\.0\/16 oifname != "engine0" masquerade$/m)
-    assert.doesNotMatch(writeBridge('engine', { ...rules, masquerade: false }), /masquerade/)
+    assert.doesNotMatch(writeBridge('engine', { ...rules, internal: true }), /masquerade/)
     assert.match(writeBridge('engine', { ...rules, interContainer: false }), /^add rule inet engine into-engine0 iifname "engine0" drop$/m)
   })
 
@@ -30,6 +30,6 @@ describe('the ruleset', () => {
     }
     for (const hostInterface of ['', 'veth1" }\nflush ruleset', 'a/b', '0123456789abcdef', '..', '-x']) assert.throws(() => writeEndpoint('engine', { ...endpoint, hostInterface }), { code: 'invalid-argument' })
     assert.throws(() => writeEndpoint('engine', { ...endpoint, mac: '02:42:ac:11:00:02 }\nflush ruleset' }), { code: 'invalid-argument' })
-    assert.throws(() => writeEndpoint('engine', { ...endpoint, address: '172.17.0.2 }\nflush ruleset' }), { code: 'invalid-argument' })
+    assert.throws(() => writeEndpoint('engine', { ...endpoint, addresses: ['172.17.0.2 }\nflush ruleset'] }), { code: 'invalid-argument' })
   })
 })

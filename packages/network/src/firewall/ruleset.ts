@@ -1,16 +1,35 @@
 import { EngineError } from '@engine/linux'
 import { checkedLinkName, parseIpAddress, parseMacAddress } from '@engine/linux/netlink'
-import { formatCidr, networkOf, type Cidr } from '../cidr.ts'
+import { formatCidr, isIPv6, linkLocalAddress, networkOf, type Cidr } from '../cidr.ts'
 
 /** What the firewall does for one bridge network. */
 export interface BridgeRules {
   readonly bridge: string
-  /** The network's subnet; the bridge's own address may stand for it. */
+  /** The network's subnets, at most one of each family. */
+  readonly subnets: readonly SubnetRules[]
+  /** Containers of the network reach each other. */
+  readonly interContainer: boolean
+  /** Nothing goes from the network to elsewhere, nor comes in from there. */
+  readonly internal: boolean
+  /** Links from where containers are reached by their own addresses. */
+  readonly trusted: readonly string[]
+}
+
+/**
+ * How containers are reached from outside, as Docker names it: `nat` by published ports only, `nat-unprotected` by any port too,
+ * `routed` by their own addresses, at published ports, without translation, `isolated` not at all, not even by the host.
+ */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated'
+
+/** One subnet of a bridge network. */
+export interface SubnetRules {
+  /** The bridge's own address may stand for it. */
   readonly subnet: Cidr
   /** Containers reach the outside under the host's addresses. */
   readonly masquerade: boolean
-  /** Containers of the network reach each other. */
-  readonly interContainer: boolean
+  /** The address of the host's that they go out under; left out, the one that the host would take. */
+  readonly source?: string | undefined
+  readonly mode: GatewayMode
 }
 
 /** What the firewall does for one endpoint. */
@@ -18,8 +37,9 @@ export interface EndpointRules {
   /** Name of the veth's end on the host. */
   readonly hostInterface: string
   readonly mac: string
-  readonly address: string
-  /** Only frames with this MAC and IPv4 address come out of the container. */
+  /** Of both families. */
+  readonly addresses: readonly string[]
+  /** Only frames with this MAC and these addresses come out of the container. */
   readonly antiSpoofing: boolean
   /** As in the network's rules. */
   readonly interContainer: boolean
@@ -27,6 +47,8 @@ export interface EndpointRules {
 
 /** The chain that is there where forwarding was off before us; it is also how that is remembered. */
 export const strangersChain = 'strangers'
+/** The same of IPv6. */
+export const strangersChain6 = 'strangers6'
 
 /**
  * The link group of every engine's bridges (iproute2: `ip link show group N`). By it engines on one host know each other's without
@@ -38,7 +60,7 @@ export const bridgeGroup = 0x656e6730
 export interface EndpointIdentity {
   readonly hostInterface: string
   readonly mac?: string | undefined
-  readonly address?: string | undefined
+  readonly addresses?: readonly string[] | undefined
 }
 
 /**
@@ -47,17 +69,20 @@ export interface EndpointIdentity {
  *
  * ```
  * table inet T                                      table bridge T
- *   forward   to a bridge: jump to its chain          prerouting  frames of an endpoint: its MAC and address, or drop
- *             from a bridge: accept                   forward     between endpoints that are kept apart: drop
+ *   forward   from an internal bridge: its chain      prerouting  frames of an endpoint: its MAC and addresses, or drop
+ *             to a bridge: jump to its chain          forward     between endpoints that are kept apart: drop
+ *             from a bridge: accept
  *             else, where guarded, and of no other engine's bridge: strangers
  *   strangers drop
  *   into-B    answers; icc; else drop
+ *   only-in-B leaves the bridge B: drop
  *   out-of-B  masquerade
  * ```
  * An accept here ends only this table's say: another table that drops the packet wins (see findConflicts).
  * @param guarded IPv4 packets that neither come from an engine's bridge nor go to one are not forwarded
+ * @param guarded6 the same of IPv6
  */
-export function writeTables(table: string, guarded: boolean): string {
+export function writeTables(table: string, guarded: boolean, guarded6 = false): string {
   const inet = `inet ${checkedTableName(table)}`
   const bridge = `bridge ${table}`
   return lines(
@@ -66,14 +91,18 @@ export function writeTables(table: string, guarded: boolean): string {
     `add set ${inet} sources { type ifname ; }`,
     `add chain ${inet} forward { type filter hook forward priority filter ; policy accept ; }`,
     `flush chain ${inet} forward`,
+    `add map ${inet} internal { type ifname : verdict ; }`,
+    `add rule ${inet} forward iifname vmap @internal`,
     `add rule ${inet} forward oifname vmap @bridges`,
     `add rule ${inet} forward iifname @sources accept`,
-    ...(guarded
-      ? [`add chain ${inet} ${strangersChain}`, `flush chain ${inet} ${strangersChain}`, `add rule ${inet} ${strangersChain} drop`, `add rule ${inet} forward meta nfproto ipv4 iifgroup != ${bridgeGroup} oifgroup != ${bridgeGroup} goto ${strangersChain}`]
-      : []),
+    ...(guarded ? writeGuard(inet, strangersChain, 'ipv4') : []),
+    ...(guarded6 ? writeGuard(inet, strangersChain6, 'ipv6') : []),
     `add table ${bridge}`,
     `add set ${bridge} checked { type ifname ; }`,
     `add set ${bridge} addresses { type ifname . ether_addr . ipv4_addr ; }`,
+    `add set ${bridge} addresses6 { type ifname . ether_addr . ipv6_addr ; }`,
+    // Addresses that a neighbour advertisement tells of: what nft calls them depends on its version, their place does not.
+    `add set ${bridge} targets { typeof iifname . ether saddr . @th,64,128 ; }`,
     `add set ${bridge} apart { type ifname ; }`,
     `add chain ${bridge} endpoint`,
     `add chain ${bridge} prerouting { type filter hook prerouting priority dstnat ; policy accept ; }`,
@@ -84,11 +113,24 @@ export function writeTables(table: string, guarded: boolean): string {
     `add rule ${bridge} endpoint iifname . ether saddr . ip saddr @addresses accept`,
     // In ARP the frame's sender and the one that the message claims are looked at: one misleads the bridge, the other neighbours.
     `add rule ${bridge} endpoint iifname . ether saddr . arp saddr ip @addresses iifname . arp saddr ether . arp saddr ip @addresses accept`,
-    // IPv6 too: an IPv4 network has none, and its router advertisements are an attack (CVE-2020-13401).
+    // Nobody is a router but the bridge (CVE-2020-13401); who tells of an address of another's takes its packets.
+    `add rule ${bridge} endpoint icmpv6 type { nd-router-advert, nd-redirect } drop`,
+    `add rule ${bridge} endpoint icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets drop`,
+    `add rule ${bridge} endpoint iifname . ether saddr . ip6 saddr @addresses6 accept`,
+    // Everything else too: IPv6 where the network has none, and whatever is neither.
     `add rule ${bridge} endpoint drop`,
     `add rule ${bridge} prerouting iifname @checked goto endpoint`,
     `add rule ${bridge} forward iifname @apart oifname @apart drop`,
   )
+}
+
+function writeGuard(inet: string, chain: string, family: 'ipv4' | 'ipv6'): string[] {
+  return [
+    `add chain ${inet} ${chain}`,
+    `flush chain ${inet} ${chain}`,
+    `add rule ${inet} ${chain} drop`,
+    `add rule ${inet} forward meta nfproto ${family} iifgroup != ${bridgeGroup} oifgroup != ${bridgeGroup} goto ${chain}`,
+  ]
 }
 
 /** Both tables away, whether they are there or not. */
@@ -103,17 +145,24 @@ export function writeBridge(table: string, rules: BridgeRules): string {
   const bridge = checkedLinkName(rules.bridge)
   const into = `into-${bridge}`
   const outOf = `out-of-${bridge}`
-  const subnet = checkedSubnet(rules.subnet)
+  const onlyIn = `only-in-${bridge}`
+  const { internal, subnets } = rules
   return lines(
     `add chain ${inet} ${into}`,
     `flush chain ${inet} ${into}`,
     `add rule ${inet} ${into} ct state established,related accept`,
     `add rule ${inet} ${into} iifname "${bridge}" ${rules.interContainer ? 'accept' : 'drop'}`,
+    ...(internal ? [] : [...rules.trusted.map((link) => `add rule ${inet} ${into} iifname "${checkedLinkName(link)}" accept`), ...subnets.flatMap((one) => writeEntry(`${inet} ${into}`, one))]),
     // Nobody reaches a container by its address from outside; a published port has its own way in.
     `add rule ${inet} ${into} drop`,
+    `add chain ${inet} ${onlyIn}`,
+    `flush chain ${inet} ${onlyIn}`,
+    `add rule ${inet} ${onlyIn} oifname != "${bridge}" drop`,
+    `add element ${inet} internal { "${bridge}" : jump ${onlyIn} }`,
+    ...(internal ? [] : [`delete element ${inet} internal { "${bridge}" : jump ${onlyIn} }`]),
     `add chain ${inet} ${outOf} { type nat hook postrouting priority srcnat ; policy accept ; }`,
     `flush chain ${inet} ${outOf}`,
-    ...(rules.masquerade ? [`add rule ${inet} ${outOf} ip saddr ${subnet} oifname != "${bridge}" masquerade`] : []),
+    ...(internal ? [] : subnets.flatMap((one) => writeExit(`${inet} ${outOf}`, bridge, one))),
     `add element ${inet} bridges { "${bridge}" : goto ${into} }`,
     `add element ${inet} sources { "${bridge}" }`,
   )
@@ -125,6 +174,7 @@ export function writeBridgeRemoval(table: string, name: string): string {
   const bridge = checkedLinkName(name)
   const into = `into-${bridge}`
   const outOf = `out-of-${bridge}`
+  const onlyIn = `only-in-${bridge}`
   return lines(
     `add chain ${inet} ${into}`,
     `add element ${inet} bridges { "${bridge}" : goto ${into} }`,
@@ -133,6 +183,11 @@ export function writeBridgeRemoval(table: string, name: string): string {
     `delete element ${inet} sources { "${bridge}" }`,
     `flush chain ${inet} ${into}`,
     `delete chain ${inet} ${into}`,
+    `add chain ${inet} ${onlyIn}`,
+    `add element ${inet} internal { "${bridge}" : jump ${onlyIn} }`,
+    `delete element ${inet} internal { "${bridge}" : jump ${onlyIn} }`,
+    `flush chain ${inet} ${onlyIn}`,
+    `delete chain ${inet} ${onlyIn}`,
     `add chain ${inet} ${outOf} { type nat hook postrouting priority srcnat ; policy accept ; }`,
     `flush chain ${inet} ${outOf}`,
     `delete chain ${inet} ${outOf}`,
@@ -161,11 +216,21 @@ export function checkedTableName(name: string): string {
 
 function checkedElements(table: string, rules: EndpointIdentity): string[] {
   const { link, bridge } = places(table, rules)
-  const { mac, address } = rules
-  if (mac === undefined || address === undefined) return [`${bridge} checked { ${link} }`]
+  const { mac, addresses } = rules
+  if (mac === undefined || addresses === undefined) return [`${bridge} checked { ${link} }`]
   parseMacAddress(mac)
-  parseIpAddress(address)
-  return [`${bridge} addresses { ${link} . ${mac} . ${address} }`, `${bridge} checked { ${link} }`]
+  const own = addresses.map((address) => `${bridge} ${parseIpAddress(address).length === 4 ? 'addresses' : 'addresses6'} { ${link} . ${mac} . ${address} }`)
+  return [...own, ...neighbourElements(bridge, link, mac, addresses.filter((address) => address.includes(':'))), `${bridge} checked { ${link} }`]
+}
+
+/** What an endpoint with IPv6 needs to find its neighbours and be found: its link-local address, and none while that is looked for. */
+function neighbourElements(bridge: string, link: string, mac: string, addresses: readonly string[]): string[] {
+  if (addresses.length === 0) return []
+  const local = linkLocalAddress(mac)
+  return [
+    ...[local, '::'].map((address) => `${bridge} addresses6 { ${link} . ${mac} . ${address} }`),
+    ...[...addresses, local].map((address) => `${bridge} targets { ${link} . ${mac} . 0x${parseIpAddress(address).toString('hex')} }`),
+  ]
 }
 
 function apartElements(table: string, rules: EndpointIdentity): string[] {
@@ -175,6 +240,22 @@ function apartElements(table: string, rules: EndpointIdentity): string[] {
 
 function places(table: string, rules: EndpointIdentity): { bridge: string; link: string } {
   return { bridge: `bridge ${checkedTableName(table)}`, link: `"${checkedLinkName(rules.hostInterface)}"` }
+}
+
+/** What of a subnet is reached by its own addresses. */
+function writeEntry(chain: string, { subnet, mode }: SubnetRules): string[] {
+  const family = isIPv6(subnet) ? 'ipv6' : 'ipv4'
+  if (mode === 'nat-unprotected') return [`add rule ${chain} meta nfproto ${family} accept`]
+  return mode === 'routed' ? [`add rule ${chain} meta nfproto ${family} meta l4proto ${isIPv6(subnet) ? 'icmpv6' : 'icmp'} accept`] : []
+}
+
+/** Under which address what leaves a subnet goes out. */
+function writeExit(chain: string, bridge: string, { subnet, mode, masquerade, source }: SubnetRules): string[] {
+  if (!masquerade || mode === 'routed' || mode === 'isolated') return []
+  const ip = isIPv6(subnet) ? 'ip6' : 'ip'
+  if (source !== undefined) parseIpAddress(source)
+  const under = source === undefined ? 'masquerade' : `snat ${ip} to ${source}`
+  return [`add rule ${chain} ${ip} saddr ${checkedSubnet(subnet)} oifname != "${bridge}" ${under}`]
 }
 
 function checkedSubnet(subnet: Cidr): string {

@@ -1,0 +1,109 @@
+import { isIP } from 'node:net'
+import { EngineError } from '@engine/linux'
+import { contains, parseCidr, parseEndpointSysctls } from '@engine/network'
+import type { NetworkRegistry } from '../networks/network-registry.ts'
+import { isPredefined, type NetworkRecord } from '../networks/networks-table.ts'
+import type { EndpointSettings, HostConfigView } from '../types/container-config.ts'
+import type { EndpointRequest } from './container.ts'
+
+/**
+ * What a client asks of the endpoints of a container that is created, by network name; checked as far as the networks are there.
+ * @param mac what the container's configuration asks for, for the first network
+ * @throws EngineError invalid-argument in Docker's words
+ */
+export function endpointRequests(networks: NetworkRegistry, host: HostConfigView, given: Readonly<Record<string, EndpointSettings>>, mac: string): Record<string, EndpointRequest> {
+  const mode = host.NetworkMode
+  if (mode.startsWith('container:')) {
+    if (Object.keys(given).length > 0) throw new EngineError('invalid-argument', 'conflicting options: container type network cannot have endpoints of its own')
+    return {}
+  }
+  const first = nameOf(networks, mode)
+  const asked = new Map(Object.entries(given).map(([ref, settings]) => [ref === 'default' && mode === 'bridge' ? 'bridge' : nameOf(networks, ref), settings]))
+  if (!asked.has(first)) asked.set(first, {})
+  const alone = ['none', 'host'].find((name) => asked.has(name))
+  if (alone !== undefined && asked.size > 1) {
+    throw new EngineError('invalid-argument', alone === 'host' ? 'conflicting options: host type networking cannot be used with any other network' : 'container cannot be connected to multiple networks with one of the networks in private (none) mode')
+  }
+  const ordered = [...asked].sort(([a], [b]) => Number(b === first) - Number(a === first))
+  return Object.fromEntries(
+    ordered.map(([name, settings]) => {
+      const network = networks.records.find((one) => one.name === name)
+      const prefix = `invalid config for network ${name}: `
+      return [name, checkedRequest(network, name, settings, name === first ? mac : '', prefix)]
+    }),
+  )
+}
+
+/**
+ * One endpoint as a client asks for it.
+ * @param prefix of what an error says
+ * @throws EngineError invalid-argument with all mistakes (moby: validateEndpointSettings)
+ */
+export function checkedRequest(network: NetworkRecord | undefined, name: string, settings: EndpointSettings, mac = '', prefix = ''): EndpointRequest {
+  const mistakes = [...predefinedMistakes(name, settings), ...addressMistakes(network, settings), ...optionMistakes(settings)]
+  if (mistakes.length > 0) {
+    const text = mistakes.length === 1 ? (mistakes[0] ?? '') : mistakes.map((mistake) => `* ${mistake}`).join('\n')
+    throw new EngineError('invalid-argument', `${prefix}invalid endpoint settings:\n${text}`)
+  }
+  return {
+    IPAMConfig: settings.IPAMConfig ?? null,
+    Links: settings.Links ?? null,
+    Aliases: settings.Aliases ?? null,
+    MacAddress: checkedMac(settings.MacAddress || mac),
+    DriverOpts: settings.DriverOpts ?? null,
+    GwPriority: settings.GwPriority ?? 0,
+  }
+}
+
+function predefinedMistakes(name: string, { IPAMConfig, Aliases }: EndpointSettings): string[] {
+  if (!isPredefined(name)) return []
+  return [
+    ...(IPAMConfig?.IPv4Address || IPAMConfig?.IPv6Address ? ['user specified IP address is supported on user defined networks only'] : []),
+    ...((Aliases?.length ?? 0) > 0 ? ['network-scoped aliases are only supported for user-defined networks'] : []),
+  ]
+}
+
+function addressMistakes(network: NetworkRecord | undefined, { IPAMConfig }: EndpointSettings): string[] {
+  const { IPv4Address, IPv6Address, LinkLocalIPs } = IPAMConfig ?? {}
+  return [
+    ...(IPv4Address ? (isIP(IPv4Address) === 4 ? rangeMistakes(network, IPv4Address) : [`invalid IPv4 address: ${IPv4Address}`]) : []),
+    ...(IPv6Address ? (isIP(IPv6Address) === 6 ? rangeMistakes(network, IPv6Address) : [`invalid IPv6 address: ${IPv6Address}`]) : []),
+    ...(LinkLocalIPs ?? []).filter((address) => isIP(address) === 0).map((address) => `invalid link-local IP address: ${address}`),
+  ]
+}
+
+function rangeMistakes(network: NetworkRecord | undefined, address: string): string[] {
+  if (network === undefined) return []
+  const subnets = network.settings.pools.filter(({ subnet, chosen }) => !chosen && subnet.includes(':') === address.includes(':')).map(({ subnet }) => parseCidr(subnet))
+  if (subnets.length === 0) return ['user specified IP address is supported only when connecting to networks with user configured subnets']
+  return subnets.some((subnet) => contains(subnet, address)) ? [] : [`no configured subnet or ip-range contain the IP address ${address}`]
+}
+
+function optionMistakes({ DriverOpts }: EndpointSettings): string[] {
+  const sysctls = DriverOpts?.['com.docker.network.endpoint.sysctls']
+  const link = DriverOpts?.['com.docker.network.endpoint.ifname']
+  const mistakes: string[] = []
+  if (sysctls !== undefined) {
+    try {
+      parseEndpointSysctls(sysctls)
+    } catch (error) {
+      mistakes.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  if (link !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(link)) mistakes.push(`invalid network interface name: ${JSON.stringify(link)}`)
+  return mistakes
+}
+
+function checkedMac(mac: string): string {
+  if (mac !== '' && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new EngineError('invalid-argument', `invalid MAC address: ${mac}`)
+  return mac.toLowerCase()
+}
+
+function nameOf(networks: NetworkRegistry, ref: string): string {
+  try {
+    return networks.find(ref).name
+  } catch {
+    // It may come to be until the container starts.
+    return ref
+  }
+}

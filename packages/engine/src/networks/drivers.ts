@@ -1,0 +1,106 @@
+import { EngineError } from '@engine/linux'
+import { BridgeNetwork, SharedLinkNetwork, type ConnectableNetwork, type Firewall, type SharedLink } from '@engine/network'
+import type { EngineOptions } from '../interface.ts'
+import { mtu, readBridgeOptions } from './driver-options.ts'
+import type { NetworkRecord } from './networks-table.ts'
+import { familySubnet, subnetPools } from './subnets.ts'
+
+/** A network on the host. */
+export interface LiveNetwork extends ConnectableNetwork {
+  /** Makes what the network needs, or makes it right. */
+  ensure(): unknown
+  /** Takes it away; nothing happens when it is gone. */
+  remove(): Promise<void>
+}
+
+/**
+ * What a network is on the host; undefined for those that are nothing there. Nothing is made yet.
+ * @throws EngineError invalid-argument for options that it does not take
+ */
+export function openDriver(network: NetworkRecord, firewall: Firewall, options: EngineOptions): LiveNetwork | undefined {
+  if (network.settings.configOnly) return undefined
+  if (network.driver === 'bridge') return bridgeDriver(network, firewall, options)
+  if (network.driver === 'macvlan' || network.driver === 'ipvlan') return sharedLinkDriver(network)
+  return undefined
+}
+
+/** The network `bridge`, which the configuration describes. */
+export function defaultBridge(firewall: Firewall, options: EngineOptions, id: string): BridgeNetwork {
+  return new BridgeNetwork(
+    {
+      bridge: options.bridge,
+      address: options.bip,
+      range: options.fixedCidr,
+      subnetPools: subnetPools(options, id).ipv4,
+      mtu: options.mtu,
+      masquerade: options.masquerade,
+      interContainer: options.interContainer,
+    },
+    firewall,
+  )
+}
+
+function bridgeDriver({ settings }: NetworkRecord, firewall: Firewall, options: EngineOptions): BridgeNetwork {
+  const { internal, bridge, foreign } = settings
+  const given = readBridgeOptions(settings.options, internal)
+  const [ipv4, ipv6] = [familySubnet(settings, 'ipv4'), familySubnet(settings, 'ipv6')]
+  return new BridgeNetwork(
+    {
+      bridge,
+      foreign,
+      internal,
+      ipv4: ipv4 !== undefined,
+      address: ipv4?.address,
+      range: ipv4?.range,
+      family4: { mode: given.mode4, source: given.source4, reserved: ipv4?.reserved, router: ipv4?.router },
+      address6: ipv6?.address,
+      range6: ipv6?.range,
+      family6: { mode: given.mode6, source: given.source6, reserved: ipv6?.reserved, router: ipv6?.router },
+      subnetPools: [],
+      mtu: given.mtu ?? options.mtu,
+      masquerade: given.masquerade,
+      interContainer: given.interContainer,
+      inhibitIPv4: given.inhibitIPv4,
+      trusted: given.trusted,
+    },
+    firewall,
+  )
+}
+
+function sharedLinkDriver(network: NetworkRecord): SharedLinkNetwork {
+  const { id, settings, driver } = network
+  const { options } = settings
+  const given = options['parent'] ?? ''
+  const [, on = '', vlan = ''] = /^(.+)\.(\d{1,4})$/.exec(given) ?? []
+  if (vlan !== '' && (Number(vlan) < 1 || Number(vlan) > 4094)) throw new EngineError('invalid-argument', `vlan id must be between 1-4094, received: ${vlan}`)
+  const [ipv4, ipv6] = [familySubnet(settings, 'ipv4'), familySubnet(settings, 'ipv6')]
+  return new SharedLinkNetwork({
+    link: sharedLink(driver, options),
+    parent: given || `${driver === 'macvlan' ? 'dm' : 'di'}-${id.slice(0, 12)}`,
+    ownParent: given === '',
+    vlan: vlan === '' ? undefined : { on, id: Number(vlan) },
+    internal: settings.internal,
+    address: ipv4?.address,
+    range: ipv4?.range,
+    family4: { reserved: ipv4?.reserved, router: ipv4?.router },
+    address6: ipv6?.address,
+    range6: ipv6?.range,
+    family6: { reserved: ipv6?.reserved, router: ipv6?.router },
+    mtu: mtu(options),
+  })
+}
+
+const macvlanModes = ['bridge', 'private', 'vepa', 'passthru'] as const
+const ipvlanModes = ['l2', 'l3', 'l3s'] as const
+const ipvlanFlags = ['bridge', 'private', 'vepa'] as const
+
+function sharedLink(driver: NetworkRecord['driver'], options: Readonly<Record<string, string>>): SharedLink {
+  const choose = <T extends string>(known: readonly T[], key: string, fallback: T, what: string): T => {
+    const text = options[key] || fallback
+    const found = known.find((one) => one === text)
+    if (found === undefined) throw new EngineError('invalid-argument', `requested ${what} '${text}' is not valid, '${fallback}' ${what.split(' ')[1]} is the ${driver} driver default`)
+    return found
+  }
+  if (driver === 'macvlan') return { kind: 'macvlan', mode: choose(macvlanModes, 'macvlan_mode', 'bridge', 'macvlan mode') }
+  return { kind: 'ipvlan', mode: choose(ipvlanModes, 'ipvlan_mode', 'l2', 'ipvlan mode'), flag: choose(ipvlanFlags, 'ipvlan_flag', 'bridge', 'ipvlan flag') }
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { after, test } from 'node:test'
+import type { CreateNetwork, EndpointSettings } from '@engine/engine'
+import { openTestEngine, removal, until } from '../harness/engine.ts'
+import { inSandbox, succeedsIn } from '../harness/network-host.ts'
+
+const world = openTestEngine({ after })
+let counter = 0
+
+/** A network of the test's own, in a /24 that no other test has. */
+async function network(change: Partial<CreateNetwork> = {}): Promise<{ readonly name: string; readonly id: string; readonly net: string }> {
+  const { engine, options } = await world
+  const number = ++counter
+  // Beside the daemon's own bridge, whose second number is from 120 on.
+  const net = `10.${60 + (Number(options.bip?.split('.')[2]) % 50)}.${number}`
+  const { Id } = await engine.networks.create({ Name: `net${number}`, IPAM: { Config: [{ Subnet: `${net}.0/24` }] }, ...change })
+  return { name: `net${number}`, id: Id, net }
+}
+
+/** Makes and starts a container on networks. @returns its id, and its namespace's path */
+async function on(endpoints: Readonly<Record<string, EndpointSettings>>, name?: string): Promise<{ readonly id: string; readonly path: string }> {
+  const { engine } = await world
+  const { Id: id } = await engine.containers.create({
+    config: { Image: 'busybox', Cmd: ['sleep', '1000'] }, hostConfig: { NetworkMode: Object.keys(endpoints)[0] }, endpoints, name,
+  })
+  await engine.containers.start(id)
+  return { id, path: (await engine.containers.inspect(id, { size: false })).NetworkSettings.SandboxKey }
+}
+
+async function settings(id: string) {
+  return (await (await world).engine.containers.inspect(id, { size: false })).NetworkSettings
+}
+
+const host = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' })
+
+test('a network is a bridge with an address, until it is removed', async () => {
+  const { engine } = await world
+  const { name, id, net } = await network()
+  const link = `br-${id.slice(0, 12)}`
+  assert.match(host(`ip -4 address show ${link}`), new RegExp(`inet ${net}\\.1/24 `))
+  await assert.rejects(engine.networks.create({ Name: name }), { code: 'conflict', message: `network with name ${name} already exists` })
+  await engine.networks.remove(name)
+  assert.equal(host(`ip link show ${link} 2>/dev/null || echo gone`), 'gone\n')
+  assert.doesNotMatch(host('nft list ruleset'), new RegExp(link))
+  await assert.rejects(engine.networks.inspect(name), { code: 'not-found' })
+})
+
+test('two networks of one container: each has its neighbours, one has the default route', async () => {
+  const [a, b] = [await network(), await network()]
+  const both = await on({ [a.name]: { Aliases: ['one'] }, [b.name]: { IPAMConfig: { IPv4Address: `${b.net}.77` }, MacAddress: '02:aa:bb:cc:dd:ee', GwPriority: 5 } })
+  const [left, right] = [await on({ [a.name]: {} }), await on({ [b.name]: {} })]
+  const seen = await settings(both.id)
+  assert.equal(seen.Networks[b.name]?.IPAddress, `${b.net}.77`)
+  assert.match(inSandbox(both.path, 'ip address show eth1'), new RegExp(`02:aa:bb:cc:dd:ee[^]*${b.net}\\.77/24`))
+  assert.match(inSandbox(both.path, 'ip route show default'), new RegExp(`^default via ${b.net}\\.1 dev eth1`))
+  assert.ok(succeedsIn(both.path, `busybox ping -c 1 -W 2 ${(await settings(left.id)).Networks[a.name]?.IPAddress}`))
+  assert.ok(succeedsIn(both.path, `busybox ping -c 1 -W 2 ${(await settings(right.id)).Networks[b.name]?.IPAddress}`))
+  assert.ok(!succeedsIn(left.path, `busybox ping -c 1 -W 1 ${(await settings(right.id)).Networks[b.name]?.IPAddress}`))
+})
+
+test('a running container comes and goes', async () => {
+  const { engine, events } = await world
+  const [a, b] = [await network(), await network()]
+  const { id, path } = await on({ [a.name]: {} })
+  const before = inSandbox(path, 'ip address; ip route')
+  await engine.networks.connect(b.name, id, { Aliases: ['x'], GwPriority: 1 })
+  assert.match(inSandbox(path, 'ip route show default'), new RegExp(`via ${b.net}\\.1 dev eth1`))
+  const hostsPath = (await engine.containers.inspect(id, { size: false })).HostsPath
+  const hosts = () => readFileSync(hostsPath, 'utf8')
+  assert.match(hosts(), new RegExp(`${a.net}\\.2\\t.*\\n${b.net}\\.2\\t`))
+  assert.deepEqual((await engine.networks.inspect(b.name)).Containers[id]?.IPv4Address, `${b.net}.2/24`)
+  await assert.rejects(engine.networks.connect(b.name, id, {}), { code: 'forbidden', message: /^endpoint with name .* already exists in network / })
+  await assert.rejects(engine.networks.remove(b.name), { code: 'forbidden', message: /has active endpoints \(name:".*" id:"[0-9a-f]{12}"\)$/ })
+  await engine.networks.disconnect(b.name, id, false)
+  assert.equal(inSandbox(path, 'ip address; ip route'), before)
+  assert.doesNotMatch(hosts(), new RegExp(b.net))
+  await engine.networks.remove(b.name)
+  assert.deepEqual((await events(id)).filter((event) => event.startsWith('network')), ['network connect', 'network connect', 'network disconnect'])
+})
+
+test('an internal network has no way out; a host does not speak for it', async () => {
+  const { options } = await world
+  const { net, name } = await network({ Internal: true })
+  const { path } = await on({ [name]: {} })
+  assert.equal(inSandbox(path, 'ip route show default'), '')
+  inSandbox(path, `ip route add default via ${net}.1`)
+  assert.ok(succeedsIn(path, `busybox ping -c 1 -W 2 ${net}.1`))
+  const other = await on({ bridge: {} })
+  const address = (await settings(other.id)).IPAddress
+  assert.ok(!succeedsIn(path, `busybox ping -c 1 -W 1 ${address}`))
+  assert.match(host(`nft list chain inet ${options.nftablesTable} forward`), /iifname vmap @internal/)
+})
+
+test('IPv6: own addresses, neighbours, no lies', async () => {
+  const { engine } = await world
+  const { name, id } = await network({ EnableIPv6: true })
+  const [a, b] = [await on({ [name]: {} }), await on({ [name]: {} })]
+  const view = (await engine.networks.inspect(name)).IPAM.Config ?? []
+  assert.match(view[1]?.Subnet ?? '', /^fd[0-9a-f]{2}:[0-9a-f]+:[0-9a-f]+:?[0-9a-f]*::\/64$/)
+  const address = (await settings(b.id)).Networks[name]?.GlobalIPv6Address ?? ''
+  assert.ok(address !== '')
+  assert.ok(succeedsIn(a.path, `busybox ping6 -c 1 -W 3 ${address}`))
+  assert.match(inSandbox(a.path, 'ip -6 route show default'), /^default via fd.*::1 dev eth0/)
+  // An address that it was not given gets no answer, and its neighbour's cannot be claimed.
+  inSandbox(a.path, `ip -6 address add ${address.replace(/::.*/, '::bad')}/64 dev eth0 nodad`)
+  assert.ok(!succeedsIn(a.path, `busybox ping6 -I ${address.replace(/::.*/, '::bad')} -c 1 -W 1 ${address}`))
+  assert.equal(host(`cat /proc/sys/net/ipv6/conf/br-${id.slice(0, 12)}/accept_ra`), '0\n')
+})
+
+test('IPv6 alone', async () => {
+  const { name } = await network({ EnableIPv4: false, EnableIPv6: true, IPAM: { Config: [{ Subnet: 'fdff:6::/64', Gateway: 'fdff:6::7' }] } })
+  const { path, id } = await on({ [name]: {} })
+  assert.equal(inSandbox(path, 'ip -4 address show eth0'), '')
+  assert.ok(succeedsIn(path, 'busybox ping6 -c 1 -W 3 fdff:6::7'))
+  assert.equal((await settings(id)).Networks[name]?.IPv6Gateway, 'fdff:6::7')
+})
+
+test('icc, mtu, names, ranges, sysctls', async () => {
+  const { name, net } = await network({ Options: { 'com.docker.network.bridge.enable_icc': 'false', 'com.docker.network.driver.mtu': '1333', 'com.docker.network.container_iface_prefix': 'lan' } })
+  const [a, b] = [await on({ [name]: { DriverOpts: { 'com.docker.network.endpoint.sysctls': 'net.ipv4.conf.IFNAME.log_martians=1' } } }), await on({ [name]: { DriverOpts: { 'com.docker.network.endpoint.ifname': 'special' } } })]
+  assert.match(inSandbox(a.path, 'ip link show lan0'), /mtu 1333/)
+  assert.equal(inSandbox(a.path, 'cat /proc/sys/net/ipv4/conf/lan0/log_martians'), '1\n')
+  assert.match(inSandbox(b.path, 'ip address show special'), new RegExp(`inet ${net}`))
+  assert.ok(!succeedsIn(a.path, `busybox ping -c 1 -W 1 ${(await settings(b.id)).Networks[name]?.IPAddress}`))
+  const ranged = await network()
+  await (await world).engine.networks.remove(ranged.name)
+  const again = await network({ IPAM: { Config: [{ Subnet: `${ranged.net}.0/24`, IPRange: `${ranged.net}.128/25`, Gateway: `${ranged.net}.254`, AuxiliaryAddresses: { router: `${ranged.net}.128` } }] } })
+  const c = await on({ [again.name]: {} })
+  assert.equal((await settings(c.id)).Networks[again.name]?.IPAddress, `${ranged.net}.129`)
+  assert.match(inSandbox(c.path, 'ip route show default'), new RegExp(`via ${ranged.net}\\.254`))
+})
+
+test('wrong requests say what Docker says, and leave nothing', async () => {
+  const { engine, options } = await world
+  const { name, net } = await network()
+  const before = host('ip -o link | wc -l; nft list ruleset')
+  const create = (request: Partial<CreateNetwork>) => engine.networks.create({ Name: 'wrong', ...request })
+  const config = (...Config: NonNullable<CreateNetwork['IPAM']>['Config'] & object[]) => ({ IPAM: { Config } })
+  for (const [request, message] of [
+    [{ Name: '' }, 'invalid name: name is empty'],
+    [{ Name: 'bridge' }, 'operation is not permitted on predefined bridge network '],
+    [{ Driver: 'foo' }, 'plugin "foo" not found'],
+    [{ Driver: 'host' }, 'only one instance of "host" network is allowed'],
+    [{ EnableIPv4: false }, 'IPv4 or IPv6 must be enabled'],
+    [config({ Subnet: '10.78.0.5/25' }), 'invalid network config:\ninvalid subnet 10.78.0.5/25: it should be 10.78.0.0/25'],
+    [config({ Subnet: 'nonsense' }), 'invalid network config:\ninvalid subnet nonsense: invalid CIDR block notation'],
+    [config({ Subnet: '10.78.0.0/24', Gateway: '10.79.0.1' }), "invalid network config:\ninvalid gateway 10.79.0.1: parent subnet 10.78.0.0/24 doesn't contain this address"],
+    [config({ Subnet: '10.78.0.0/24', IPRange: '10.79.0.0/25' }), "invalid network config:\ninvalid ip-range 10.79.0.0/25: parent subnet 10.78.0.0/24 doesn't contain ip-range"],
+    [config({ Subnet: `${net}.0/25` }), 'invalid pool request: Pool overlaps with other one on this address space'],
+    [config({ Subnet: options.bip?.replace(/\d+\/24/, '0/24') }), 'invalid pool request: Pool overlaps with other one on this address space'],
+    [{ Options: { 'com.docker.network.bridge.name': options.bridge } }, /networks have same bridge name$/],
+    [{ Options: { 'com.docker.network.bridge.name': 'lo' } }, 'network interface lo exists and is no bridge'],
+    [{ Options: { 'com.docker.network.bridge.enable_icc': 'abc' } }, 'failed to parse com.docker.network.bridge.enable_icc value: abc (strconv.ParseBool: parsing "abc": invalid syntax)'],
+    [{ Options: { 'com.docker.network.bridge.name': 'a;b' } }, 'invalid bridge name: "a;b"'],
+  ] as const) await assert.rejects(create(request), { message })
+  assert.equal(host('ip -o link | wc -l; nft list ruleset'), before)
+  await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: '10.1.1.1' } } }), { message: `invalid config for network ${name}: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.1.1.1` })
+  await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: `${net}.1` } } }), { message: 'failed to set up container networking: Address already in use' })
+  await assert.rejects(engine.networks.remove('bridge'), { message: 'bridge is a pre-defined network and cannot be removed' })
+})
+
+test('filters and prune', async () => {
+  const { engine } = await world
+  const { name } = await network({ Labels: { pruned: 'yes' } })
+  const names = async (...filters: [string, string[]][]) => (await engine.networks.list(new Map(filters))).map(({ Name }) => Name)
+  assert.deepEqual(await names(['label', ['pruned=yes']]), [name])
+  assert.deepEqual(await names(['type', ['builtin']]), ['none', 'host', 'bridge'])
+  assert.ok((await names(['dangling', ['true']])).includes(name))
+  const user = await on({ [name]: {} })
+  assert.ok(!(await names(['dangling', ['true']])).includes(name))
+  assert.deepEqual(await engine.networks.prune(new Map([['label', ['pruned']]])), { NetworksDeleted: null })
+  await engine.containers.remove(user.id, removal)
+  assert.deepEqual(await engine.networks.prune(new Map([['label', ['pruned']]])), { NetworksDeleted: [name] })
+})
+
+test('networks and places on them outlive the engine', async (t) => {
+  const own = await openTestEngine(t)
+  const { Id } = await own.engine.networks.create({ Name: 'kept', EnableIPv6: true, IPAM: { Config: [{ Subnet: '10.59.7.0/24' }] } })
+  const id = await own.start(['sleep', '1000'], { NetworkMode: 'kept' })
+  const path = (await own.engine.containers.inspect(id, { size: false })).NetworkSettings.SandboxKey
+  const before = (await own.engine.networks.inspect('kept')).Containers
+  await own.close()
+  // Somebody else has flushed everything meanwhile, and made a port that nobody knows.
+  host(`nft delete table inet ${own.options.nftablesTable}; nft delete table bridge ${own.options.nftablesTable}; ip link add stray type veth peer name stray2 && ip link set stray master br-${Id.slice(0, 12)}`)
+  const engine = await own.reopen()
+  assert.deepEqual((await engine.networks.inspect('kept')).Containers, before)
+  assert.ok(succeedsIn(path, 'busybox ping -c 1 -W 2 10.59.7.1'))
+  await until('the stray port is gone', () => host('ip link show stray 2>/dev/null || echo gone') === 'gone\n')
+  const next = await own.start(['sleep', '1000'], { NetworkMode: 'kept' })
+  assert.equal((await engine.containers.inspect(next, { size: false })).NetworkSettings.Networks['kept']?.IPAddress, '10.59.7.3')
+  assert.deepEqual(own.troubles, [])
+})
