@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { OperationId } from './routes.ts'
 import { ContainerChanges } from './schemas/archive.ts'
 import * as containers from './schemas/container-views.ts'
+import * as stats from './schemas/container-stats.ts'
 import { EventMessage } from './schemas/event.ts'
 import * as images from './schemas/image-views.ts'
 import { Network } from './schemas/network-views.ts'
@@ -16,6 +17,8 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   ContainerList: z.array(containers.ContainerSummary),
   ContainerCreate: containers.ContainerCreateResponse,
   ContainerInspect: containers.ContainerInspectResponse,
+  ContainerUpdate: containers.ContainerUpdateResponse,
+  ContainerStats: stats.ContainerStatsResponse,
   ContainerTop: containers.ContainerTopResponse,
   ContainerWait: containers.ContainerWaitResponse,
   ContainerPrune: containers.ContainerPruneResponse,

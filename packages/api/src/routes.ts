@@ -39,6 +39,8 @@ export const routes = {
   },
   ContainerInspect: { method: 'GET', path: '/containers/{name}/json', query: container.ContainerInspectQuery, status: 200 },
   ContainerTop: { method: 'GET', path: '/containers/{name}/top', query: container.ContainerTopQuery, status: 200 },
+  ContainerUpdate: { method: 'POST', path: '/containers/{name}/update', body: container.ContainerUpdateBody, status: 200 },
+  ContainerStats: { method: 'GET', path: '/containers/{name}/stats', query: container.ContainerStatsQuery, status: 200 },
   ContainerLogs: { method: 'GET', path: '/containers/{name}/logs', query: container.ContainerLogsQuery, status: 200 },
   ContainerResize: { method: 'POST', path: '/containers/{name}/resize', query: container.ResizeQuery, status: 200 },
   ContainerStart: { method: 'POST', path: '/containers/{name}/start', query: container.ContainerStartQuery, status: 204 },

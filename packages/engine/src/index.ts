@@ -1,6 +1,7 @@
 export { openEngine } from './engine.ts'
 export type * from './interface.ts'
 export type * from './types/container-config.ts'
+export type * from './types/container-stats.ts'
 export type * from './types/container-views.ts'
 export type * from './types/image-views.ts'
 export type * from './types/event.ts'

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
-import type { ContainerConfig, EndpointSettings, HostConfig } from './types/container-config.ts'
+import type { ContainerConfig, EndpointSettings, HostConfig, ResourceField } from './types/container-config.ts'
+import type { ContainerStats } from './types/container-stats.ts'
 import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
 import type { ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
 import type { EngineEvent } from './types/event.ts'
@@ -38,6 +39,9 @@ export interface CreateContainer {
   /** It is a build's: without the image's volumes, and with variables that are kept nowhere. */
   readonly buildStep?: { readonly secretEnvironment: readonly string[] } | undefined
 }
+
+/** What POST containers/{id}/update takes of a HostConfig: the resources and the restart policy. */
+export type UpdateContainer = Pick<HostConfig, ResourceField | 'RestartPolicy'>
 
 /** One chunk of a container's output. A terminal's output is all `stdout`. */
 export interface OutputChunk {
@@ -102,6 +106,10 @@ export interface Containers {
   /** Resolves at once with a promise of the result, so that headers can be sent before the wait. */
   wait(ref: string, condition: 'not-running' | 'next-exit' | 'removed', signal: AbortSignal): Promise<{ readonly result: Promise<WaitResult> }>
   remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean; readonly link: boolean }): Promise<void>
+  /** Changes limits and restart policy, live where it runs. */
+  update(ref: string, change: UpdateContainer): Promise<{ Warnings: string[] | null }>
+  /** Samples of what a container uses: one, or one each second until the signal. */
+  stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal: AbortSignal): Promise<AsyncIterable<ContainerStats>>
   top(ref: string, psArgs: string): Promise<ContainerTop>
   logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }>
   attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>

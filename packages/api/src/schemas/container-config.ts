@@ -45,7 +45,7 @@ const ThrottleDevice = z.object({ Path: text, Rate: integer })
 const throttle = z.array(ThrottleDevice).nullish()
 
 /** v1.51.yaml Resources, which HostConfig and containers/{id}/update share. */
-const resources = {
+export const resources = {
   CpuShares: integer,
   Memory: integer,
   NanoCpus: integer,
@@ -97,6 +97,8 @@ export const Mount = z.object({
   TmpfsOptions: z.object({ SizeBytes: integer, Mode: integer, Options: z.array(z.array(z.string())).nullish() }).nullish(),
 })
 
+export const RestartPolicy = z.object({ Name: text, MaximumRetryCount: integer })
+
 const PortMap = z.record(z.string(), z.array(z.object({ HostIp: text, HostPort: text })).nullable())
 
 /** How a container sits on its host (v1.51.yaml HostConfig). */
@@ -107,7 +109,7 @@ export const HostConfig = z.object({
   LogConfig: z.object({ Type: text, Config: textMap }).nullish(),
   NetworkMode: text,
   PortBindings: PortMap.nullish(),
-  RestartPolicy: z.object({ Name: text, MaximumRetryCount: integer }).nullish(),
+  RestartPolicy: RestartPolicy.nullish(),
   AutoRemove: flag,
   VolumeDriver: text,
   VolumesFrom: texts,

@@ -169,6 +169,9 @@ export const ContainerSummary = z.object({
 /** POST /containers/create */
 export const ContainerCreateResponse = z.object({ Id: z.string(), Warnings: z.array(z.string()) })
 
+/** POST /containers/{id}/update */
+export const ContainerUpdateResponse = z.object({ Warnings: nullableTexts })
+
 /** GET /containers/{id}/top */
 export const ContainerTopResponse = z.object({ Titles: z.array(z.string()), Processes: z.array(z.array(z.string())) })
 

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { ContainerConfig, EndpointSettings, HostConfig } from './container-config.ts'
+import { ContainerConfig, EndpointSettings, HostConfig, resources, RestartPolicy } from './container-config.ts'
 import { filters } from './filters.ts'
 import { bool, int, optionalWord, platform, time, word } from './parameters.ts'
 
@@ -14,6 +14,12 @@ export const ContainerCreateBody = ContainerConfig.extend({
   HostConfig: HostConfig.nullish(),
   NetworkingConfig: z.object({ EndpointsConfig: z.record(z.string(), EndpointSettings).nullish() }).nullish(),
 })
+
+/** POST /containers/{id}/update */
+export const ContainerUpdateBody = z.object({ ...resources, RestartPolicy: RestartPolicy.nullish() })
+
+/** GET /containers/{id}/stats */
+export const ContainerStatsQuery = z.object({ stream: bool(true), 'one-shot': bool() })
 
 /** GET /containers/{id}/json */
 export const ContainerInspectQuery = z.object({ size: bool() })
@@ -76,4 +82,5 @@ export const ContainerDeleteQuery = z.object({ v: bool(), force: bool(), link: b
 /** POST /…/prune */
 export const PruneQuery = z.object({ filters })
 
+export type ContainerUpdateBody = z.infer<typeof ContainerUpdateBody>
 export type ContainerCreateBody = z.infer<typeof ContainerCreateBody>

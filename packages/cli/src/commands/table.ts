@@ -42,16 +42,18 @@ const restart: Entry = { summary: 'Restart one or more containers', load: () => 
 const rm: Entry = { summary: 'Remove one or more containers', load: () => import('./rm.ts') }
 const rmi: Entry = { summary: 'Remove one or more images', load: () => import('./rmi.ts') }
 const start: Entry = { summary: 'Start one or more stopped containers', load: () => import('./start.ts') }
+const stats: Entry = { summary: 'Display a live stream of container(s) resource usage statistics', load: () => import('./stats.ts') }
 const stop: Entry = { summary: 'Stop one or more running containers', load: () => import('./stop.ts') }
 const tag: Entry = { summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', load: () => import('./tag.ts') }
 const top: Entry = { summary: 'Display the running processes of a container', load: () => import('./top.ts') }
 const unpause: Entry = { summary: 'Unpause all processes within one or more containers', load: () => import('./unpause.ts') }
+const update: Entry = { summary: 'Update configuration of one or more containers', load: () => import('./update.ts') }
 const wait: Entry = { summary: 'Block until one or more containers stop, then print their exit codes', load: () => import('./wait.ts') }
 
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
   run, exec, ps, logs, build, images, explain, version, info,
-  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stop, tag, top, unpause, wait,
+  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
 }
 
 /** Commands in the form `engine container ls`. */
@@ -67,7 +69,7 @@ export const groups: Readonly<Record<string, Group>> = {
       prune: { summary: 'Remove all stopped containers', load: () => import('./container-prune.ts') },
       rename, restart,
       rm: { ...rm, aliases: ['remove'] },
-      run, start, stop, top, unpause, wait,
+      run, start, stats, stop, top, unpause, update, wait,
     },
   },
   image: {

@@ -2,6 +2,8 @@ import { frameHeader, isAtLeast, MULTIPLEXED_STREAM, RAW_STREAM, RequestError } 
 import { serveAttachment } from '../attachment.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 import { createForVersion } from './create-for-version.ts'
+import { stats } from './stats.ts'
+import { updateForVersion } from './update-for-version.ts'
 
 type Conditions = 'not-running' | 'next-exit' | 'removed'
 
@@ -9,7 +11,7 @@ type Conditions = 'not-running' | 'next-exit' | 'removed'
 export const containers: Handlers<
   | 'ContainerList' | 'ContainerCreate' | 'ContainerInspect' | 'ContainerTop' | 'ContainerLogs' | 'ContainerResize' | 'ContainerStart'
   | 'ContainerStop' | 'ContainerRestart' | 'ContainerKill' | 'ContainerRename' | 'ContainerPause' | 'ContainerUnpause' | 'ContainerAttach'
-  | 'ContainerWait' | 'ContainerDelete' | 'ContainerPrune' | 'ContainerExplain'
+  | 'ContainerUpdate' | 'ContainerStats' | 'ContainerWait' | 'ContainerDelete' | 'ContainerPrune' | 'ContainerExplain'
 > = {
   async ContainerList({ engine, query }) {
     // A limit of 0 or less is none.
@@ -21,6 +23,9 @@ export const containers: Handlers<
 
   ContainerInspect: ({ engine, name, query, version }) =>
     engine.containers.inspect(name, { size: query.size }).then((view) => (isAtLeast(version, '1.45') ? view : withShortIdAlias(view))),
+
+  ContainerUpdate: ({ engine, name, body = {}, version }) => engine.containers.update(name, updateForVersion(version, body)),
+  ContainerStats: stats,
 
   ContainerTop: ({ engine, name, query }) => engine.containers.top(name, query.ps_args),
 

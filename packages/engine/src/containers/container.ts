@@ -40,7 +40,7 @@ export interface Sandbox {
 
 export const noSandbox: Sandbox = { id: '', key: '', endpoints: [] }
 
-/** What never changes after creation, the name, and the networks, as the database keeps it. */
+/** What is settled at creation, as the database keeps it; name, limits and networks can be changed later. */
 export interface ContainerRecord {
   readonly id: string
   name: string
@@ -51,7 +51,8 @@ export interface ContainerRecord {
   readonly path: string
   readonly args: readonly string[]
   readonly config: ContainerConfigView
-  readonly hostConfig: HostConfigView
+  /** Replaced as a whole by an update of limits or restart policy. */
+  hostConfig: HostConfigView
   readonly mounts: readonly ContainerMount[]
   /** By network name. */
   endpoints: Readonly<Record<string, EndpointRequest>>

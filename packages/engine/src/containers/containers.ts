@@ -16,6 +16,8 @@ import { resizeContainer } from './resize.ts'
 import { startContainer } from './start.ts'
 import { restartContainer, stopContainer } from './stop.ts'
 import { top } from './top.ts'
+import { containerStats } from './stats.ts'
+import { updateContainer } from './update.ts'
 import { waitContainer } from './wait.ts'
 
 /** The verbs of containers. */
@@ -33,6 +35,8 @@ export function containerVerbs(engine: EngineContext): Containers {
     rename: (ref, name) => renameContainer(engine, ref, name),
     wait: (ref, condition, signal) => waitContainer(engine, ref, condition, signal),
     remove: (ref, options) => removeContainerByRef(engine, ref, options),
+    update: (ref, change) => updateContainer(engine, ref, change),
+    stats: (ref, options, signal) => containerStats(engine, ref, options, signal),
     top: (ref, psArgs) => top(engine, ref, psArgs),
     logs: (ref, options, signal) => containerLogs(engine, ref, options, signal),
     attach: (ref, options) => attachContainer(engine, ref, options),

@@ -24,13 +24,26 @@ export function checkHostConfig(host: HostConfigView, config: NetworkedConfig, l
   checkIo(host, limits, warnings)
   if (host.OomScoreAdj < -1000 || host.OomScoreAdj > 1000) throw invalid(`Invalid value ${host.OomScoreAdj}, range for oom score adj is [-1000, 1000]`)
   if (host.ShmSize < 0) throw invalid('SHM size can not be less than 0')
-  if (host.PidsLimit !== null && host.PidsLimit > 0 && !limits.pids) {
-    warnings.push('Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.')
-    host.PidsLimit = null
-  }
+  checkPids(host, limits, warnings)
   for (const option of host.ExtraHosts ?? []) checkExtraHost(option)
   if (host.StorageOpt !== undefined) throw new EngineError('internal', "--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
   if (host.Isolation !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation (${host.Isolation}): linux only supports 'default'`)
+  return warnings
+}
+
+/**
+ * Docker's checks of a change to a container's resources and restart policy: those of creation, but what only makes sense beside
+ * another limit may be there from before.
+ * @returns warnings
+ * @throws EngineError invalid-argument
+ */
+export function checkUpdate(host: HostConfigView, limits: KernelLimits): string[] {
+  const warnings: string[] = []
+  checkPolicy(host)
+  checkMemory(host, limits, warnings, true)
+  checkCpu(host, limits, warnings)
+  checkIo(host, limits, warnings)
+  checkPids(host, limits, warnings)
   return warnings
 }
 
@@ -90,7 +103,13 @@ function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts
   if ((host.Links?.length ?? 0) > 0) throw new EngineError('not-implemented', 'links between containers (--link) are not supported yet')
 }
 
-function checkMemory(host: HostConfigView, limits: KernelLimits, warnings: string[]): void {
+function checkPids(host: HostConfigView, limits: KernelLimits, warnings: string[]): void {
+  if (host.PidsLimit === null || host.PidsLimit <= 0 || limits.pids) return
+  warnings.push('Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.')
+  host.PidsLimit = null
+}
+
+function checkMemory(host: HostConfigView, limits: KernelLimits, warnings: string[], update = false): void {
   if (host.Memory !== 0 && host.Memory < 6 * MiB) throw invalid('Minimum memory limit allowed is 6MB')
   if (host.Memory > 0 && !limits.memory) {
     warnings.push('Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.')
@@ -102,7 +121,7 @@ function checkMemory(host: HostConfigView, limits: KernelLimits, warnings: strin
     host.MemorySwap = -1
   }
   if (host.Memory > 0 && host.MemorySwap > 0 && host.MemorySwap < host.Memory) throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage')
-  if (host.Memory === 0 && host.MemorySwap > 0) throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage')
+  if (host.Memory === 0 && host.MemorySwap > 0 && !update) throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage')
   if (host.MemorySwappiness !== null) {
     if (host.MemorySwappiness < 0 || host.MemorySwappiness > 100) throw invalid(`Invalid value: ${host.MemorySwappiness}, valid memory swappiness range is 0-100`)
     if (!limits.swappiness) {

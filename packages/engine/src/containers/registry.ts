@@ -1,6 +1,7 @@
 import { EngineError } from '@engine/linux'
 import type { ContainersTable } from '../state/containers-table.ts'
 import { noSuchContainer, nameTaken } from './errors.ts'
+import type { HostConfigView } from '../types/container-config.ts'
 import type { Container } from './container.ts'
 
 /** All containers there are, by id and by name. Memory answers; every change goes to the database first. */
@@ -82,6 +83,12 @@ export class ContainerRegistry {
   /** Saves which networks it is to be on. */
   saveEndpoints(container: Container): void {
     this.#table.saveEndpoints(container)
+  }
+
+  /** Keeps what an update made of a container's HostConfig; inside the transaction that commits it. */
+  saveHostConfig(container: Container, host: HostConfigView): void {
+    this.#table.saveHostConfig(container.id, host)
+    container.record.hostConfig = host
   }
 
   /** @throws EngineError conflict when the name is taken */

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { z } from 'zod'
 import { letGoOn } from '../containers/pause.ts'
 import { finishRemoval, removeContainer } from '../containers/remove.ts'
+import { restoreLimits } from '../containers/update.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { transaction } from '../state/database.ts'
@@ -42,6 +43,8 @@ export async function settleIntents(engine: EngineContext): Promise<void> {
         continue
       } else if (operation === 'container pause') {
         await letGoOn(engine, subject)
+      } else if (operation === 'container update' && container !== undefined) {
+        restoreLimits(engine, container)
       } else if (operation === 'build step' && engine.containers.get(subject) !== undefined) {
         await removeContainer(engine, engine.containers.find(subject), { force: true, volumes: true })
       }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Container, type ContainerRecord, type Sandbox } from '../containers/container.ts'
 import type { ContainerState } from '../containers/state.ts'
+import type { HostConfigView } from '../types/container-config.ts'
 import type { Database, Statement } from './database.ts'
 
 const row = z.object({
@@ -36,6 +37,7 @@ export class ContainersTable {
   readonly #state: Statement
   readonly #endpoints: Statement<[string, string]>
   readonly #rename: Statement<[string, string]>
+  readonly #hostConfig: Statement<[string, string]>
   readonly #delete: Statement<[string]>
   readonly #all: Statement<[]>
 
@@ -48,6 +50,7 @@ export class ContainersTable {
         restart_count = ?, manually_stopped = ?, sandbox = ? WHERE id = ?`)
     this.#endpoints = db.prepare('UPDATE containers SET endpoints = ? WHERE id = ?')
     this.#rename = db.prepare('UPDATE containers SET name = ? WHERE id = ?')
+    this.#hostConfig = db.prepare('UPDATE containers SET host_config = ? WHERE id = ?')
     this.#delete = db.prepare('DELETE FROM containers WHERE id = ?')
     this.#all = db.prepare<[]>('SELECT * FROM containers ORDER BY created_ns').safeIntegers()
   }
@@ -77,6 +80,10 @@ export class ContainersTable {
   /** @throws SqliteError SQLITE_CONSTRAINT_UNIQUE when the name is taken */
   rename(id: string, name: string): void {
     this.#rename.run(name, id)
+  }
+
+  saveHostConfig(id: string, host: HostConfigView): void {
+    this.#hostConfig.run(JSON.stringify(host), id)
   }
 
   delete(id: string): void {

@@ -209,6 +209,11 @@ export interface HostConfigView {
   Init?: boolean
 }
 
+/** The fields of HostConfig that a running container's update may name and has an effect for (moby: Container.UpdateContainer). */
+export type ResourceField =
+  | 'BlkioWeight' | 'CpuShares' | 'NanoCpus' | 'CpuPeriod' | 'CpuQuota' | 'CpusetCpus' | 'CpusetMems' | 'CpuRealtimePeriod' | 'CpuRealtimeRuntime'
+  | 'Memory' | 'MemorySwap' | 'MemoryReservation' | 'PidsLimit'
+
 /** `HostConfig` as containers/create takes it. */
 export type HostConfig = Omit<Given<HostConfigView>, 'LogConfig' | 'RestartPolicy'> & {
   readonly LogConfig?: LogConfig | null | undefined

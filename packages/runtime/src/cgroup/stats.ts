@@ -36,6 +36,14 @@ export interface CgroupStats {
   }
 }
 
+/** Figures of a cgroup that is not there. */
+export const noStats = {
+  pids_stats: {},
+  blkio_stats: unifiedIo(undefined),
+  cpu_stats: { cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 }, throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 } },
+  memory_stats: {},
+} as const
+
 type BlkioField =
   | 'io_service_bytes_recursive'
   | 'io_serviced_recursive'

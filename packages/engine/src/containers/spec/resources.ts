@@ -5,11 +5,16 @@ import type { HostConfigView, ThrottleDevice } from '../../types/container-confi
 
 const cfsPeriod = 100_000
 
+/** HostConfig's limits and device rules as the OCI spec has them. @throws EngineError when a device of an I/O limit is none */
+export function resources(host: HostConfigView, devices: readonly OciDeviceRule[]): OciResources {
+  return { devices, ...limits(host) }
+}
+
 /**
  * HostConfig's limits as the OCI spec has them. Fields that were not given stay out, so that the cgroup keeps its defaults.
  * @throws EngineError when a device of an I/O limit is none
  */
-export function resources(host: HostConfigView, devices: readonly OciDeviceRule[]): OciResources {
+export function limits(host: HostConfigView): OciResources {
   const memory = given({
     limit: host.Memory || undefined,
     reservation: host.MemoryReservation || undefined,
@@ -35,7 +40,6 @@ export function resources(host: HostConfigView, devices: readonly OciDeviceRule[
     throttleWriteIOPSDevice: throttles(host.BlkioDeviceWriteIOps),
   })
   return {
-    devices,
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(blockIO === undefined ? {} : { blockIO }),
