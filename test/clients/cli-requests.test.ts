@@ -68,7 +68,7 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
           method: request.method ?? '',
           path: url.pathname.replace(/^\/v1\.\d+/, ''),
           query: normalise(url.searchParams),
-          body: text.startsWith('{') ? inOneOrder(saidByUpdate(url.pathname, JSON.parse(text))) : undefined,
+          body: text.startsWith('{') ? saidByUpdate(url.pathname, inOneOrder(JSON.parse(text))) : undefined,
         })
         response.setHeader('content-type', 'application/json')
         if (url.pathname.endsWith('/containers/create')) {
