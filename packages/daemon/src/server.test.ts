@@ -61,7 +61,8 @@ const wrong: readonly (readonly [method: string, path: string, headers: Readonly
   ['GET', '/plugins/a/b:c/json', {}, '', 404, 'plugin "a/b:c" not found'],
   ['GET', '/services', {}, '', 503, 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.'],
   ['POST', '/swarm/leave', {}, '', 503, 'This node is not part of a swarm'],
-  ['GET', '/containers/x/stats', {}, '', 501, 'GET /containers/{name}/stats is not supported by this version of engine'],
+  ['GET', '/containers/x/stats?one-shot=1', {}, '', 400, 'cannot have stream=true and one-shot=true'],
+  ['POST', '/plugins/pull', {}, '', 501, 'POST /plugins/pull is not supported by this version of engine'],
 ]
 
 describe('wrong requests', () => {
