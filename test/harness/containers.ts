@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { frames, type Client } from '@engine/api/client'
 import { busyboxTar } from './images.ts'
+import { patience } from './patience.ts'
 
 /** Imports busybox. */
 export async function importBusybox(client: Client, name = 'busybox', changes: readonly string[] = []): Promise<void> {
@@ -51,9 +52,9 @@ export async function execIn(client: Client, id: string, Cmd: readonly string[])
   return { code: (await client.request<{ ExitCode: number }>('GET', `/exec/${body.Id}/json`)).body.ExitCode, output }
 }
 
-/** Waits until something is so. @throws Error after ten seconds */
+/** Waits until something is so. @throws Error after twenty seconds, times patience */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 1000 * patience; i++) {
     if (await check()) return
     await sleep(20)
   }

@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patience } from './patience.ts'
 
 const prefix = 'engine-test-'
 export const dist = process.env['ENGINE_DIST'] ?? join(import.meta.dirname, '../../dist')
@@ -73,7 +74,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     child = spawn(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...environment } })
     closeSync(out)
     const started = child
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 300 * patience; i++) {
       if (await answers(names.socket)) return
       if (started.exitCode !== null || started.signalCode !== null) throw new Error(`engined ended with ${started.exitCode ?? started.signalCode}:\n${log()}`)
       await sleep(50)
@@ -117,7 +118,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
 
 /** Takes everything of a daemon's away: what runs, what is mounted, links, rules, cgroups, files; these last, since they say what the rest is called. */
 function clear(directory: string): void {
-  execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 })
+  execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 * patience })
   rmSync(directory, { recursive: true, force: true })
 }
 

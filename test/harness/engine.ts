@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { openEngine, teardown, type ContainerConfig, type Engine, type EngineEvent, type EngineOptions, type Filters, type HostConfig } from '@engine/engine'
 import { processStat } from '@engine/linux/process-stat'
 import { busyboxTar } from './images.ts'
+import { patience } from './patience.ts'
 
 /** An engine of a test's own, from the sources: no daemon, no HTTP. */
 export interface TestEngine {
@@ -182,9 +183,9 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** Waits until something is so. @throws Error after twenty seconds */
+/** Waits until something is so. @throws Error after twenty seconds, times patience */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 1000 * patience; i++) {
     if (await check()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

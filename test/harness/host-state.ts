@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestDaemon } from './daemon.ts'
+import { patience } from './patience.ts'
 
 /** What of a daemon is on the host, as the kernel and the disk have it; every list sorted. */
 export interface HostState {
@@ -146,7 +147,7 @@ async function answers(daemon: TestDaemon, db: Rows): Promise<string[]> {
 /** Waits until there are no discrepancies: files are deleted in the background, namespaces end a moment after their processes. @returns what is left after ten seconds */
 export async function settledDiscrepancies(daemon: TestDaemon): Promise<string[]> {
   let found: string[] = []
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 200 * patience; i++) {
     found = await discrepancies(daemon)
     if (found.length === 0) break
     await sleep(50)

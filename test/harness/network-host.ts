@@ -3,6 +3,7 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { CloneFlag } from '@engine/linux/clone-flags'
 import { Routing } from '@engine/linux/netlink'
 import { primeThreads, unshare } from '@engine/linux/unshare'
+import { patience } from './patience.ts'
 
 /**
  * Puts this test process into a network namespace of its own, which stands for a host: nothing that the test does there touches
@@ -78,7 +79,7 @@ export function namespacesOfThreads(): Set<string> {
 
 /** Waits until a condition holds; what the kernel does in its own time (ending a namespace) has no event. */
 export async function until(condition: () => boolean, milliseconds = 5000): Promise<void> {
-  const end = Date.now() + milliseconds
+  const end = Date.now() + milliseconds * patience
   while (!condition()) {
     if (Date.now() > end) throw new Error('waited in vain')
     await new Promise((resolve) => setTimeout(resolve, 10))

@@ -20,6 +20,8 @@ const groups = [
 const longOnly = process.argv.includes('--long-only')
 const full = longOnly || process.argv.includes('--full')
 const repeat = process.argv.includes('--repeat')
+/** How many times longer a test may take (test/harness/patience.ts). */
+const patience = Number(process.env['ENGINE_TEST_PATIENCE'] ?? 1)
 const chosen = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 
 await program(async () => {
@@ -47,7 +49,7 @@ async function runFiles(files, concurrency) {
   const report = join(directory, 'failed')
   try {
     const reporters = ['--test-reporter=dot', '--test-reporter-destination=stdout', `--test-reporter=${join(root, 'packages/setup/src/steps/failed-files.mjs')}`, `--test-reporter-destination=${report}`]
-    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, '--test-timeout=180000', ...files], {
+    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, `--test-timeout=${180_000 * patience}`, ...files], {
       cwd: root,
       env: { ...process.env, ENGINE_DIST: dist },
     })
