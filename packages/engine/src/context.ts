@@ -2,6 +2,7 @@ import type { FileWorkers, OverlayStore, Platform, RunConfig } from '@engine/ima
 import type { ShimClient } from '@engine/runtime'
 import type { ContainerRegistry } from './containers/registry.ts'
 import type { Events } from './events/events.ts'
+import type { HealthTable } from './state/health-table.ts'
 import type { ExecRegistry } from './execs/registry.ts'
 import type { EngineOptions } from './interface.ts'
 import type { Ledger } from './ledger/ledger.ts'
@@ -66,6 +67,7 @@ export interface EngineContext {
   readonly intents: Intents
   readonly containers: ContainerRegistry
   readonly execs: ExecRegistry
+  readonly health: HealthTable
   readonly events: Events
   readonly ledger: Ledger
   readonly shim: ShimClient

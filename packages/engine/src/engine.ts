@@ -28,6 +28,7 @@ import { followShim } from './shim-events.ts'
 import { shutDown } from './shutdown.ts'
 import { ContainersTable } from './state/containers-table.ts'
 import { openDatabase } from './state/database.ts'
+import { HealthTable } from './state/health-table.ts'
 import { Intents } from './state/intents.ts'
 import { migrations } from './state/migrations/index.ts'
 import { setting } from './state/settings.ts'
@@ -86,6 +87,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
+    health: new HealthTable(db),
     closing: closing.signal,
   }
   followShim(context)

@@ -1,4 +1,5 @@
 import type { EndpointLease } from '@engine/network'
+import type { Health } from '../health/health.ts'
 import type { ContainerConfigView, EndpointIpamConfig, HostConfigView } from '../types/container-config.ts'
 import type { ContainerMount } from './mount-parse.ts'
 import { Mutex } from './mutex.ts'
@@ -92,6 +93,10 @@ export class Container {
   policyCancelled = false
   /** Variables of a build step that are secret: in no row and no answer. */
   secretEnvironment: readonly string[] = []
+  /** What health checks have found; undefined for one that was never checked. */
+  health: Health | undefined
+  /** Ends the checking of its health. */
+  healthWatch: AbortController | undefined
   /** The cgroup reported a kill for want of memory during this run. */
   oomReported = false
 

@@ -8,6 +8,7 @@ import { defaultMaskedPaths, defaultReadonlyPaths } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import type { CreateContainer } from '../interface.ts'
+import { checkHealthConfig } from '../health/health.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
@@ -40,6 +41,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     readonlyPaths: defaultReadonlyPaths,
   })
   const warnings = checkHostConfig(host, request.config, kernelLimits())
+  checkHealthConfig(request.config.Healthcheck)
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   checkLogging(host.LogConfig)
   resolveContainerModes(engine, host)
@@ -51,7 +53,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   const merged = mergeConfig(ownHostname(request.config, host), image.config, id)
   // What a step writes where the image has a volume belongs to the layer, as with BuildKit.
   const config = request.buildStep === undefined ? merged : { ...merged, Volumes: null }
-  warnings.push(...ignoredFields(host, config, security), ...rlimitWarnings(engine.options, host))
+  warnings.push(...ignoredFields(host, security), ...rlimitWarnings(engine.options, host))
   const { path, args } = commandLine(config)
   const at = now()
   const record: ContainerRecord = {

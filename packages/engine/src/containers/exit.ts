@@ -4,6 +4,7 @@ import { removeSandbox } from '@engine/network'
 import { removeCgroup, type ExitStatus } from '@engine/runtime'
 import { parseRfc3339, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
+import { stopHealth } from '../health/monitor.ts'
 import { causedByEngine, withContainer } from '../ledger/cause.ts'
 import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
@@ -11,7 +12,8 @@ import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { removeRunDirectory } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { scheduleRestart } from './restart-timer.ts'
-import { drainPatience, within } from './signal.ts'
+import { drainPatience } from './signal.ts'
+import { within } from '../within.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { hasProcess, transition } from './state.ts'
 
@@ -48,6 +50,7 @@ function record(engine: EngineContext, container: Container, status: ExitStatus)
     state.restartCount++
     container.restartDelay = delay
   }
+  stopHealth(engine, container)
   container.sandbox = noSandbox
   // What is undone next cannot be looked at again: the end is on the disk before.
   engine.containers.saveState(container)

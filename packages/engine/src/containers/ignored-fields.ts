@@ -1,11 +1,9 @@
-import type { ContainerConfigView, HostConfigView } from '../types/container-config.ts'
+import type { HostConfigView } from '../types/container-config.ts'
 import type { SecurityOptions } from './spec/security-options.ts'
 
 /** Warnings for settings that are kept and shown but have no effect. */
-export function ignoredFields(host: HostConfigView, config: ContainerConfigView, security: SecurityOptions): string[] {
+export function ignoredFields(host: HostConfigView, security: SecurityOptions): string[] {
   const warnings: string[] = []
-  const test = config.Healthcheck?.Test?.[0]
-  if (test !== undefined && test !== 'NONE') warnings.push('Health checks are not run by this version: the health check is kept in the configuration and has no effect.')
   if (security.apparmor !== undefined && security.apparmor !== 'unconfined') {
     warnings.push(`AppArmor profiles are not applied by this version: the profile ${security.apparmor} has no effect.`)
   }

@@ -1,5 +1,6 @@
+import type { Health } from '../health/health.ts'
 import type { EngineContext } from '../context.ts'
-import type { ContainerInspect, ContainerStateView } from '../types/container-views.ts'
+import type { ContainerInspect, ContainerStateView, HealthView } from '../types/container-views.ts'
 import { isContainerMode } from './host-config-check.ts'
 import type { Container } from './container.ts'
 import { networkSettings } from './network-view.ts'
@@ -22,7 +23,7 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
     Created: record.createdAt,
     Path: record.path,
     Args: record.args,
-    State: stateView(container.state),
+    State: stateView(container.state, container.health),
     Image: record.imageId,
     ResolvConfPath: started ? files.resolvConf : '',
     HostnamePath: started ? files.hostname : '',
@@ -45,7 +46,7 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
   }
 }
 
-export function stateView(state: ContainerState): ContainerStateView {
+export function stateView(state: ContainerState, health?: Health): ContainerStateView {
   return {
     Status: state.status,
     Running: isRunning(state),
@@ -58,7 +59,12 @@ export function stateView(state: ContainerState): ContainerStateView {
     Error: state.error,
     StartedAt: state.startedAt,
     FinishedAt: state.finishedAt,
+    ...(health === undefined ? {} : { Health: healthView(health) }),
   }
+}
+
+function healthView({ status, failingStreak, log }: Health): HealthView {
+  return { Status: status, FailingStreak: failingStreak, Log: log.map(({ start, end, exitCode, output }) => ({ Start: start, End: end, ExitCode: exitCode, Output: output })) }
 }
 
 function graphDriver(engine: EngineContext, container: Container): ContainerInspect['GraphDriver'] {

@@ -68,7 +68,7 @@ export function containerFilter(filters: Filters, around: FilterSurroundings): C
       return (
         any(values('status'), values('status'), (value) => value === state.status) &&
         any(exited, exited, (code) => code === state.exitCode && !isRunning(state) && state.status !== 'created') &&
-        any(values('health'), values('health'), (value) => value === 'none') &&
+        any(values('health'), values('health'), (value) => value === (container.health?.status ?? 'none')) &&
         any(isTask, isTask, (value) => !value) &&
         any(values('isolation'), values('isolation'), (value) => value === record.hostConfig.Isolation) &&
         any(before, before, (created) => record.createdNs < created) &&

@@ -44,7 +44,7 @@ function summary(engine: EngineContext, container: Container, at: bigint): Conta
     Ports: ports(container),
     Labels: record.config.Labels,
     State: state.status,
-    Status: statusText(state, at),
+    Status: statusText(state, at, container.health?.status),
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
     NetworkSettings: { Networks: networkEndpoints(engine, container) },
     Mounts: record.mounts.map(({ point }) => point),

@@ -1,6 +1,7 @@
 import { EngineError } from '@engine/linux'
 import { freeze } from '@engine/runtime'
 import type { EngineContext } from '../context.ts'
+import { stopHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { notRunning } from './errors.ts'
@@ -18,6 +19,7 @@ export async function pauseContainer(engine: EngineContext, ref: string): Promis
       if (state.status === 'restarting') throw new EngineError('conflict', `Container ${container.id} is restarting, wait until the container is running`)
       await freeze(cgroupPath(engine.options, container))
       transition(container.id, state, 'paused')
+      stopHealth(engine, container)
       engine.containers.saveState(container)
       engine.events.publish('container', 'pause', container.id, container.attributes())
     }),

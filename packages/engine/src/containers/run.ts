@@ -4,6 +4,7 @@ import { openRoot } from '@engine/linux/paths'
 import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
+import { startHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
 import type { ContainerPaths } from '../paths.ts'
 import { transaction } from '../state/database.ts'
@@ -64,6 +65,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   publishNetwork(engine, container, 'connect', sandbox)
   engine.events.publish('container', 'start', container.id, container.attributes())
   container.wake('started')
+  startHealth(engine, container)
 }
 
 /** When the container's program was executed: its process may have ended before its start is known here. */

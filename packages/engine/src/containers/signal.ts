@@ -1,14 +1,14 @@
-import { closeSync } from 'node:fs'
-import { EngineError, Errno, failedWith } from '@engine/linux'
-import { pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
-import { processStat } from '@engine/linux/process-stat'
+import { EngineError } from '@engine/linux'
 import { thaw } from '@engine/runtime'
 import type { EngineContext } from '../context.ts'
+import { watchHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
+import { within } from '../within.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import type { Container } from './container.ts'
 import { notRunning } from './errors.ts'
 import { cancelRestart } from './pending-restart.ts'
+import { signalProcess } from './signal-process.ts'
 import { signalNumber } from './signals.ts'
 import { hasProcess, isRunning, transition } from './state.ts'
 
@@ -41,31 +41,15 @@ export async function signalContainer(engine: EngineContext, container: Containe
   )
 }
 
-/** By pidfd, and only to the very process: its number may be another's by now. */
 function send(container: Container, signal: number): void {
-  const { pid, startTime } = container.state
-  let pidfd: number
-  try {
-    pidfd = pidfdOpen(pid)
-  } catch (error) {
-    if (failedWith(error, Errno.ESRCH)) throw notRunning(container.id)
-    throw error
-  }
-  try {
-    if (processStat(pid)?.startTime !== startTime) throw notRunning(container.id)
-    pidfdSendSignal(pidfd, signal)
-  } catch (error) {
-    if (failedWith(error, Errno.ESRCH)) throw notRunning(container.id)
-    throw error
-  } finally {
-    closeSync(pidfd)
-  }
+  if (!signalProcess(container.state, signal)) throw notRunning(container.id)
 }
 
 /** Lets a paused container go on. */
 export function resume(engine: EngineContext, container: Container): void {
   thaw(cgroupPath(engine.options, container))
   transition(container.id, container.state, 'running')
+  watchHealth(engine, container)
   engine.containers.saveState(container)
   engine.events.publish('container', 'unpause', container.id, container.attributes())
 }
@@ -98,19 +82,4 @@ export function whenStopped(container: Container): Promise<void> {
   return new Promise((resolve) => {
     container.waiters.add({ condition: 'stopped', resolve: () => resolve() })
   })
-}
-
-/** Whether a promise resolves within so many milliseconds; a negative number waits for ever. */
-export async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  if (milliseconds < 0) {
-    await promise
-    return true
-  }
-  const timeout = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => timeout.resolve(false), Math.min(milliseconds, 2_147_483_647))
-  try {
-    return await Promise.race([promise.then(() => true), timeout.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,4 +1,5 @@
 import { parseRfc3339 } from '../clock.ts'
+import type { Health } from '../health/health.ts'
 import type { ContainerState } from './state.ts'
 
 const minute = 60
@@ -23,11 +24,11 @@ export function humanDuration(seconds: number): string {
 }
 
 /** `Status` of containers/json, which clients print as it is: `Up 3 minutes (Paused)`, `Exited (0) 2 hours ago`. */
-export function statusText(state: ContainerState, now: bigint): string {
+export function statusText(state: ContainerState, now: bigint, health?: Health['status']): string {
   const since = (time: string): string => humanDuration(Math.max(0, Number((now - parseRfc3339(time)) / 1_000_000_000n)))
   switch (state.status) {
     case 'running':
-      return `Up ${since(state.startedAt)}`
+      return `Up ${since(state.startedAt)}${health === undefined ? '' : ` (${health === 'starting' ? 'health: starting' : health})`}`
     case 'paused':
       return `Up ${since(state.startedAt)} (Paused)`
     case 'restarting':

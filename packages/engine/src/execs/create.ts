@@ -10,7 +10,7 @@ import type { CreateExec } from '../interface.ts'
 import { parseDetachKeys } from '../logs/index.ts'
 
 /** Notes a process to be run in a running container. @throws EngineError conflict when it is not running or paused, invalid-argument */
-export async function createExec(engine: EngineContext, ref: string, request: CreateExec): Promise<{ Id: string }> {
+export async function createExec(engine: EngineContext, ref: string, request: CreateExec, options: { readonly transient: boolean } = { transient: false }): Promise<{ Id: string }> {
   const container = engine.containers.find(ref)
   if (request.Cmd.length === 0) throw new EngineError('invalid-argument', 'No exec command specified')
   refuseUnlessRunning(container, ref)
@@ -20,7 +20,7 @@ export async function createExec(engine: EngineContext, ref: string, request: Cr
     throw new EngineError('invalid-argument', `Invalid escape keys (${request.DetachKeys}) provided`, { cause })
   }
   execUser(container, request)
-  const exec = engine.execs.create(randomBytes(32).toString('hex'), container.id, request)
+  const exec = engine.execs.create(randomBytes(32).toString('hex'), container.id, request, options.transient)
   engine.events.publish('container', `exec_create: ${execAction(request)}`, container.id, container.attributes({ execID: exec.id }))
   return { Id: exec.id }
 }

@@ -8,6 +8,8 @@ export interface Exec {
   readonly id: string
   readonly container: string
   readonly config: CreateExec
+  /** In memory only, until it has ended: a health check's. What is found running of it after a crash is ended. */
+  readonly transient: boolean
   status: 'created' | 'running' | 'exited'
   /** Host pid; 0 unless it is running. */
   pid: number
@@ -28,7 +30,7 @@ const row = z.object({
   exit_code: z.number().nullable(),
 })
 
-/** Ended execs that are remembered of one container: a health check makes one every few seconds. */
+/** Ended execs that are remembered of one container: some clients make one every few seconds. */
 const remembered = 64
 
 /** All execs of all containers. They go with their container. */
@@ -44,15 +46,15 @@ export class ExecRegistry {
     this.#delete = db.prepare('DELETE FROM execs WHERE id = ?')
     for (const raw of db.prepare('SELECT * FROM execs').all()) {
       const { id, container_id, config, status, pid, start_time, exit_code } = row.parse(raw)
-      const exec: Exec = { id, container: container_id, config: JSON.parse(config) as CreateExec, status, pid, startTime: start_time, exitCode: exit_code, ended: Promise.withResolvers() }
+      const exec: Exec = { id, container: container_id, config: JSON.parse(config) as CreateExec, transient: false, status, pid, startTime: start_time, exitCode: exit_code, ended: Promise.withResolvers() }
       if (status === 'exited') exec.ended.resolve()
       this.#byId.set(id, exec)
     }
   }
 
-  create(id: string, container: string, config: CreateExec): Exec {
-    const exec: Exec = { id, container, config, status: 'created', pid: 0, startTime: '', exitCode: null, ended: Promise.withResolvers() }
-    this.#insert.run(id, container, JSON.stringify(config), exec.status)
+  create(id: string, container: string, config: CreateExec, transient = false): Exec {
+    const exec: Exec = { id, container, config, transient, status: 'created', pid: 0, startTime: '', exitCode: null, ended: Promise.withResolvers() }
+    if (!transient) this.#insert.run(id, container, JSON.stringify(config), exec.status)
     this.#byId.set(id, exec)
     this.#forgetOld(container)
     return exec
@@ -70,11 +72,17 @@ export class ExecRegistry {
   }
 
   save(exec: Exec): void {
-    this.#update.run(exec.status, exec.pid, exec.startTime, exec.exitCode, exec.id)
+    if (!exec.transient) this.#update.run(exec.status, exec.pid, exec.startTime, exec.exitCode, exec.id)
   }
 
   ofContainer(container: string): Exec[] {
     return [...this.#byId.values()].filter((exec) => exec.container === container)
+  }
+
+  /** Forgets an exec that has ended. */
+  forget(exec: Exec): void {
+    if (!exec.transient) this.#delete.run(exec.id)
+    this.#byId.delete(exec.id)
   }
 
   /** Forgets a container's execs; the database does it with the container. */
@@ -84,9 +92,6 @@ export class ExecRegistry {
 
   #forgetOld(container: string): void {
     const ended = this.ofContainer(container).filter(({ status }) => status === 'exited')
-    for (const exec of ended.slice(0, Math.max(0, ended.length - remembered))) {
-      this.#delete.run(exec.id)
-      this.#byId.delete(exec.id)
-    }
+    for (const exec of ended.slice(0, Math.max(0, ended.length - remembered))) this.forget(exec)
   }
 }

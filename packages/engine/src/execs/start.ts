@@ -28,7 +28,25 @@ type StartOptions = Parameters<Execs['start']>[1]
  * @throws EngineError conflict when it has run already, or the container is not running; invalid-argument, detached, when it cannot be executed
  */
 export async function startExec(engine: EngineContext, id: string, options: StartOptions): Promise<Attachment | undefined> {
-  const exec = engine.execs.find(id)
+  try {
+    return await beginExec(engine, engine.execs.find(id), options)
+  } catch (failed) {
+    if (options.detach || !(failed instanceof ExecFailed)) throw failed
+    return { tty: options.tty, output: said(failed.message), detach: () => undefined }
+  }
+}
+
+/** A process that could not be executed: its exit status is recorded, and the message says why. */
+export class ExecFailed extends EngineError {
+  constructor(message: string, cause: unknown) {
+    super('invalid-argument', message, { cause })
+    this.name = 'ExecFailed'
+  }
+}
+
+/** As {@link startExec}, for one that takes every failure as an error. @throws ExecFailed when it cannot be executed */
+export async function beginExec(engine: EngineContext, exec: Exec, options: StartOptions): Promise<Attachment | undefined> {
+  const { id } = exec
   const container = engine.containers.get(exec.container)
   if (container === undefined) throw noSuchContainer(exec.container)
   refuseUnlessRunning(container, container.id)
@@ -37,15 +55,15 @@ export async function startExec(engine: EngineContext, id: string, options: Star
   engine.events.publish('container', `exec_start: ${execAction(exec.config)}`, container.id, container.attributes({ execID: id }))
   const attachment = options.detach ? undefined : attachExec(engine, container, exec, options)
   try {
-    await withContainer(container.id, () => launch(engine, container, exec, options), id)
+    if (exec.transient) await launch(engine, container, exec, options)
+    else await withContainer(container.id, () => launch(engine, container, exec, options), id)
     return attachment
   } catch (failed) {
     attachment?.detach()
     const { text, exitCode } = failure(failed)
-    if (failed instanceof BirthError) engine.ledger.add(container.id, birthRecords(failed), id)
+    if (failed instanceof BirthError && !exec.transient) engine.ledger.add(container.id, birthRecords(failed), id)
     ended(engine, exec, exitCode)
-    if (options.detach) throw new EngineError('invalid-argument', text, { cause: failed })
-    return { tty: options.tty, output: said(text), detach: () => undefined }
+    throw new ExecFailed(text, failed)
   }
 }
 
@@ -60,7 +78,7 @@ async function launch(engine: EngineContext, container: Container, exec: Exec, o
     exec.pid = started.pid
     exec.startTime = started.startTime
     engine.execs.save(exec)
-    engine.ledger.add(container.id, started.records, exec.id)
+    if (!exec.transient) engine.ledger.add(container.id, started.records, exec.id)
   } catch (error) {
     discardOutput(engine, exec)
     throw error

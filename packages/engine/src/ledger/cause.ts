@@ -29,6 +29,11 @@ export function causedByEngine<T>(reason: string, work: () => T): T {
   return causedBy({ request: reason, id: `${reason.replaceAll(' ', '-')}-${++counter}` }, work)
 }
 
+/** Like {@link causedByEngine}, for what nobody asks after: what it does to the kernel stands in no ledger. */
+export function unrecorded<T>(reason: string, work: () => T): T {
+  return current.run({ cause: { request: reason, id: '' } }, work)
+}
+
 /** Runs `work` for a container: what it does to the kernel stands in that container's ledger. */
 export function withContainer<T>(container: string, work: () => T, exec?: string): T {
   const cause = current.getStore()?.cause ?? unasked

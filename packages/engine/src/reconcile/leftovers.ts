@@ -29,6 +29,14 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
   for (const id of namesIn(paths.runContainers).filter((name) => !running.has(name))) {
     await step('a directory', id, () => removeRunDirectory(paths.container(id)))
   }
+  // A running container's execs that nobody remembers: health checks of before.
+  for (const id of running) {
+    for (const exec of [...namesIn(join(paths.container(id).directory, 'exec')), ...namesIn(join(paths.container(id).run, 'exec'))]) {
+      if (engine.execs.get(exec) !== undefined) continue
+      const { directory, run } = paths.container(id).exec(exec)
+      await step('a directory', directory, () => [directory, run].forEach((path) => rmSync(path, { recursive: true, force: true })))
+    }
+  }
   const keys = new Set(containers.filter(({ id }) => running.has(id)).map(({ sandbox }) => sandbox.key))
   for (const name of listSandboxes(paths.sandboxes)) {
     const key = join(paths.sandboxes, name)

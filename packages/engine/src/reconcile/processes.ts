@@ -11,6 +11,7 @@ import { openLog } from '../containers/open-log.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { execExited } from '../execs/start.ts'
+import { watchHealth } from '../health/monitor.ts'
 import type { Exec } from '../execs/registry.ts'
 
 /** What the shim has of a container (or exec), when it is the process that the database means. */
@@ -68,6 +69,7 @@ async function takeUp(engine: EngineContext, container: Container, known: Known,
     engine.containers.saveState(container)
   }
   engine.pump.notify(id)
+  if (openLogs && state.status === 'running') watchHealth(engine, container)
 }
 
 async function takeUpExec(engine: EngineContext, exec: Exec, known: Known, openLogs: boolean): Promise<void> {

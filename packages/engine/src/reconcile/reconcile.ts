@@ -19,6 +19,10 @@ export async function reconcile(engine: EngineContext): Promise<void> {
       if (!hasProcess(container.state)) continue
       for (const endpoint of container.sandbox.endpoints) engine.networks.adopt(endpoint)
     }
+    for (const [id, health] of engine.health.all()) {
+      const container = engine.containers.get(id)
+      if (container !== undefined) container.health = health
+    }
     await reconcileProcesses(engine, await engine.shim.list(), { openLogs: true })
     await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))
     await settleIntents(engine)
