@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { EngineError } from '@engine/linux'
-import type { EngineOptions } from '@engine/engine'
+import { checkLogging, type EngineOptions } from '@engine/engine'
 import { checkUlimit, isAnyAddress, parseListenHost, parseSize, type Host } from './config-values.ts'
 import type { CommandLine } from './flags.ts'
 import { fixedOptions, inertOptions, options, unsupportedOptions } from './options.ts'
@@ -38,6 +38,8 @@ const Config = z.strictObject({
   'default-shm-size': size.default('64M'),
   'default-ulimits': z.record(z.string(), z.object({ Name: z.string(), Soft: z.number().int(), Hard: z.number().int() })).default({}),
   labels: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).default([]),
+  'log-driver': z.string().min(1).default('json-file'),
+  'log-opts': z.record(z.string(), z.string('must be a text, as in "max-file": "3"')).default({}),
   'live-restore': z.boolean().default(true),
   'shutdown-timeout': z.number().int().min(-1).default(15),
   ledger: z.boolean().default(true),
@@ -121,6 +123,7 @@ function unsupported(key: string, why: string): EngineError {
 function check(config: z.infer<typeof Config>, warnings: string[]): DaemonConfig {
   const listen = config.hosts.map((host) => named('hosts', () => parseListenHost(host)))
   for (const ulimit of Object.values(config['default-ulimits'])) named('default-ulimits', () => checkUlimit(ulimit))
+  named('log-opts', () => checkLogging({ Type: config['log-driver'], Config: config['log-opts'] }))
   named('default-shm-size', () => shmSize(config['default-shm-size']))
   const verify = config.tlsverify
   const tls = verify || config.tls === true
@@ -175,6 +178,7 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     defaultShmSize: shmSize(config['default-shm-size']),
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
+    logDefault: { Type: config['log-driver'], Config: config['log-opts'] },
     shutdownTimeout: config['shutdown-timeout'],
     shimProgram: config['shim-program'] ?? shimProgram(program),
     nodeBinary: config['node-binary'] ?? process.execPath,

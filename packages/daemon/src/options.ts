@@ -33,6 +33,8 @@ export const options: readonly Option[] = [
   { key: 'default-shm-size', kind: 'text', help: 'size of /dev/shm, 64M' },
   { key: 'default-ulimits', flag: 'default-ulimit', kind: 'list', help: 'limits for containers: nofile=1024:2048' },
   { key: 'labels', flag: 'label', kind: 'list', help: 'labels of the daemon: key=value' },
+  { key: 'log-driver', kind: 'text', help: 'how the output of containers is kept: json-file, local, journald, syslog or none' },
+  { key: 'log-opts', flag: 'log-opt', kind: 'list', help: 'options of that driver: max-size=10m' },
   { key: 'ledger', kind: 'switch', help: 'record kernel actions, for `engine explain`' },
   { key: 'live-restore', kind: 'switch', help: 'leave containers running when the daemon ends' },
   { key: 'shutdown-timeout', kind: 'number', help: "seconds that containers have to stop at the host's shutdown" },
@@ -56,7 +58,6 @@ export const options: readonly Option[] = [
  */
 export const fixedOptions: Readonly<Record<string, unknown>> = {
   'storage-driver': 'overlay2',
-  'log-driver': 'json-file',
   'firewall-backend': 'nftables',
   'default-runtime': 'runc',
   'default-cgroupns-mode': 'private',
@@ -96,6 +97,6 @@ export const inertOptions: ReadonlySet<string> = new Set([
 export const unsupportedOptions: ReadonlySet<string> = new Set([
   'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'cdi-spec-dirs', 'default-gateway', 'default-gateway-v6',
   'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
-  'init-path', 'ip', 'ip-forward-no-drop', 'log-opts', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
+  'init-path', 'ip', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
   'resolv-conf', 'runtimes', 'seccomp-profile',
 ])

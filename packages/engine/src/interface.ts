@@ -323,6 +323,8 @@ export interface EngineOptions {
   readonly defaultShmSize: number
   readonly defaultUlimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[]
   readonly labels: readonly string[]
+  /** The log driver of containers that name none, and its options; json-file without it. */
+  readonly logDefault?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> } | undefined
   /** Seconds a container has to stop at a host's shutdown. */
   readonly shutdownTimeout: number
   /** Path of the program engine-shim (bundled) and of the Node binary that runs it. */

@@ -76,6 +76,8 @@ export class ContainerPaths {
   readonly hostname: string
   readonly resolvConf: string
   readonly log: string
+  /** The log's file where the driver is not json-file. */
+  readonly localLog: string
   /** A tmpfs for /dev/shm, when others may join the IPC namespace. */
   readonly shm: string
   /** Directories of volumes' subpaths, bound here by descriptor. */
@@ -88,6 +90,7 @@ export class ContainerPaths {
     this.hostname = join(directory, 'hostname')
     this.resolvConf = join(directory, 'resolv.conf')
     this.log = join(directory, `${id}-json.log`)
+    this.localLog = join(directory, 'container.log')
     this.shm = join(run, 'shm')
     this.subpaths = join(run, 'subpaths')
   }

@@ -7,6 +7,7 @@ import type { Attachment, LogOptions } from '../interface.ts'
 import { attach, parseDetachKeys, readLogs, type InputEnd, type Subscription } from '../logs/index.ts'
 import type { OutputChunk } from '../interface.ts'
 import type { Container } from './container.ts'
+import { readableLog } from './open-log.ts'
 import { whenStopped } from './signal.ts'
 import { hasProcess, isRunning } from './state.ts'
 
@@ -71,7 +72,7 @@ function endWhenNeverStarted(container: Container, subscription: Subscription): 
 /** What the container has written so far. Later output is the subscription's, so that nothing comes twice. */
 function pastOutput(engine: EngineContext, container: Container): AsyncIterable<OutputChunk> {
   const options: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false, until: now() }
-  return readLogs({ ...readable(engine, container), ended: Promise.resolve() }, options, new AbortController().signal)
+  return readLogs({ ...readableLog(container, engine.paths.container(container.id)), ended: Promise.resolve() }, options, new AbortController().signal)
 }
 
 /** Waits until there is a process. @returns false when the container was removed instead */
@@ -90,17 +91,10 @@ async function inputOf(engine: EngineContext, container: Container): Promise<Inp
   return { fifo: openWriteEnd(join(engine.paths.container(container.id).run, 'stdin')) }
 }
 
-/** Where a container's log is. @throws EngineError not-implemented when it keeps none */
-function readable(engine: EngineContext, container: Container): { readonly logPath: string; readonly options: Readonly<Record<string, string>> } {
-  const { Type, Config } = container.record.hostConfig.LogConfig
-  if (Type !== 'json-file') throw new EngineError('not-implemented', 'configured logging driver does not support reading')
-  return { logPath: engine.paths.container(container.id).log, options: Config }
-}
-
 /** Reads a container's log. @throws EngineError invalid-argument when neither stream is wanted */
 export async function containerLogs(engine: EngineContext, ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }> {
   const container = engine.containers.find(ref)
   if (!options.stdout && !options.stderr) throw new EngineError('invalid-argument', 'Bad parameters: you must choose at least one stream')
   const ended = isRunning(container.state) ? whenStopped(container) : Promise.resolve()
-  return { tty: container.record.config.Tty, chunks: readLogs({ ...readable(engine, container), ended }, options, signal) }
+  return { tty: container.record.config.Tty, chunks: readLogs({ ...readableLog(container, engine.paths.container(container.id)), ended }, options, signal) }
 }

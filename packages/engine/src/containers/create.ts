@@ -10,6 +10,7 @@ import type { EngineContext } from '../context.ts'
 import type { CreateContainer } from '../interface.ts'
 import { checkHealthConfig } from '../health/health.ts'
 import { withContainer } from '../ledger/cause.ts'
+import { checkLogging } from '../logs/index.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
 import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
@@ -19,7 +20,6 @@ import { endpointRequests } from './endpoint-requests.ts'
 import { isContainerMode, checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
-import { checkLogging } from './logging.ts'
 import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { registerMounts } from './register-mounts.ts'
@@ -39,6 +39,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     shmSize: engine.options.defaultShmSize,
     maskedPaths: defaultMaskedPaths(),
     readonlyPaths: defaultReadonlyPaths,
+    log: engine.options.logDefault,
   })
   const warnings = checkHostConfig(host, request.config, kernelLimits())
   checkHealthConfig(request.config.Healthcheck)

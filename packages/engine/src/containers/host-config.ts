@@ -7,7 +7,11 @@ export interface HostDefaults {
   readonly shmSize: number
   readonly maskedPaths: readonly string[]
   readonly readonlyPaths: readonly string[]
+  /** The log driver of containers that name none, and its options; json-file without it. */
+  readonly log?: LogConfigView | undefined
 }
+
+type LogConfigView = HostConfigView['LogConfig']
 
 /** The name of the one runtime there is; Docker's `runc` means it too. */
 export const runtimeName = 'engine'
@@ -22,7 +26,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
   return {
     Binds: given.Binds ?? null,
     ContainerIDFile: given.ContainerIDFile ?? '',
-    LogConfig: { Type: given.LogConfig?.Type || 'json-file', Config: given.LogConfig?.Config ?? {} },
+    LogConfig: logConfig(given.LogConfig, defaults.log),
     NetworkMode: !given.NetworkMode || given.NetworkMode === 'default' ? 'bridge' : given.NetworkMode,
     PortBindings: portMap(given.PortBindings ?? null),
     RestartPolicy: { Name: given.RestartPolicy?.Name || 'no', MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0 },
@@ -126,4 +130,10 @@ function runtime(name: string): string {
   if (name === '' || name === runtimeName) return runtimeName
   if (name === 'runc' || name === 'io.containerd.runc.v2') return name
   throw new EngineError('invalid-argument', `unknown or invalid runtime name: ${name}`)
+}
+
+/** The configuration's options count for its own driver only. */
+function logConfig(given: HostConfig['LogConfig'], log: LogConfigView = { Type: 'json-file', Config: {} }): LogConfigView {
+  const Type = given?.Type || log.Type
+  return { Type, Config: { ...(Type === log.Type ? log.Config : {}), ...given?.Config } }
 }

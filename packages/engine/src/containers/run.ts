@@ -6,13 +6,12 @@ import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { startHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
-import type { ContainerPaths } from '../paths.ts'
 import { transaction } from '../state/database.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { findInit } from './init-program.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
-import { openLog } from './open-log.ts'
+import { initializeLog } from './open-log.ts'
 import { openSandbox } from './sandbox.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { writeNetworkFiles } from './network-files.ts'
@@ -120,7 +119,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
   createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
 
-  openContainerLog(engine, container, paths)
+  await initializeLog(engine, container, paths)
   undo.defer(() => engine.pump.close(container.id))
   const started = await engine.shim.start({
     container: container.id,
@@ -133,14 +132,6 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   })
   undo.move()
   return { started, sandbox }
-}
-
-function openContainerLog(engine: EngineContext, container: Container, paths: ContainerPaths): void {
-  try {
-    engine.pump.open(container.id, openLog(container, paths))
-  } catch (cause) {
-    throw new EngineError('internal', `failed to create task for container: failed to initialize logging driver: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
 }
 
 function user(root: string, spec: string, groups: readonly string[]): ReturnType<typeof resolveUser> {

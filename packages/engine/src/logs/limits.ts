@@ -1,6 +1,9 @@
 import { EngineError } from '@engine/linux'
+import { parseBoolean } from './drivers/check.ts'
+import { parseDecimal, parseMemory } from './drivers/sizes.ts'
+import type { LogDriver } from './types.ts'
 
-/** When a json-file log is rotated, and what is kept. */
+/** When a log's file is rotated, and what is kept. */
 export interface LogLimits {
   /** Bytes after which a file is rotated. */
   readonly maximumSize: number
@@ -12,13 +15,41 @@ export interface LogLimits {
 /** Docker never rotates unless told to, and fills disks by it; here a container keeps half a gigabyte at most unless told otherwise. */
 export const DEFAULT_LIMITS: LogLimits = { maximumSize: 100 * 1024 * 1024, files: 5, compress: false }
 
-const UNITS = new Map([['', 1], ['k', 1e3], ['m', 1e6], ['g', 1e9], ['t', 1e12], ['p', 1e15]])
+/** What driver local keeps, and the file beside a driver that sends lines away: as with Docker, but for a larger file. */
+const LOCAL_LIMITS: LogLimits = { maximumSize: 20 * 1024 * 1024, files: 5, compress: true }
 
-/** go-units' FromHumanSize: decimal units, `10m`, `1.5 GB`. */
-function parseSize(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$/i.exec(text)
-  const unit = UNITS.get((match?.[2] ?? '').toLowerCase())
-  return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit)
+/**
+ * What is kept of a container's log, by its driver and its options.
+ * @returns undefined when no file is kept
+ * @throws EngineError invalid-argument in Docker's words
+ */
+export function fileLimits(driver: LogDriver, options: Readonly<Record<string, string>>): LogLimits | undefined {
+  switch (driver) {
+    case 'none':
+      return undefined
+    case 'json-file':
+      return logLimits(options)
+    case 'local':
+      return localLimits(options, '')
+    default:
+      return parseBoolean(options['cache-disabled'] ?? '') === true ? undefined : localLimits(options, 'cache-')
+  }
+}
+
+/** max-size, max-file and compress of driver local. @param prefix of the options' names: `cache-` where it is the cache of another */
+function localLimits(options: Readonly<Record<string, string>>, prefix: string): LogLimits {
+  const size = options[`${prefix}max-size`]
+  const maximumSize = size === undefined ? LOCAL_LIMITS.maximumSize : parseMemory(size)
+  if (maximumSize === undefined) throw new EngineError('invalid-argument', `invalid value for max-size: invalid size: '${size}'`)
+  const count = options[`${prefix}max-file`] ?? String(LOCAL_LIMITS.files)
+  if (!/^[+-]?\d+$/.test(count)) throw new EngineError('invalid-argument', `invalid value for max-file: strconv.Atoi: parsing "${count}": invalid syntax`)
+  const compressed = options[`${prefix}compress`]
+  const compress = compressed === undefined ? LOCAL_LIMITS.compress : parseBoolean(compressed)
+  if (compress === undefined) throw new EngineError('invalid-argument', `invalid value for compress: strconv.ParseBool: parsing "${compressed}": invalid syntax`)
+  if (maximumSize <= 0) throw new EngineError('invalid-argument', 'max size should be a positive number')
+  if (Number(count) < 1) throw new EngineError('invalid-argument', 'max file count must be greater than 0')
+  if (compress && Number(count) === 1) throw new EngineError('invalid-argument', 'compression cannot be enabled when max file count is 1')
+  return { maximumSize, files: Number(count), compress }
 }
 
 /**
@@ -31,7 +62,7 @@ export function logLimits(options: Readonly<Record<string, string>>): LogLimits 
   if (size === '-1') {
     maximumSize = Number.POSITIVE_INFINITY
   } else if (size !== undefined) {
-    const parsed = parseSize(size)
+    const parsed = parseDecimal(size)
     if (parsed === undefined) throw new EngineError('invalid-argument', `invalid size: '${size}'`)
     if (parsed <= 0) throw new EngineError('invalid-argument', `max-size must be a positive number: '${size}'`)
     maximumSize = parsed
@@ -44,8 +75,9 @@ export function logLimits(options: Readonly<Record<string, string>>): LogLimits 
   }
   const compressed = options['compress']
   if (compressed !== undefined) {
-    if (!/^(?:1|t|true|0|f|false)$/i.test(compressed)) throw new EngineError('invalid-argument', `strconv.ParseBool: parsing "${compressed}": invalid syntax`)
-    compress = /^(?:1|t|true)$/i.test(compressed)
+    const parsed = parseBoolean(compressed)
+    if (parsed === undefined) throw new EngineError('invalid-argument', `strconv.ParseBool: parsing "${compressed}": invalid syntax`)
+    compress = parsed
     if (compress && files === 1) throw new EngineError('invalid-argument', 'compress cannot be true when max-file is less than 2 or max-size is not set')
   }
   return { maximumSize, files, compress }

@@ -10,7 +10,7 @@ export interface LogPlace {
 }
 
 /**
- * A json-file log that is written and rotated: `x-json.log`, then `.1` (newest) to `.n`, or `.1.gz` when compressed.
+ * A log's file that is written and rotated: `x-json.log`, then `.1` (newest) to `.n`, or `.1.gz` when compressed.
  * Runs in the log worker; writing is synchronous.
  */
 export class LogFile {
@@ -37,6 +37,11 @@ export class LogFile {
       ftruncateSync(this.#fd, place.size)
       this.#size = place.size
     }
+  }
+
+  /** Bytes that a full disk has not taken yet. */
+  get waiting(): number {
+    return this.#rest?.length ?? 0
   }
 
   get place(): LogPlace {

@@ -1,12 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import { EngineError } from '@engine/linux'
 import type { OutputChunk } from '../interface.ts'
-import { logLimits } from './limits.ts'
+import { parseMemory } from './drivers/sizes.ts'
+import { fileLimits } from './limits.ts'
 import type { LogKey, OpenLog, Pump, Subscription } from './types.ts'
 import type { FromWorker, OpenRun, SentChunk, ToWorker } from './worker-messages.ts'
 
 /** Bytes that may be on their way to a subscriber, or wait here for it. */
 const WINDOW_BYTES = 1024 * 1024
+/** max-buffer-size without a value. */
+const DEFAULT_BUFFER = 1024 * 1024
 
 export interface LogPumpOptions {
   /** Path or URL of the worker's program (worker.ts, or its bundle). */
@@ -42,16 +45,18 @@ export class LogPump implements Pump {
     })
   }
 
-  open(key: LogKey, { directory, driver, logPath, options, attributes }: OpenLog): void {
+  open(key: LogKey, { directory, driver, logPath, options, attributes, forward }: OpenLog): void {
     if (this.#open.has(key)) throw new EngineError('internal', `the log of ${key} is open already`)
-    const run: OpenRun = { key, directory }
-    if (driver === 'none') {
-      this.#post({ type: 'open', run })
-    } else {
-      if (logPath === undefined) throw new EngineError('internal', `the log of ${key} has no path`)
-      const log = { path: logPath, limits: logLimits(options), ...(attributes === undefined ? {} : { attributes: goJson(attributes) }) }
-      this.#post({ type: 'open', run: { ...run, log } })
+    const limits = logPath === undefined ? undefined : fileLimits(driver, options)
+    const dropAbove = options['mode'] === 'non-blocking' ? (parseMemory(options['max-buffer-size'] ?? '') ?? DEFAULT_BUFFER) : undefined
+    const run: OpenRun = {
+      key,
+      directory,
+      ...(limits === undefined || logPath === undefined ? {} : { log: { path: logPath, limits, ...(attributes === undefined ? {} : { attributes: goJson(attributes) }) } }),
+      ...(forward === undefined ? {} : { forward }),
+      ...(dropAbove === undefined ? {} : { dropAbove }),
     }
+    this.#post({ type: 'open', run })
     this.#open.add(key)
   }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Feed } from './feed.ts'
 import { Run } from './run.ts'
 import type { LogKey } from './types.ts'
-import type { FromWorker, SentChunk, ToWorker } from './worker-messages.ts'
+import type { FromWorker, OpenRun, SentChunk, ToWorker } from './worker-messages.ts'
 
 const RETRY_MILLISECONDS = 1000
 
@@ -93,8 +93,8 @@ export class LogWorker {
     }
   }
 
-  #open(open: ConstructorParameters<typeof Run>[0]): void {
-    const run = new Run(open)
+  #open(open: OpenRun): void {
+    const run: Run = new Run(open, { onRoom: () => this.#wake(this.#runs.get(open.key)), onTrouble: (text) => this.#post({ type: 'trouble', key: open.key, message: text }, []) })
     this.#runs.set(run.key, run)
     for (const [id, { key, credit }] of this.#early) {
       if (key !== run.key) continue

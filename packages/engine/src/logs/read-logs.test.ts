@@ -29,7 +29,7 @@ function numbered(from: number, to: number): string {
 
 async function read(options: Partial<LogOptions> = {}, ended: Promise<void> = Promise.resolve(), signal = new AbortController().signal): Promise<string> {
   let text = ''
-  for await (const chunk of readLogs({ logPath: path, options: {}, ended }, { ...all, ...options }, signal)) text += chunk.data.toString()
+  for await (const chunk of readLogs({ logPath: path, files: 5, ended }, { ...all, ...options }, signal)) text += chunk.data.toString()
   return text
 }
 

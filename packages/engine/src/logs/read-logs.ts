@@ -3,7 +3,6 @@ import { dirname } from 'node:path'
 import { parseRfc3339 } from '../clock.ts'
 import type { LogOptions, OutputChunk } from '../interface.ts'
 import { parseEntry, type LogEntry } from './json-line.ts'
-import { logLimits } from './limits.ts'
 import { lastLines, openLogFile, openRotated, rotatedCount, type OpenLogFile } from './rotated-files.ts'
 import type { ReadLog } from './types.ts'
 
@@ -45,7 +44,7 @@ function details({ attributes }: LogEntry): string {
 
 /** The lines of a log's files, oldest first, then (with `follow`) those that come. */
 async function* logLines(log: ReadLog, { follow, tail, until }: LogOptions, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
-  const rotated = await rotatedCount(log.logPath, logLimits(log.options).files - 1)
+  const rotated = await rotatedCount(log.logPath, log.files - 1)
   // The files' first lines that are wanted, from the newest file backwards.
   const from: { readonly number: number; readonly offset: number }[] = []
   let wanted = tail ?? Number.POSITIVE_INFINITY
@@ -162,7 +161,7 @@ async function successor(log: ReadLog, file: OpenLogFile): Promise<OpenLogFile |
     return undefined
   }
   // Usually it is `.1` now and the current one follows; after more rotations there are files in between.
-  const most = logLimits(log.options).files - 1
+  const most = log.files - 1
   for (let number = 1; number <= most; number++) {
     const rotated = await openRotated(log.logPath, number)
     if (rotated === undefined) break

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { deleteSegmentsBefore, SpoolReader, type SpoolPosition } from '@engine/runtime/spool'
 import { now } from '../clock.ts'
+import { Forwarder, type ForwarderOptions } from './drivers/forwarder.ts'
 import type { Feed } from './feed.ts'
 import { EntryBuffer, type StreamName } from './json-line.ts'
 import { LineSplitter, type LineSink } from './line-splitter.ts'
@@ -22,11 +23,14 @@ export class Run {
   readonly #splitters: Record<1 | 2, LineSplitter>
   readonly #log: LogFile | undefined
   readonly #attributes: string | undefined
+  readonly #forwarder: Forwarder | undefined
+  readonly #dropAbove: number | undefined
   #final = false
   #end: SpoolPosition | undefined
   #deletedBefore = 0
 
-  constructor({ key, directory, log }: OpenRun) {
+  /** @param notices what the forwarder has to say to the worker */
+  constructor({ key, directory, log, forward, dropAbove }: OpenRun, notices: Pick<ForwarderOptions, 'onRoom' | 'onTrouble'>) {
     this.key = key
     this.spool = `${directory}/spool`
     this.#position = new PositionFile(this.spool)
@@ -35,6 +39,8 @@ export class Run {
     this.#splitters = { 1: new LineSplitter(progress?.stdout), 2: new LineSplitter(progress?.stderr) }
     this.#log = log === undefined ? undefined : new LogFile(log.path, log.limits, progress?.log)
     this.#attributes = log?.attributes
+    this.#dropAbove = dropAbove
+    this.#forwarder = forward === undefined ? undefined : new Forwarder(forward, { ...notices, dropAbove })
   }
 
   /** How far the log is. */
@@ -58,28 +64,58 @@ export class Run {
    * @throws with ENOSPC; nothing is lost, and it can be repeated
    */
   take(): boolean {
-    if (this.#end !== undefined) return false
+    if (this.#end !== undefined || this.#forwarder?.isFull === true) return false
     let bytes = 0
     const entries = new EntryBuffer()
-    const sink = (stream: StreamName): LineSink => ({
-      lines: (text, time) => entries.addLines(text, stream, time, this.#attributes),
-      partial: (text, time) => entries.addPartial(text, stream, time, this.#attributes),
-    })
-    const sinks = { 1: sink('stdout'), 2: sink('stderr') }
-    // What a full disk has not taken comes first.
-    this.#log?.write(Buffer.alloc(0))
+    const sinks = { 1: this.#sink('stdout', entries), 2: this.#sink('stderr', entries) }
+    const kept = this.#log !== undefined || this.#forwarder !== undefined
+    // What a full disk has not taken comes first; without blocking, what comes meanwhile is taken all the same, and dropped.
+    let trouble = this.#write(Buffer.alloc(0))
     while (bytes < TURN_BYTES) {
       const piece = this.#reader.next()
       if (piece === undefined) break
       bytes += piece.data.length
-      if (this.#log !== undefined) this.#splitters[piece.stream].push(piece.data, piece.time, sinks[piece.stream])
+      if (kept) this.#splitters[piece.stream].push(piece.data, piece.time, sinks[piece.stream])
     }
     const ended = this.#final && bytes < TURN_BYTES
-    if (ended && this.#log !== undefined) for (const stream of [1, 2] as const) this.#splitters[stream].end(now(), sinks[stream])
+    if (ended && kept) for (const stream of [1, 2] as const) this.#splitters[stream].end(now(), sinks[stream])
     if (ended) this.#end = this.#reader.position
-    if (entries.length > 0) this.#log?.write(entries.take())
+    if (entries.length > 0) trouble = this.#write(entries.take()) ?? trouble
     if (bytes > 0 || ended) this.#account()
+    if (trouble !== undefined) throw trouble
     return bytes >= TURN_BYTES
+  }
+
+  #sink(stream: StreamName, entries: EntryBuffer): LineSink {
+    return {
+      lines: (text, time) => {
+        if (this.#log !== undefined) entries.addLines(text, stream, time, this.#attributes)
+        this.#forwarder?.lines(text, stream, time)
+      },
+      partial: (text, time) => {
+        if (this.#log !== undefined) entries.addPartial(text, stream, time, this.#attributes)
+        this.#forwarder?.partial(text, stream, time)
+      },
+    }
+  }
+
+  /**
+   * Writes entries to the log. In non-blocking mode a full disk is no reason to stop: entries wait for it as far as they may, and
+   * what comes on top is dropped.
+   * @returns what went wrong, in non-blocking mode
+   * @throws what went wrong, otherwise
+   */
+  #write(entries: Buffer): unknown {
+    const log = this.#log
+    if (log === undefined) return undefined
+    if (this.#dropAbove !== undefined && entries.length > 0 && log.waiting > 0 && log.waiting + entries.length > this.#dropAbove) return undefined
+    try {
+      log.write(entries)
+      return undefined
+    } catch (error) {
+      if (this.#dropAbove === undefined) throw error
+      return error
+    }
   }
 
   /** Deletes what the log and every feed of the spool has consumed. @param feeds those of this and of older runs of the spool */
@@ -95,6 +131,7 @@ export class Run {
   async close(needed: boolean): Promise<void> {
     this.#reader.close()
     this.#position.close()
+    await this.#forwarder?.close()
     await this.#log?.close()
     if (this.#end !== undefined && !needed) rmSync(this.spool, { recursive: true, force: true })
   }

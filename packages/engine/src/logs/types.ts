@@ -1,7 +1,8 @@
 import type { LogOptions, OutputChunk } from '../interface.ts'
+import type { Forward } from './drivers/forward.ts'
 
-/** Drivers whose logs are kept here; `none` keeps nothing. */
-export type LogDriver = 'json-file' | 'none'
+/** `none` keeps nothing; of those that send lines away a file is kept too, so that they can be read back. */
+export type LogDriver = 'json-file' | 'local' | 'journald' | 'syslog' | 'none'
 
 /** Whose output it is: a container's id, or an exec's. */
 export type LogKey = string
@@ -12,8 +13,10 @@ export interface OpenLog {
   readonly directory: string
   /** Execs have `none`. */
   readonly driver: LogDriver
-  /** `<directory>/<id>-json.log`; needed with json-file. */
+  /** The file that is kept; absent when none is. */
   readonly logPath?: string
+  /** Where lines are sent. */
+  readonly forward?: Forward
   /** `--log-opt`, checked by checkLogOptions before. */
   readonly options: Readonly<Record<string, string>>
   /** json-file's `attrs`: labels and variables that options `labels`, `env`, … chose; absent for none. */
@@ -60,7 +63,8 @@ export interface Pump {
 /** Where a log is and how it is read back. */
 export interface ReadLog {
   readonly logPath: string
-  readonly options: Readonly<Record<string, string>>
+  /** Files that are kept, the current one included. */
+  readonly files: number
   /** With `follow`: resolves when the container has stopped and its log is complete; resolved already for one that is not running. */
   readonly ended: Promise<void>
 }

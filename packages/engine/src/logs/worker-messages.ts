@@ -1,3 +1,4 @@
+import type { Forward } from './drivers/forward.ts'
 import type { LogLimits } from './limits.ts'
 import type { LogKey } from './types.ts'
 
@@ -7,6 +8,9 @@ export interface OpenRun {
   readonly directory: string
   /** Absent for driver `none`. */
   readonly log?: { readonly path: string; readonly limits: LogLimits; readonly attributes?: string }
+  readonly forward?: Forward
+  /** In non-blocking mode the bytes that may wait to be written or sent; what comes on top is dropped. */
+  readonly dropAbove?: number
 }
 
 /** From engined's main thread to the log worker. */

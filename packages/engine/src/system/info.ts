@@ -4,6 +4,7 @@ import { installedInit } from '../containers/init-program.ts'
 import { runtimeName } from '../containers/host-config.ts'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
+import { logDrivers } from '../logs/index.ts'
 import type { SystemInfo } from '../types/system-views.ts'
 import { kernelLimits } from './limits.ts'
 import { programVersion } from './identity.ts'
@@ -40,7 +41,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
       ['Native Overlay Diff', 'true'],
       ['userxattr', 'false'],
     ],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'none'] },
+    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: [...logDrivers] },
     MemoryLimit: limits.memory,
     SwapLimit: limits.swap,
     CpuCfsPeriod: limits.cpuCfs,
@@ -55,7 +56,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     // Threads: what comes closest here.
     NGoroutines: readdirSync('/proc/self/task').length,
     SystemTime: rfc3339(now()),
-    LoggingDriver: 'json-file',
+    LoggingDriver: engine.options.logDefault?.Type ?? 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: limits.cgroupVersion === 2 ? '2' : '1',
     NEventsListener: engine.events.listeners,
