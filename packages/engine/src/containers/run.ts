@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs'
-import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
 import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
