@@ -29,6 +29,10 @@ export interface Rows {
   readonly intents: readonly string[]
   readonly images: readonly string[]
   readonly layers: readonly { readonly id: string; readonly blob: string | undefined }[]
+  /** Digests that images, layers and pulls have in the content store, besides configurations. */
+  readonly blobs: readonly string[]
+  /** Digests that a pull fetches, or that one which was broken off has left for the next. */
+  readonly fetched: readonly string[]
   readonly volumes: readonly string[]
   readonly execs: readonly { readonly container: string; readonly id: string; readonly status: string; readonly pid: number }[]
 }
@@ -71,6 +75,8 @@ export function rows(daemon: TestDaemon): Rows {
     intents: all('SELECT operation, subject FROM intents').map(({ operation, subject }) => `${operation} ${subject}`),
     images: all('SELECT id FROM images ORDER BY id').map(({ id = '' }) => id),
     layers: all('SELECT id, blob FROM layers ORDER BY id').map(({ id = '', blob }) => ({ id, blob: blob ?? undefined })),
+    blobs: all('SELECT digest FROM image_contents UNION SELECT blob FROM layers WHERE blob IS NOT NULL').map(({ digest = '' }) => digest),
+    fetched: all('SELECT digest FROM fetched_blobs').map(({ digest = '' }) => digest),
     volumes: all('SELECT name FROM volumes ORDER BY name').map(({ name = '' }) => name),
     execs: all('SELECT container_id, id, status, CAST(pid AS TEXT) AS pid FROM execs ORDER BY id').map(({ container_id: container = '', id = '', status = '', pid }) => ({ container, id, status, pid: Number(pid) })),
   }
@@ -90,7 +96,7 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
   const directories = [...db.containers.map(({ id }) => id), ...layers]
   const found: string[] = [
     ...compare('mount', host.mounts, [
-      'data/overlay2', 'run/engine-shim',
+      'data/builds', 'data/overlay2', 'run/engine-shim',
       ...running.map(({ id }) => `data/overlay2/${id}/merged`),
       ...running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.replace(execRoot, 'run')),
       ...running.filter(({ shared }) => shared).map(({ id }) => `run/containers/${id}/shm`),
@@ -105,7 +111,7 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
       ...['l', '.making', '.trash'].map((name) => `data/overlay2/${name}`),
       ...db.containers.map(({ id }) => `data/containers/${id}`),
       ...running.map(({ id }) => `run/containers/${id}`),
-      ...[...db.images.map((id) => id.slice('sha256:'.length)), ...new Set(db.layers.flatMap(({ blob }) => (blob === undefined ? [] : [blob.slice('sha256:'.length)])))].map((hex) => `data/content/sha256/${hex}`),
+      ...[...new Set([...db.images, ...db.blobs, ...db.fetched.filter((digest) => host.files.includes(contentFile(digest)))])].map(contentFile),
       ...['.removed', ...db.volumes].map((name) => `data/volumes/${name}`),
     ]),
     ...host.files.filter((file) => file.endsWith('-init') && !layers.includes(file.slice('data/overlay2/'.length, -'-init'.length))).map((file) => `+ file ${file}`),
@@ -114,6 +120,10 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
     ...(await answers(daemon, db)),
   ]
   return found
+}
+
+function contentFile(digest: string): string {
+  return `data/content/sha256/${digest.slice('sha256:'.length)}`
 }
 
 /** The short links of overlay2/: one for each directory, and it leads there. */

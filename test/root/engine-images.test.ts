@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { chainId, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type ImageConfig } from '@engine/image'
+import { chainId, defaultRegistryOptions, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type ImageConfig } from '@engine/image'
 // The verbs' own modules: the package's index is for the daemon, which gets them as one engine.
 import { imageVerbs } from '../../packages/engine/src/images/images.ts'
 import { ImageStore } from '../../packages/engine/src/images/image-store.ts'
+import { Registries } from '../../packages/engine/src/images/registries.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import type { Filters, Images } from '../../packages/engine/src/interface.ts'
@@ -57,6 +58,8 @@ async function world(t: TestContext): Promise<World> {
     store,
     containers: registry,
     events: publisher,
+    registries: new Registries(defaultRegistryOptions),
+    log,
     async whilePaused(id, work) {
       paused.push(`pause ${id}`)
       try {
@@ -149,7 +152,7 @@ describe('import', () => {
     await w.store.reconcile()
     assert.deepEqual(await w.stores.content.list(), [])
     assert.deepEqual(await w.images.list({ all: true, filters: none, sharedSize: false, digests: false }), [])
-    await assert.rejects(Array.fromAsync(w.images.pull('busybox', {})), { code: 'not-implemented' })
+    await assert.rejects(Array.fromAsync(w.images.pull('scratch', {}, new AbortController().signal)), { code: 'forbidden', message: "'scratch' is a reserved name" })
   })
 })
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { RequestError } from './errors.ts'
 
 /** Credentials for one registry, as X-Registry-Auth carries them. Secrets: never log one. */
-const AuthConfig = z.object({
+export const AuthConfig = z.object({
   username: z.string().optional(),
   password: z.string().optional(),
   auth: z.string().optional(),

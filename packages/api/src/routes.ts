@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import { AuthConfig } from './registry-auth.ts'
 import * as archive from './schemas/archive.ts'
 import { BuildInputsBody, BuildInputsQuery, BuildPruneQuery, ImageBuildQuery } from './schemas/build.ts'
 import * as container from './schemas/container.ts'
@@ -70,6 +71,10 @@ export const routes = {
   ImageDelete: { method: 'DELETE', path: '/images/{name}', query: image.ImageDeleteQuery, status: 200 },
   ImagePrune: { method: 'POST', path: '/images/prune', query: container.PruneQuery, status: 200 },
   ImageCreate: { method: 'POST', path: '/images/create', query: image.ImageCreateQuery, status: 200 },
+  ImagePush: { method: 'POST', path: '/images/{name}/push', query: image.ImagePushQuery, status: 200 },
+  ImageSearch: { method: 'GET', path: '/images/search', query: image.ImageSearchQuery, status: 200 },
+  DistributionInspect: { method: 'GET', path: '/distribution/{name}/json', status: 200 },
+  SystemAuth: { method: 'POST', path: '/auth', body: AuthConfig, status: 200 },
   ImageBuild: { method: 'POST', path: '/build', query: ImageBuildQuery, status: 200 },
   BuildPrune: { method: 'POST', path: '/build/prune', query: BuildPruneQuery, status: 200 },
   BuildInputs: { method: 'POST', path: '/build/inputs', body: BuildInputsBody, bodyRequired: true, status: 201 },

@@ -10,9 +10,6 @@ export type Reason = 'absent' | 'swarm' | 'swarm-leave' | 'swarm-join' | 'cluste
 export const unservedRoutes: readonly (readonly [method: Method, path: string, reason: Reason])[] = [
   ['GET', '/containers/{name}/export', 'absent'],
   ['GET', '/containers/{name}/attach/ws', 'absent'],
-  ['POST', '/images/{name}/push', 'absent'],
-  ['GET', '/images/search', 'absent'],
-  ['POST', '/auth', 'absent'],
   ['GET', '/system/df', 'absent'],
   ['GET', '/images/{name}/get', 'absent'],
   ['GET', '/images/get', 'absent'],
@@ -59,7 +56,6 @@ export const unservedRoutes: readonly (readonly [method: Method, path: string, r
   ['GET', '/configs/{name}', 'swarm'],
   ['DELETE', '/configs/{name}', 'swarm'],
   ['POST', '/configs/{name}/update', 'swarm'],
-  ['GET', '/distribution/{name}/json', 'absent'],
   ['POST', '/session', 'absent'],
   ['POST', '/grpc', 'absent'],
 ]

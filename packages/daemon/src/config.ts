@@ -6,6 +6,7 @@ import { EngineError } from '@engine/linux'
 import { checkLogging, type EngineOptions } from '@engine/engine'
 import { checkUlimit, isAnyAddress, parseListenHost, parseSize, type Host } from './config-values.ts'
 import type { CommandLine } from './flags.ts'
+import { registryKeys, registryOptions } from './config-registries.ts'
 import { fixedOptions, inertOptions, options, unsupportedOptions } from './options.ts'
 
 /** Where the configuration is read from unless `--config` says otherwise; it need not be there. */
@@ -40,6 +41,7 @@ const Config = z.strictObject({
   labels: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).default([]),
   'log-driver': z.string().min(1).default('json-file'),
   'log-opts': z.record(z.string(), z.string('must be a text, as in "max-file": "3"')).default({}),
+  ...registryKeys,
   'live-restore': z.boolean().default(true),
   'shutdown-timeout': z.number().int().min(-1).default(15),
   ledger: z.boolean().default(true),
@@ -122,6 +124,7 @@ function unsupported(key: string, why: string): EngineError {
 /** What one key alone does not tell. */
 function check(config: z.infer<typeof Config>, warnings: string[]): DaemonConfig {
   const listen = config.hosts.map((host) => named('hosts', () => parseListenHost(host)))
+  named('registry-mirrors', () => registryOptions(config))
   for (const ulimit of Object.values(config['default-ulimits'])) named('default-ulimits', () => checkUlimit(ulimit))
   named('log-opts', () => checkLogging({ Type: config['log-driver'], Config: config['log-opts'] }))
   named('default-shm-size', () => shmSize(config['default-shm-size']))
@@ -179,6 +182,7 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
     logDefault: { Type: config['log-driver'], Config: config['log-opts'] },
+    registries: registryOptions(config),
     shutdownTimeout: config['shutdown-timeout'],
     shimProgram: config['shim-program'] ?? shimProgram(program),
     nodeBinary: config['node-binary'] ?? process.execPath,

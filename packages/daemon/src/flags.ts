@@ -74,11 +74,20 @@ function fileValue(option: Option, value: unknown): unknown {
     if (!Number.isInteger(number) || value === '') throw new EngineError('invalid-argument', `invalid value for --${flagOf(option)}: ${String(value)} is no whole number`)
     return number
   }
+  if (option.key === 'registries') return parseJson(option, String(value))
   const list = value as readonly string[]
   if (option.key === 'log-opts') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)]))
   if (option.key === 'default-ulimits') return Object.fromEntries(list.map(parseUlimit).map((ulimit) => [ulimit.Name, ulimit]))
   if (option.key === 'default-address-pools') return list.map(parseAddressPool)
   return value
+}
+
+function parseJson(option: Option, value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch (cause) {
+    throw new EngineError('invalid-argument', `invalid value for --${flagOf(option)}: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** The text of `--help`. */

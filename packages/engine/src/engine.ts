@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ContentStore, FileWorkers, OverlayStore } from '@engine/image'
+import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds } from './builds/build.ts'
@@ -17,6 +17,7 @@ import { execVerbs } from './execs/execs.ts'
 import { ExecRegistry } from './execs/registry.ts'
 import { ImageStore } from './images/image-store.ts'
 import { imageVerbs } from './images/images.ts'
+import { Registries } from './images/registries.ts'
 import type { Engine, EngineOptions } from './interface.ts'
 import { causedBy } from './ledger/cause.ts'
 import { Ledger } from './ledger/ledger.ts'
@@ -103,7 +104,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await images.reconcile()
   startByPolicy(context)
 
-  const imageParts = { store: images, containers, events, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
+  const registries = new Registries(options.registries ?? defaultRegistryOptions)
+  const imageParts = { store: images, containers, events, registries, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const parts = undo.move()
   return {
     containers: verbs,

@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream'
+import type { Credentials, RegistryOptions, SearchResult } from '@engine/image'
 import type { ContainerConfig, EndpointSettings, HostConfig, ResourceField } from './types/container-config.ts'
 import type { ContainerStats } from './types/container-stats.ts'
 import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
-import type { ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
+import type { DistributionInspect, ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
 import type { EngineEvent } from './types/event.ts'
 import type { NetworkView, SystemInfo, SystemVersion } from './types/system-views.ts'
 import type { LedgerEntry } from './types/ledger-entry.ts'
@@ -229,8 +230,15 @@ export interface Images {
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }>
   /** `docker import`: one layer from a tar (gzip, zstd, xz or plain). Yields progress; the last line's status is the image's id. */
   import(tar: Readable, options: { readonly repository: string; readonly tag: string; readonly message: string; readonly changes: readonly string[]; readonly platform?: string | undefined }): AsyncIterable<Progress>
-  /** Registries are an issue of their own; until then it says so. */
-  pull(ref: string, options: { readonly platform?: string | undefined }): AsyncIterable<Progress>
+  /** An image from a registry; with neither tag nor digest all tags of a repository. */
+  pull(ref: string, options: { readonly platform?: string | undefined; readonly credentials?: Credentials | undefined }, signal: AbortSignal): AsyncIterable<Progress>
+  /** Sends an image to a registry; with no tag all tags of a repository. */
+  push(name: string, options: { readonly tag: string; readonly platform?: string | undefined; readonly credentials?: Credentials | undefined }, signal: AbortSignal): AsyncIterable<Progress>
+  /** What a registry has under a name. */
+  distribution(name: string, credentials: Credentials | undefined, signal: AbortSignal): Promise<DistributionInspect>
+  search(term: string, options: { readonly limit: number | undefined; readonly filters: Filters; readonly credentials?: Credentials | undefined }, signal: AbortSignal): Promise<SearchResult[]>
+  /** Asks a registry whether it takes credentials. */
+  login(credentials: Credentials, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>
   /** The classic builder's stream. The context is a tar (compressed or not). */
   build(context: Readable, options: BuildOptions, signal: AbortSignal): AsyncIterable<Progress>
   commit(container: string, options: { readonly repository: string; readonly tag: string; readonly comment: string; readonly author: string; readonly pause: boolean; readonly changes: readonly string[]; readonly config?: ContainerConfig | undefined }): Promise<{ Id: string }>
@@ -325,6 +333,8 @@ export interface EngineOptions {
   readonly labels: readonly string[]
   /** The log driver of containers that name none, and its options; json-file without it. */
   readonly logDefault?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> } | undefined
+  /** How registries are dealt with; undefined is as Docker does by default. */
+  readonly registries?: RegistryOptions | undefined
   /** Seconds a container has to stop at a host's shutdown. */
   readonly shutdownTimeout: number
   /** Path of the program engine-shim (bundled) and of the Node binary that runs it. */

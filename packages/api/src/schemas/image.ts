@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { filters } from './filters.ts'
-import { bool, optionalWord, platform, word, words } from './parameters.ts'
+import { bool, int, json, optionalWord, platform, word, words } from './parameters.ts'
 
 /** GET /images/json. `filter` (a reference) is what clients before 1.41 send. */
 export const ImageListQuery = z.object({ all: bool(), filters, 'shared-size': bool(), digests: bool(), manifests: bool(), filter: optionalWord })
@@ -25,6 +25,12 @@ export const ImageCreateQuery = z.object({
   changes: words,
   platform,
 })
+
+/** POST /images/{name}/push: `platform` is JSON (an OCI platform). */
+export const ImagePushQuery = z.object({ tag: word, platform: json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform') })
+
+/** GET /images/search */
+export const ImageSearchQuery = z.object({ term: word, limit: int(), filters })
 
 /** POST /commit */
 export const ImageCommitQuery = z.object({

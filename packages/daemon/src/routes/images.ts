@@ -1,8 +1,9 @@
-import { isAtLeast, readRegistryAuth, RequestError } from '@engine/api'
+import { isAtLeast, RequestError } from '@engine/api'
 import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
 import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
+import { credentialsOf } from './registries.ts'
 
 /** Serves /images and /commit. */
 export const images: Handlers<
@@ -51,11 +52,10 @@ function summaryForVersion<T extends Summary>(image: T, version: string): T {
 }
 
 async function pull(call: Call<'ImageCreate'>): Promise<unknown> {
-  const { engine, query, request } = call
-  // Read so that a malformed header is refused here; moby ignores it and then fails at the registry.
-  readRegistryAuth(headerOf(request.headers['x-registry-auth']))
+  const { engine, query, signal } = call
+  const credentials = credentialsOf(call)
   const ref = reference(query.fromImage, query.tag)
-  await writeProgress(engine.images.pull(ref, { platform: query.platform }), () => call.stream({ 'Content-Type': 'application/json' }))
+  await writeProgress(engine.images.pull(ref, { platform: query.platform, credentials }, signal), () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT
 }
 
@@ -64,6 +64,7 @@ function reference(image: string, tag: string): string {
   if (tag === '' || image.includes('@')) return image
   if (tag.includes(':')) return `${image}@${tag}`
   const split = repositoryAndTag(image, tag)
+  if (!/^\w[\w.-]{0,127}$/.test(split.tag)) throw new RequestError('invalid tag format')
   return `${split.repository}:${split.tag}`
 }
 
@@ -88,8 +89,4 @@ async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
   })
   await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT
-}
-
-function headerOf(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' || value === undefined ? value : value[0]
 }

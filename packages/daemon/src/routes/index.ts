@@ -8,8 +8,9 @@ import { exec } from './exec.ts'
 import { images } from './images.ts'
 import { networks } from './networks.ts'
 import { plugins } from './plugins.ts'
+import { registries } from './registries.ts'
 import { system } from './system.ts'
 import { volumes } from './volumes.ts'
 
 /** A handler for every operation of the table in @engine/api. */
-export const handlers: Handlers<OperationId> = { ...containers, ...archive, ...exec, ...images, ...build, ...networks, ...volumes, ...events, ...plugins, ...system }
+export const handlers: Handlers<OperationId> = { ...containers, ...archive, ...exec, ...images, ...build, ...networks, ...volumes, ...events, ...plugins, ...registries, ...system }

@@ -118,6 +118,7 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
     'images.remove': async (ref: string) => [{ Untagged: ref }],
     'images.prune': async () => ({ ImagesDeleted: [], SpaceReclaimed: 0 }),
     'images.pull': () => failing(new EngineError('not-implemented', 'no registries')),
+    'images.push': () => failing(new EngineError('not-found', 'no such image')),
     'images.import': async function* (tar: Readable) {
       let length = 0
       for await (const chunk of tar as AsyncIterable<Buffer>) length += chunk.length

@@ -8,6 +8,7 @@ import type { ContainerImage, ImageSource } from '../context.ts'
 import type { Events } from '../events/events.ts'
 import type { EngineOptions } from '../interface.ts'
 import { transaction, type Database } from '../state/database.ts'
+import { ImageContentsTable } from '../state/image-contents-table.ts'
 import { ImagesTable, type ImageRow } from '../state/images-table.ts'
 import { LayersTable, type LayerRow } from '../state/layers-table.ts'
 import { noSuchImage } from './errors.ts'
@@ -41,12 +42,15 @@ export interface StoredImage {
 export class ImageStore implements ImageSource {
   readonly images: ImagesTable
   readonly layers: LayersTable
+  readonly contents: ImageContentsTable
   readonly content: ContentStore
   readonly overlay: OverlayStore
   readonly #parts: ImageStoreParts
   readonly #held = new Map<string, number>()
   /** Layers whose rows are gone and whose files wait until nothing is being made that may turn out to have them. */
   readonly #orphans = new Map<string, LayerRow>()
+  /** Blobs that images had which are gone; they go as the layers do. */
+  readonly #orphanBlobs = new Set<Digest>()
   /** Something was made that no row tells of, and that did not become an image. */
   #littered = false
 
@@ -54,6 +58,7 @@ export class ImageStore implements ImageSource {
     this.#parts = parts
     this.images = new ImagesTable(parts.db)
     this.layers = new LayersTable(parts.db)
+    this.contents = new ImageContentsTable(parts.db)
     this.content = parts.content
     this.overlay = parts.overlay
   }
@@ -81,7 +86,7 @@ export class ImageStore implements ImageSource {
   /** @throws EngineError not-found, also for an image of another platform than the one asked for */
   find(ref: string, platform: string | undefined): StoredImage {
     const image = this.resolve(ref)
-    if (platform) checkPlatform(ref, image, parsePlatform(platform))
+    if (platform) checkPlatform(ref, image, platform)
     return this.#stored(image)
   }
 
@@ -126,7 +131,7 @@ export class ImageStore implements ImageSource {
   async add(image: Image, parent: string, layer: Layer | undefined, blob?: LayerRow['blob']): Promise<void> {
     try {
       await this.content.put(image.bytes)
-      this.#insert(image, parent, layer, blob)
+      this.insert(image, parent, layer === undefined ? [] : [{ ...layer, blob }])
     } catch (error) {
       this.abandon()
       throw error
@@ -138,16 +143,28 @@ export class ImageStore implements ImageSource {
     this.#littered = true
   }
 
-  #insert(image: Image, parent: string, layer: Layer | undefined, blob: LayerRow['blob']): void {
+  /**
+   * Puts an image into the database whose configuration is in the content store and whose layers are under overlay2/.
+   * @param made     the layers that came with it
+   * @param together what else is written in the same commit
+   */
+  insert(image: Image, parent: string, made: readonly LayerRow[], together?: () => void): void {
     const layers = chainIds(image.config.rootfs.diff_ids).map(digestHex)
     transaction(this.#parts.db, () => {
-      if (layer !== undefined) this.layers.insert({ ...layer, blob })
+      for (const layer of made) this.layers.insert(layer)
       for (const id of layers) {
         if (this.layers.get(id) === undefined || !this.overlay.hasLayer(id)) throw new EngineError('internal', `layer ${id} of image ${image.id} is not there`)
       }
       this.images.insert(image, isDigest(parent) ? parent : '', layers)
+      together?.()
     })
     for (const id of layers) this.#orphans.delete(id)
+  }
+
+  /** Gives a layer another tar, the one that it is pushed as; the one before goes when nothing has it. */
+  async setBlob({ id, blob: before }: LayerRow, blob: NonNullable<LayerRow['blob']>): Promise<void> {
+    this.layers.setBlob(id, blob)
+    if (before !== undefined && before.digest !== blob.digest && !this.contents.blobs().has(before.digest)) await this.content.remove(before.digest)
   }
 
   /** Gives an image a name, and takes it from another. @returns the name as users write it, `busybox:latest` */
@@ -195,6 +212,7 @@ export class ImageStore implements ImageSource {
   async delete(id: Digest): Promise<Digest[]> {
     const gone = transaction(this.#parts.db, () => {
       const layers = this.layers.ofImage(id).reverse()
+      for (const { digest } of this.contents.ofImage(id)) this.#orphanBlobs.add(digest)
       this.images.delete(id)
       return this.#forget(layers)
     })
@@ -213,6 +231,7 @@ export class ImageStore implements ImageSource {
   async reconcile(): Promise<void> {
     await this.collect()
     await this.#removeUnknown()
+    for (const digest of await this.content.listPartial()) if (!this.contents.isFetched(digest)) await this.content.removePartial(digest)
     for (const { id } of this.layers.all()) {
       if (!this.overlay.hasLayer(id)) this.#parts.log('error', { layer: id }, 'the files of a layer are missing: images that have it cannot be used')
     }
@@ -224,11 +243,11 @@ export class ImageStore implements ImageSource {
       if (this.#held.size > 0) return this.abandon()
       if (this.layers.get(id) === undefined) await this.overlay.remove(id)
     }
-    const blobs = this.layers.blobs()
+    const blobs = this.contents.blobs()
     for (const digest of await this.content.list()) {
       if (this.#held.size > 0) return this.abandon()
       // Asked again: an image may have come meanwhile.
-      if (!blobs.has(digest) && !this.layers.blobs().has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
+      if (!blobs.has(digest) && !this.contents.blobs().has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
     }
   }
 
@@ -249,15 +268,24 @@ export class ImageStore implements ImageSource {
     if (this.#held.size > 0) return
     const orphans = [...this.#orphans.values()]
     this.#orphans.clear()
-    const blobs = this.layers.blobs()
     for (const { id, blob } of orphans) {
       if (this.layers.get(id) !== undefined) continue
       await this.overlay.remove(id)
-      if (blob !== undefined && !blobs.has(blob.digest)) await this.content.remove(blob.digest)
+      if (blob !== undefined) this.#orphanBlobs.add(blob.digest)
     }
+    await this.#sweepBlobs()
     if (!this.#littered) return
     this.#littered = false
     await this.#removeUnknown()
+  }
+
+  async #sweepBlobs(): Promise<void> {
+    if (this.#orphanBlobs.size === 0) return
+    const orphans = [...this.#orphanBlobs]
+    this.#orphanBlobs.clear()
+    this.contents.forgetRepositories()
+    const blobs = this.contents.blobs()
+    for (const digest of orphans) if (!blobs.has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
   }
 
   #stored(image: ImageRow): StoredImage {
@@ -266,7 +294,8 @@ export class ImageStore implements ImageSource {
 }
 
 /** @throws EngineError not-found in Docker's words */
-function checkPlatform(ref: string, { config }: ImageRow, wanted: Platform): void {
+export function checkPlatform(ref: string, { config }: ImageRow, platform: string): void {
+  const wanted = parsePlatform(platform)
   const isSame = config.architecture === wanted.architecture && (config.os || 'linux') === wanted.os && (wanted.variant === undefined || wanted.variant === (config.variant ?? wanted.variant))
   if (isSame) return
   const shown = (platform: Platform): string => [platform.os, platform.architecture, ...(platform.variant === undefined ? [] : [platform.variant])].join('/')

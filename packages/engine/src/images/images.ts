@@ -1,13 +1,17 @@
-import { EngineError } from '@engine/linux'
-import type { Images, Progress } from '../interface.ts'
+import { login } from '@engine/image'
+import type { Images } from '../interface.ts'
 import { commitContainer } from './commit.ts'
+import { inspectDistribution } from './distribution.ts'
 import { imageHistory } from './history.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { importImage } from './import.ts'
 import { inspectImage } from './inspect.ts'
 import { listImages } from './list.ts'
 import { pruneImages } from './prune.ts'
+import { pushImage } from './push.ts'
+import { pullImage } from './pull.ts'
 import { removeImage } from './remove.ts'
+import { searchImages } from './search.ts'
 import { tagImage } from './tag.ts'
 
 /** The verbs of images. @param build of package build, put together elsewhere */
@@ -20,15 +24,12 @@ export function imageVerbs(verbs: ImageVerbs, build: Images['build']): Images {
     remove: (ref, options) => removeImage(verbs, ref, options),
     prune: (filters) => pruneImages(verbs, filters),
     import: (tar, options) => importImage(verbs, tar, options),
-    pull: (ref) => refusePull(ref),
+    pull: (ref, options, signal) => pullImage(verbs, ref, options, signal),
+    push: (name, options, signal) => pushImage(verbs, name, options, signal),
+    distribution: (name, credentials, signal) => inspectDistribution(verbs, name, credentials, signal),
+    search: (term, options, signal) => searchImages(verbs, term, options, signal),
+    login: async (credentials, signal) => ({ Status: 'Login Succeeded', IdentityToken: await login(credentials, verbs.registries.options, signal) }),
     build,
     commit: (container, options) => commitContainer(verbs, container, options),
   }
-}
-
-function refusePull(ref: string): AsyncIterable<Progress> {
-  const error = new EngineError('not-implemented', `cannot pull ${ref}: registries are not supported yet`, {
-    hint: 'make the image here: with `build`, or from a tar with `import`',
-  })
-  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) }
 }

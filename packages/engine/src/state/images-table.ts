@@ -77,6 +77,12 @@ export class ImagesTable {
     return found === undefined ? undefined : this.#read(found)
   }
 
+  /** An image's configuration, as it came. */
+  bytes(id: Digest): Buffer | undefined {
+    const found = this.#get.get(id)
+    return found === undefined ? undefined : row.parse(found).config
+  }
+
   all(): ImageRow[] {
     return this.#all.all().map((raw) => this.#read(raw))
   }
@@ -95,6 +101,11 @@ export class ImagesTable {
   setName(name: string, id: Digest, at: string): void {
     this.#setName.run(name, id)
     this.#setTagTime.run(at, id)
+  }
+
+  /** Gives an image a name that nobody chose here: one that was pulled. */
+  setPulledName(name: string, id: Digest): void {
+    this.#setName.run(name, id)
   }
 
   deleteName(name: string): void {

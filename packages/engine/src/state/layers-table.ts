@@ -30,26 +30,31 @@ export interface LayerRow {
 /** Layers in engine.db. */
 export class LayersTable {
   readonly #insert: Statement
+  readonly #setBlob: Statement
   readonly #delete: Statement<[string]>
   readonly #get: Statement<[string]>
   readonly #all: Statement<[]>
   readonly #ofImage: Statement<[string]>
   readonly #unused: Statement<[]>
-  readonly #blobs: Statement<[], { blob: Digest }>
 
   constructor(db: Database) {
     this.#insert = db.prepare('INSERT INTO layers (id, diff_id, size, tar_size, blob, blob_size, compression) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING')
+    this.#setBlob = db.prepare('UPDATE layers SET blob = ?, blob_size = ?, compression = ? WHERE id = ?')
     this.#delete = db.prepare('DELETE FROM layers WHERE id = ?')
     this.#get = db.prepare('SELECT * FROM layers WHERE id = ?')
     this.#all = db.prepare('SELECT * FROM layers')
     this.#ofImage = db.prepare('SELECT layers.* FROM image_layers JOIN layers ON layers.id = layer_id WHERE image_id = ? ORDER BY position')
     this.#unused = db.prepare('SELECT * FROM layers WHERE id NOT IN (SELECT layer_id FROM image_layers)')
-    this.#blobs = db.prepare('SELECT blob FROM layers WHERE blob IS NOT NULL')
   }
 
   /** Notes a layer; one that is noted already stays as it is. */
   insert({ id, diffId, size, tarSize, blob }: LayerRow): void {
     this.#insert.run(id, diffId, size, tarSize, blob?.digest ?? null, blob?.size ?? null, blob?.compression ?? null)
+  }
+
+  /** Notes what a layer's tar is as. */
+  setBlob(id: string, { digest: blob, size, compression }: NonNullable<LayerRow['blob']>): void {
+    this.#setBlob.run(blob, size, compression, id)
   }
 
   delete(id: string): void {
@@ -73,11 +78,6 @@ export class LayersTable {
   /** Layers that no image has. */
   withoutImage(): LayerRow[] {
     return this.#unused.all().map(read)
-  }
-
-  /** The blobs that layers came as. */
-  blobs(): Set<Digest> {
-    return new Set(this.#blobs.all().map(({ blob }) => blob))
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, type ReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { digestHex, digestOf, isDigest, type Digest } from '../digest.ts'
 
@@ -27,11 +27,13 @@ export interface IngestOptions {
 export class ContentStore {
   readonly #blobs: string
   readonly #ingest: string
+  readonly #partial: string
 
   /** @param root the directory `content` */
   constructor(root: string) {
     this.#blobs = join(root, 'sha256')
     this.#ingest = join(root, 'ingest')
+    this.#partial = join(root, 'partial')
   }
 
   /** Makes the directories, and removes what a crash left half-written. Before anything else is called, at start. */
@@ -39,6 +41,26 @@ export class ContentStore {
     await rm(this.#ingest, { recursive: true, force: true })
     await mkdir(this.#blobs, { recursive: true, mode: 0o700 })
     await mkdir(this.#ingest, { recursive: true, mode: 0o700 })
+    await mkdir(this.#partial, { recursive: true, mode: 0o700 })
+  }
+
+  /** Where a blob that is fetched lies until it is whole. Outlives a crash, so that the rest can be fetched later. */
+  partialPath(digest: Digest): string {
+    return join(this.#partial, basename(this.path(digest)))
+  }
+
+  /** Gives a fetched blob its name; the caller has verified it. Not flushed: a power cut may damage it, until the disk is synced. */
+  async adopt(digest: Digest): Promise<void> {
+    await rename(this.partialPath(digest), this.path(digest))
+  }
+
+  /** Blobs that have been fetched in part. */
+  async listPartial(): Promise<Digest[]> {
+    return (await readdir(this.#partial)).map((name) => `sha256:${name}`).filter((name) => isDigest(name))
+  }
+
+  async removePartial(digest: Digest): Promise<void> {
+    await rm(this.partialPath(digest), { force: true })
   }
 
   /** Where a blob lies. */
@@ -84,9 +106,9 @@ export class ContentStore {
   }
 
   /** Stores bytes that are at hand. */
-  async put(bytes: Buffer): Promise<Blob> {
+  async put(bytes: Buffer, options: Pick<IngestOptions, 'sync'> = {}): Promise<Blob> {
     const digest = digestOf(bytes)
-    return (await this.has(digest)) ? { digest, size: bytes.length } : await this.ingest([bytes])
+    return (await this.has(digest)) ? { digest, size: bytes.length } : await this.ingest([bytes], options)
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -120,8 +142,9 @@ export class ContentStore {
     return bytes
   }
 
-  stream(digest: Digest): ReadStream {
-    return createReadStream(this.path(digest), { highWaterMark: 1 << 20 })
+  /** @param start, end the first byte that is wanted, and the one after the last */
+  stream(digest: Digest, start = 0, end = Number.POSITIVE_INFINITY): ReadStream {
+    return createReadStream(this.path(digest), { highWaterMark: 1 << 20, start, end: end - 1 })
   }
 
   /** Removes a blob; nothing happens when it is not there. */

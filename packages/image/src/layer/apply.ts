@@ -33,10 +33,11 @@ export interface Extracted {
  * Makes a tar's entries in a directory that exists and is nobody else's meanwhile. When it fails, the directory holds what was
  * made so far: the caller removes it. Synchronous file work in between: runs in a worker.
  * @param file path of the tar, compressed or not
+ * @param onRead told how many of the file's bytes have been read
  * @throws EngineError invalid-argument for what is no tar or exceeds a limit; 'cancelled' by `signal`
  */
-export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal): Promise<Extracted> {
-  return extractPieces(readUncompressed(file), directory, options, signal)
+export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal, onRead?: (bytes: number) => void): Promise<Extracted> {
+  return extractPieces(readUncompressed(file, onRead), directory, options, signal)
 }
 
 /** Copies an overlay's upper directory by making its tar and extracting that, so that the copy is what the digest says. */

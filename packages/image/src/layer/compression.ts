@@ -38,12 +38,13 @@ const chunkSize = 1 << 20
 
 /**
  * The uncompressed bytes of a file, see {@link decompressed}.
+ * @param onRead told how many of the file's bytes have been read
  * @throws EngineError invalid-argument in the stream, for data that is damaged
  */
-export async function* readUncompressed(path: string): AsyncGenerator<Buffer, void, undefined> {
+export async function* readUncompressed(path: string, onRead: (bytes: number) => void = () => undefined): AsyncGenerator<Buffer, void, undefined> {
   const file = createReadStream(path, { highWaterMark: chunkSize })
   try {
-    yield* decompressed(file as AsyncIterable<Buffer>)
+    yield* decompressed(counted(file as AsyncIterable<Buffer>, onRead))
   } finally {
     file.destroy()
   }
@@ -69,6 +70,15 @@ export async function* decompressed(chunks: AsyncIterable<Buffer>): AsyncGenerat
     case 'xz':
     case 'bzip2':
       yield* runDecompressor(compression === 'xz' ? '/usr/bin/xz' : '/usr/bin/bzip2', all)
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, onRead: (bytes: number) => void): AsyncGenerator<Buffer, void, undefined> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    onRead(bytes)
+    yield chunk
   }
 }
 

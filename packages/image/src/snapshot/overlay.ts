@@ -29,6 +29,15 @@ export interface OverlayStoreOptions {
 /** Where a new layer's files come from: a tar of the content store, or the upper directory of a container. */
 export type LayerSource = { readonly file: string } | { readonly snapshot: string }
 
+export interface CreateLayerOptions {
+  /** Whether it must be on the disk when it is there; without it a power cut may damage it, until `sync`. Default true. */
+  readonly sync?: boolean
+  /** What has to be done before it can be put over the layers below: those, when they are made at the same time. */
+  readonly below?: Promise<unknown>
+  /** Told how many bytes of the tar have been read. */
+  readonly onProgress?: (bytes: number) => void
+}
+
 export interface Layer extends Extracted {
   /** Name of its directory. */
   readonly id: string
@@ -88,9 +97,9 @@ export class OverlayStore {
    * Makes a layer's directory from a tar or a container's upper directory. Crash-safe: it is made beside, written to disk and renamed.
    * @param name    gives the directory's name once the layer's diff ID is known: the digits of its chain ID
    * @param parents ids of the layers below, topmost first
-   * @throws EngineError invalid-argument for a tar that is damaged or exceeds the limits; nothing is left then
+   * @throws EngineError invalid-argument for a tar that is damaged or exceeds the limits, and whatever `name` throws; nothing is left then
    */
-  async createLayer(source: LayerSource, parents: readonly string[], name: (diffId: Digest) => string, signal?: AbortSignal): Promise<Layer> {
+  async createLayer(source: LayerSource, parents: readonly string[], name: (diffId: Digest) => string, signal?: AbortSignal, more: CreateLayerOptions = {}): Promise<Layer> {
     const making = join(this.root, makingFolder, randomUUID())
     const directory = join(making, 'diff')
     await mkdir(directory, { recursive: true, mode: 0o755 })
@@ -98,10 +107,11 @@ export class OverlayStore {
       const options = { kind: 'layer' as const, sync: false, ...(this.#limits === undefined ? {} : { limits: this.#limits }) }
       const extracted =
         'file' in source
-          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options }, signal)
+          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options }, signal, more.onProgress)
           : await this.#workers.run({ kind: 'copy-layer', from: this.#layout(source.snapshot).diff, directory, options }, signal)
       const layer = { ...extracted, id: checkId(name(extracted.diffId)) }
-      await this.#commit(making, layer, parents)
+      await more.below
+      await this.#commit(making, layer, parents, more.sync ?? true)
       return layer
     } catch (error) {
       await this.#discard(making)
@@ -137,14 +147,14 @@ export class OverlayStore {
     return existsSync(this.#layout(id).committed)
   }
 
-  async #commit(making: string, layer: Layer, parents: readonly string[]): Promise<void> {
+  async #commit(making: string, layer: Layer, parents: readonly string[], sync = true): Promise<void> {
     const target = this.#layout(layer.id)
     // The same layer was made before, or at the same time by another.
     if (this.hasLayer(layer.id)) return this.#trash(making)
     const { entries: _, ...record } = layer
     this.#describe(making, layer.id, parents)
     await writeFile(join(making, 'committed'), `${JSON.stringify(record)}\n`, { mode: 0o600 })
-    await this.#workers.run({ kind: 'sync', directory: making })
+    if (sync) await this.#workers.run({ kind: 'sync', directory: making })
     // A directory without `committed` can only be left of a removal that was interrupted.
     if (existsSync(target.directory) && !this.hasLayer(layer.id)) this.#trash(target.directory)
     try {
@@ -154,8 +164,14 @@ export class OverlayStore {
       if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || !this.hasLayer(layer.id)) throw error
       return this.#discard(making)
     }
+    if (!sync) return
     await using root = await open(this.root, 'r')
     await root.sync()
+  }
+
+  /** Writes to disk what layers were made without it, and everything else of this file system. */
+  async sync(): Promise<void> {
+    await this.#workers.run({ kind: 'sync', directory: this.root })
   }
 
   // Containers

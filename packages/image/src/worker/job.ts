@@ -68,6 +68,8 @@ export type Reply =
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: Uint8Array }
   /** A fed job has taken a piece. */
   | { readonly type: 'hungry'; readonly id: number }
+  /** Bytes of its file that an extraction has read. */
+  | { readonly type: 'progress'; readonly id: number; readonly bytes: number }
 
 /** An error on its way between threads, which keep only the message of other classes than Error. */
 export interface WireError {

@@ -61,7 +61,7 @@ async function perform(id: number, job: (Request & { type: 'run' })['job'], sign
       return feedJob(job, trough, signal)
     }
     default:
-      return runJob(job, signal)
+      return runJob(job, signal, (bytes) => reply({ type: 'progress', id, bytes }))
   }
 }
 

@@ -15,12 +15,13 @@ export interface FileWorkersOptions {
 interface Task {
   readonly id: number
   readonly job: Job | StreamJob | FeedJob
-  settle(reply: Exclude<Reply, { type: 'chunk' | 'hungry' }>): void
+  settle(reply: Exclude<Reply, { type: 'chunk' | 'hungry' | 'progress' }>): void
   chunk?(chunk: Uint8Array): void
   /** A thread has begun with it. */
   begun?(): void
   /** The thread has taken a piece of what it is fed with. */
   hungry?(): void
+  progress?: ((bytes: number) => void) | undefined
   /** The thread has died. */
   fail(error: Error): void
 }
@@ -43,8 +44,11 @@ export class FileWorkers {
     this.#options = options
   }
 
-  /** Does a job. `signal` ends an extraction between two chunks, or takes the job out of the queue. */
-  run<K extends Job['kind']>(job: Job & { readonly kind: K }, signal?: AbortSignal): Promise<JobResults[K]> {
+  /**
+   * Does a job. `signal` ends an extraction between two chunks, or takes the job out of the queue.
+   * @param onProgress told how many bytes of its file an extraction has read
+   */
+  run<K extends Job['kind']>(job: Job & { readonly kind: K }, signal?: AbortSignal, onProgress?: (bytes: number) => void): Promise<JobResults[K]> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(cancelled())
       const id = ++this.#lastId
@@ -54,6 +58,7 @@ export class FileWorkers {
       this.#start({
         id,
         job,
+        progress: onProgress,
         settle: (reply) => {
           end()
           if (reply.type === 'done') resolve(reply.result as JobResults[K])
@@ -186,6 +191,10 @@ export class FileWorkers {
     }
     if (reply.type === 'hungry') {
       task.hungry?.()
+      return
+    }
+    if (reply.type === 'progress') {
+      task.progress?.(reply.bytes)
       return
     }
     thread.task = undefined

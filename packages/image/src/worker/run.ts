@@ -13,10 +13,10 @@ import { View } from '../view/view.ts'
 import type { Archived, FeedJob, Job, StreamJob } from './job.ts'
 
 /** Does one job, on the thread that calls it. */
-export async function runJob(job: Job, signal: AbortSignal): Promise<unknown> {
+export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes: number) => void): Promise<unknown> {
   switch (job.kind) {
     case 'extract':
-      return extract(job.file, job.directory, job.options, signal)
+      return extract(job.file, job.directory, job.options, signal, onProgress)
     case 'copy-layer':
       return copyLayer(job.from, job.directory, job.options, signal)
     case 'copy-tree':

@@ -17,6 +17,10 @@ export const neededByTests = [
   ['iproute2', ['/usr/bin/ip', '/usr/sbin/ip', '/sbin/ip']],
   ['curl', ['/usr/bin/curl']],
   ['debootstrap', ['/usr/sbin/debootstrap']],
+  ['docker-registry', ['/usr/bin/docker-registry']],
+  ['skopeo', ['/usr/bin/skopeo']],
+  ['apache2-utils', ['/usr/bin/htpasswd']],
+  ['openssl', ['/usr/bin/openssl']],
   ['libcap2-bin', ['/usr/sbin/setcap', '/sbin/setcap']],
   ['git', ['/usr/bin/git']],
 ]

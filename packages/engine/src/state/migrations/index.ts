@@ -5,6 +5,7 @@ import { migration as buildCache } from './0003-build-cache.ts'
 import { migration as networks } from './0004-networks.ts'
 import { migration as buildSteps } from './0005-build-steps.ts'
 import { migration as health } from './0006-health.ts'
+import { migration as registry } from './0007-registry.ts'
 
 /** Every step of engine.db's schema, one file and one number each. */
-export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health]
+export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health, registry]

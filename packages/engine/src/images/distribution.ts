@@ -1,0 +1,34 @@
+import { ConnectionError, getBlob, getManifest, headManifest, maxConfigBytes, parseImageConfig, parseReference, withDefaultTag, type Credentials, type RegistryClient } from '@engine/image'
+import { EngineError } from '@engine/linux'
+import type { DistributionInspect } from '../types/image-views.ts'
+import type { ImageVerbs } from './image-verbs.ts'
+
+/**
+ * What a registry has under a name, without fetching it.
+ * @throws EngineError in Docker's words
+ */
+export async function inspectDistribution({ registries }: Pick<ImageVerbs, 'registries'>, name: string, credentials: Credentials | undefined, signal: AbortSignal): Promise<DistributionInspect> {
+  if (/^[0-9a-f]{64}$/.test(name)) throw new EngineError('invalid-argument', 'no manifest found for full image ID')
+  const reference = withDefaultTag(parseReference(name))
+  await using connections = registries.transport()
+  let failure: unknown
+  for (const endpoint of await registries.endpoints(reference, 'pull')) {
+    try {
+      return await inspect(registries.client(connections.transport, endpoint, reference, credentials, 'pull'), reference.digest ?? reference.tag ?? 'latest', signal)
+    } catch (error) {
+      if (!endpoint.mirror && !(error instanceof ConnectionError)) throw error
+      failure = error
+    }
+  }
+  throw failure
+}
+
+async function inspect(client: RegistryClient, what: string, signal: AbortSignal): Promise<DistributionInspect> {
+  const head = await headManifest(client, what, signal)
+  const top = await getManifest(client, head?.digest ?? what, undefined, signal)
+  const Descriptor = { mediaType: top.mediaType, digest: top.digest, size: top.bytes.length }
+  if (top.kind === 'index') return { Descriptor, Platforms: top.manifests.flatMap(({ platform }) => (platform ? [platform] : [])) }
+  const { config } = parseImageConfig(await getBlob(client, top.config, maxConfigBytes, signal))
+  const { architecture, os, variant } = config
+  return { Descriptor, Platforms: [{ architecture, os, ...(variant === undefined ? {} : { variant }) }] }
+}

@@ -1,0 +1,107 @@
+import { compressionOf, digestHex, downloadBlob, type Descriptor, type Digest, type RegistryClient } from '@engine/image'
+import type { LayerRow } from '../state/layers-table.ts'
+import { shortId } from './errors.ts'
+import type { ImageStore } from './image-store.ts'
+import { mismatch, type PullPlan } from './pull-plan.ts'
+import type { LayerProgress, Registries } from './registries.ts'
+import { statusLine, type ProgressQueue } from './transfer-progress.ts'
+
+interface LayerJob {
+  readonly blob: Descriptor
+  readonly diffId: Digest
+  readonly chainId: Digest
+  /** Ids of the layers below, topmost first. */
+  readonly parents: readonly string[]
+}
+
+type Report = (progress: LayerProgress) => void
+
+/**
+ * Fetches and unpacks the layers of an image that are not here: several at a time, each unpacked as soon as it is whole, whatever the
+ * others do, and put in place when those below it are. A layer that several pulls want is made once.
+ * @returns the layers that were made; they are under overlay2/, but not flushed and in no row
+ */
+export async function pullLayers(registries: Registries, store: ImageStore, client: RegistryClient, plan: PullPlan, queue: ProgressQueue, signal: AbortSignal): Promise<LayerRow[]> {
+  const missing = jobsOf(plan).filter(({ blob, chainId }) => {
+    const isHere = store.layers.get(digestHex(chainId)) !== undefined && store.overlay.hasLayer(digestHex(chainId))
+    queue.push(statusLine(shortId(blob.digest), isHere ? 'Already exists' : 'Pulling fs layer'))
+    return !isHere
+  })
+  const failed = new AbortController()
+  const either = AbortSignal.any([signal, failed.signal])
+  const works = missing.map(async (job) => {
+    const id = shortId(job.blob.digest)
+    const show: Report = (progress) => {
+      if (progress.kind === 'status') queue.push(statusLine(id, progress.status))
+      else queue.bar(id, progress.status, progress.current, progress.total)
+    }
+    try {
+      return await registries.layers.run(job.chainId, either, show, (own, report) => makeLayer(registries, store, client, job, own, report))
+    } catch (error) {
+      failed.abort()
+      throw error
+    }
+  })
+  const results = await Promise.allSettled(works)
+  // The first that failed, not those that were broken off for it.
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+  const isOwn = (error: unknown): boolean => !(error instanceof Error && 'code' in error && error.code === 'cancelled')
+  if (failures.length > 0) throw failures.find(isOwn) ?? failures[0]
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+}
+
+function jobsOf({ manifest, image, chain }: PullPlan): LayerJob[] {
+  const ids = chain.map(digestHex)
+  return manifest.layers.flatMap((blob, index) => {
+    const diffId = image.config.rootfs.diff_ids[index]
+    const chainId = chain[index]
+    return diffId === undefined || chainId === undefined ? [] : [{ blob, diffId, chainId, parents: ids.slice(0, index).reverse() }]
+  })
+}
+
+async function makeLayer(registries: Registries, store: ImageStore, client: RegistryClient, job: LayerJob, signal: AbortSignal, report: Report): Promise<LayerRow> {
+  const { blob, chainId, diffId, parents } = job
+  // It may outlive the pull that began it.
+  await using _connections = registries.transport()
+  using _held = store.hold(`pull ${chainId}`)
+  const known = registries.made.get(chainId)
+  if (known !== undefined) return known
+  const parent = parents[0]
+  const below = parent === undefined ? undefined : registries.layers.result(`sha256:${parent}`)
+  // Its failure is met after the unpacking, or not at all when that fails itself.
+  below?.catch(() => undefined)
+  await registries.fetches.run(blob.digest, signal, report, (own, tell) => fetchBlob(registries, store, client, blob, own, tell))
+  const file = store.content.path(blob.digest)
+  const compression = await compressionOf(file)
+  const name = (found: Digest): string => {
+    if (found !== diffId) throw mismatch()
+    return digestHex(chainId)
+  }
+  const layer = await store.overlay.createLayer({ file }, parents, name, signal, {
+    sync: false,
+    ...(below === undefined ? {} : { below }),
+    onProgress: (current) => report({ kind: 'bar', status: 'Extracting', current, total: blob.size }),
+  })
+  const row = { ...layer, blob: { digest: blob.digest, size: blob.size, compression } }
+  registries.made.set(chainId, row)
+  report({ kind: 'status', status: 'Pull complete' })
+  return row
+}
+
+/** Fetches a blob into the content store, unless it is there. */
+async function fetchBlob(registries: Registries, store: ImageStore, client: RegistryClient, { digest, size }: Descriptor, signal: AbortSignal, report: Report): Promise<void> {
+  store.contents.beginFetch(digest, Date.now())
+  if ((await store.content.size(digest)) !== size) {
+    await registries.downloads.run(signal, () => report({ kind: 'status', status: 'Waiting' }), () =>
+      downloadBlob(client, { digest, size }, store.content.partialPath(digest), {
+        attempts: registries.options.attempts,
+        signal,
+        onProgress: (current) => report({ kind: 'bar', status: 'Downloading', current, total: size }),
+        onWait: (seconds) => report({ kind: 'status', status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}` }),
+      }),
+    )
+    report({ kind: 'status', status: 'Verifying Checksum' })
+    await store.content.adopt(digest)
+  }
+  report({ kind: 'status', status: 'Download complete' })
+}

@@ -1,0 +1,193 @@
+import {
+  fullName, headManifest, familiarName, familiarRepository, getManifest, listTags, parsePlatform, parseReference, RegistryError,
+  type Credentials, type Digest, type Platform, type Reference, type RegistryClient,
+} from '@engine/image'
+import { EngineError } from '@engine/linux'
+import type { Images, Progress } from '../interface.ts'
+import type { ImageContent } from '../state/image-contents-table.ts'
+import type { LayerRow } from '../state/layers-table.ts'
+import type { ImageVerbs } from './image-verbs.ts'
+import { pullAttachments } from './pull-attachments.ts'
+import { pullLayers } from './pull-layers.ts'
+import { planPull, type PullPlan } from './pull-plan.ts'
+import { isInterruption } from './registries.ts'
+import { reporting, type ProgressQueue } from './transfer-progress.ts'
+
+interface Pull {
+  readonly reference: Reference
+  readonly platform: Platform | undefined
+  readonly credentials: Credentials | undefined
+  readonly queue: ProgressQueue
+  readonly signal: AbortSignal
+}
+
+/** Milliseconds that what a broken-off pull has fetched is kept for the next. */
+const keepFetched = 24 * 3600 * 1000
+
+/**
+ * Pulls an image, or with neither tag nor digest all tags of a repository; yields Docker's progress. What is wrong before anything is
+ * fetched is thrown before the first line.
+ * @throws EngineError in Docker's words
+ */
+export function pullImage(verbs: ImageVerbs, ref: string, options: Parameters<Images['pull']>[1], signal: AbortSignal): AsyncIterable<Progress> {
+  return reporting(signal, async (queue, either) => {
+    const reference = parseReference(ref.replace(/:$/, ''))
+    if (reference.path === 'library/scratch' && reference.domain === 'docker.io') throw new EngineError('forbidden', "'scratch' is a reserved name")
+    const platform = options.platform ? parsePlatform(options.platform) : undefined
+    await dropStale(verbs)
+    await pullReference(verbs, { reference, platform, credentials: options.credentials, queue, signal: either })
+    warnOfPlatform(verbs, reference, options.platform, queue)
+    const name = reference.tag === undefined && reference.digest === undefined ? familiarRepository(reference) : familiarName(reference)
+    const found = verbs.store.images.byName(fullName(reference))
+    const labels = found === undefined ? {} : verbs.store.images.get(found)?.config.config?.Labels
+    verbs.events.publish('image', 'pull', name, { ...labels, name: familiarRepository(reference) })
+  })
+}
+
+/** Tries the endpoints in turn: a mirror may lack the image, or be away. */
+async function pullReference(verbs: ImageVerbs, pull: Pull): Promise<void> {
+  const { registries } = verbs
+  const { reference, credentials } = pull
+  const endpoints = await registries.endpoints(reference, 'pull')
+  await using connections = registries.transport()
+  let failure: unknown
+  for (const endpoint of endpoints) {
+    const client = registries.client(connections.transport, endpoint, reference, credentials, 'pull')
+    try {
+      return await pullFrom(verbs, client, pull)
+    } catch (error) {
+      // What the registry itself says counts; the next way to it is tried only when it could not be spoken to.
+      if (pull.signal.aborted || !(endpoint.mirror || (isInterruption(error) && !(error instanceof RegistryError)))) throw translate(error, pull.reference)
+      verbs.log(endpoint.mirror ? 'info' : 'debug', { endpoint: endpoint.base, error: String(error) }, 'a registry did not serve a pull; trying the next')
+      failure = error
+    }
+  }
+  throw translate(failure, pull.reference)
+}
+
+async function pullFrom(verbs: ImageVerbs, client: RegistryClient, pull: Pull): Promise<void> {
+  const { reference, queue, signal } = pull
+  const isAll = reference.tag === undefined && reference.digest === undefined
+  const tags = isAll ? await listTags(client, signal) : [undefined]
+  let isNew = false
+  for (const tag of tags) {
+    // A registry's tag is a stranger's text: it passes the pattern of references before it is used.
+    const one = tag === undefined ? reference : parseReference(`${fullName(reference)}:${tag}`)
+    if (await pullOne(verbs, client, { ...pull, reference: one })) isNew = true
+  }
+  const shown = isAll ? familiarRepository(reference) : familiarName(reference)
+  queue.push({ status: isNew ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` })
+}
+
+/** @returns whether something changed here */
+async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): Promise<boolean> {
+  const { store } = verbs
+  const { reference, platform, queue, signal } = pull
+  const what = reference.digest ?? reference.tag ?? 'latest'
+  const digest = (await headManifest(client, what, signal))?.digest
+  const begin = (): void => queue.push({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarRepository(reference).slice(reference.domain.length + 1)}`, id: what })
+  if (digest !== undefined && platform === undefined && isCurrent(verbs, reference, digest)) {
+    begin()
+    queue.push({ status: `Digest: ${digest}` })
+    return false
+  }
+  const top = await getManifest(client, digest ?? what, undefined, signal)
+  begin()
+  using _held = store.hold(`pull ${fullName(reference)}`)
+  const plan = await planPull(client, store, top, platform, signal)
+  const isNew = await fetchImage(verbs, client, plan, pull)
+  queue.push({ status: `Digest: ${top.digest}` })
+  return isNew
+}
+
+/** Whether a reference is what the registry has: nothing need be asked any more. */
+function isCurrent({ store }: ImageVerbs, reference: Reference, digest: Digest): boolean {
+  const image = store.images.byName(fullName(reference))
+  return image !== undefined && store.contents.imagesOf(digest).includes(image) && store.images.byName(digestName(reference, digest)) === image
+}
+
+async function fetchImage(verbs: ImageVerbs, client: RegistryClient, plan: PullPlan, pull: Pull): Promise<boolean> {
+  const { registries, store } = verbs
+  const blobs = plan.manifest.layers.map(({ digest }) => digest)
+  const done = registries.want(blobs)
+  try {
+    const isHere = store.images.get(plan.image.id) !== undefined
+    const layers = isHere ? [] : await pullLayers(registries, store, client, plan, pull.queue, pull.signal)
+    const attachments = await pullAttachments(store, client, plan, pull.signal)
+    const isNew = await commit(verbs, plan, layers, attachments, pull)
+    done()
+    return isNew
+  } catch (error) {
+    store.abandon()
+    const own = done()
+    if (!isInterruption(error)) await dropFetched(verbs, own)
+    throw error
+  }
+}
+
+/** Makes the image of what was fetched: everything on the disk first, then all rows at once. */
+async function commit({ store }: ImageVerbs, plan: PullPlan, layers: readonly LayerRow[], attachments: readonly ImageContent[], { reference }: Pull): Promise<boolean> {
+  const { top, manifest, image } = plan
+  for (const { bytes } of new Set([top, manifest, image])) await store.content.put(bytes, { sync: false })
+  await store.overlay.sync()
+  const contents: ImageContent[] = [
+    ...(top === manifest ? [] : [{ digest: top.digest, mediaType: top.mediaType, size: top.bytes.length, role: 'index' as const, manifest: manifest.digest }]),
+    { digest: manifest.digest, mediaType: manifest.mediaType, size: manifest.bytes.length, role: 'manifest', manifest: manifest.digest },
+    ...attachments,
+  ]
+  for (const { digest, mediaType, size } of manifest.layers) {
+    if (await store.content.has(digest)) contents.push({ digest, mediaType, size, role: 'layer', manifest: manifest.digest })
+  }
+  const names = reference.digest === undefined ? [fullName(reference), digestName(reference, top.digest)] : [digestName(reference, top.digest)]
+  const isNew = names.some((name) => store.images.byName(name) !== image.id)
+  store.insert(image, '', layers, () => {
+    for (const content of contents) store.contents.insert(image.id, content)
+    for (const name of names) store.images.setPulledName(name, image.id)
+    for (const { digest } of manifest.layers) {
+      store.contents.endFetch(digest)
+      store.contents.noteRepository(digest, `${reference.domain}/${reference.path}`)
+    }
+  })
+  return isNew
+}
+
+function digestName({ domain, path }: Reference, digest: Digest): string {
+  return fullName({ domain, path, digest })
+}
+
+/** Removes what was fetched for an image that is none; blobs that others have stay. */
+async function dropFetched({ store }: ImageVerbs, blobs: readonly Digest[]): Promise<void> {
+  for (const blob of blobs) {
+    if (!store.contents.isFetched(blob)) continue
+    store.contents.endFetch(blob)
+    await store.content.removePartial(blob)
+    if (!store.contents.blobs().has(blob) && store.images.get(blob) === undefined) await store.content.remove(blob)
+  }
+}
+
+/** Removes what pulls have fetched that were broken off long ago. */
+export async function dropStale(verbs: ImageVerbs): Promise<void> {
+  await dropFetched(verbs, verbs.store.contents.fetchedBefore(Date.now() - keepFetched))
+}
+
+/** Docker says so where an image is not what was asked for and there is no other. */
+function warnOfPlatform({ store }: ImageVerbs, reference: Reference, platform: string | undefined, queue: ProgressQueue): void {
+  if (!platform || (reference.tag === undefined && reference.digest === undefined)) return
+  try {
+    store.find(familiarName(reference), platform)
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    queue.push({ status: `WARNING: ${error.message}` })
+  }
+}
+
+/** What a registry says, in the words of `docker pull` (moby distribution/errors.go, translatePullError). */
+export function translate(error: unknown, reference: Reference): unknown {
+  if (!(error instanceof RegistryError)) return error
+  switch (error.reason) {
+    case 'MANIFEST_UNKNOWN': return new EngineError('not-found', `manifest for ${familiarName(reference)} not found: ${error.message}`, { cause: error })
+    case 'NAME_UNKNOWN': return new EngineError('not-found', `repository ${familiarRepository(reference)} not found: ${error.message}`, { cause: error })
+    case 'DENIED': return new EngineError('not-found', `pull access denied for ${familiarRepository(reference)}, repository does not exist or may require 'docker login': ${error.message}`, { cause: error })
+    default: return error
+  }
+}

@@ -1,0 +1,49 @@
+import { EngineError } from '@engine/linux'
+
+/** Lets so many pieces of work through at a time, in the order of asking. */
+export class Semaphore {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /**
+   * Runs work when there is room.
+   * @param onWait called when it has to wait
+   * @throws EngineError cancelled when `signal` comes before its turn
+   */
+  async run<T>(signal: AbortSignal, onWait: () => void, work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else {
+      onWait()
+      await this.#turn(signal)
+    }
+    try {
+      return await work()
+    } finally {
+      // The room goes to the next in line, without being free in between.
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
+    }
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        signal.removeEventListener('abort', leave)
+        resolve()
+      }
+      const leave = (): void => {
+        const at = this.#waiting.indexOf(enter)
+        if (at >= 0) this.#waiting.splice(at, 1)
+        reject(new EngineError('cancelled', 'context canceled'))
+      }
+      if (signal.aborted) return leave()
+      this.#waiting.push(enter)
+      signal.addEventListener('abort', leave, { once: true })
+    })
+  }
+}

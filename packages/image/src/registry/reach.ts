@@ -1,0 +1,29 @@
+import { BlockList, isIP } from 'node:net'
+import { splitHost } from './options.ts'
+
+/** Addresses that only this machine, or the cloud it runs in, has: nobody outside has a reason to send us there. */
+const inner = new BlockList()
+inner.addSubnet('127.0.0.0', 8, 'ipv4')
+inner.addSubnet('0.0.0.0', 8, 'ipv4')
+inner.addSubnet('169.254.0.0', 16, 'ipv4')
+inner.addAddress('::1', 'ipv6')
+inner.addAddress('::', 'ipv6')
+inner.addSubnet('fe80::', 10, 'ipv6')
+
+/**
+ * Whether a server may send us to another place: by a redirect, or by naming a token service. Names are not resolved: one that leads
+ * to an inner address is not seen here (docs/decisions).
+ * @returns why not; undefined when it may
+ */
+export function mayFollow(from: URL, to: URL): string | undefined {
+  if (to.protocol !== 'https:' && to.protocol !== 'http:') return 'neither http nor https'
+  if (from.protocol === 'https:' && to.protocol === 'http:') return 'plain HTTP, while the registry itself has TLS'
+  if (isInner(to.host) && !isInner(from.host)) return 'an address of this machine or its cloud, named by a registry outside'
+  return undefined
+}
+
+function isInner(host: string): boolean {
+  const { name } = splitHost(host)
+  const family = isIP(name)
+  return family === 0 ? name === 'localhost' || name.endsWith('.localhost') : inner.check(name, family === 6 ? 'ipv6' : 'ipv4')
+}
