@@ -78,6 +78,7 @@ export const routes = {
   ImageBuild: { method: 'POST', path: '/build', query: ImageBuildQuery, status: 200 },
   BuildPrune: { method: 'POST', path: '/build/prune', query: BuildPruneQuery, status: 200 },
   BuildInputs: { method: 'POST', path: '/build/inputs', body: BuildInputsBody, bodyRequired: true, status: 201 },
+  BuildFiles: { method: 'GET', path: '/build/files/{name}', status: 200 },
   BuildInputsContext: { method: 'PUT', path: '/build/inputs/{name}', query: BuildInputsQuery, status: 204 },
   ImageCommit: { method: 'POST', path: '/commit', query: image.ImageCommitQuery, body: ContainerConfig.nullable(), status: 201 },
   NetworkList: { method: 'GET', path: '/networks', query: network.NetworkListQuery, status: 200 },

@@ -11,8 +11,9 @@ import { parseDockerfile } from './dockerfile/parse.ts'
 import type { Executor } from './executor.ts'
 import { Gate } from './gate.ts'
 import { BuildOutput, shortId, type BuildLine, type OutputKind } from './output.ts'
-import { solve, type SolveOptions } from './solve.ts'
-import type { BuildInputs, NamedContext } from './steps/step.ts'
+import { platformArgs, solve, type SolveOptions } from './solve.ts'
+import { checkDockerfile, showFinding } from './check/check.ts'
+import type { Build, BuildInputs, NamedContext } from './steps/step.ts'
 import { streamOf } from './stream.ts'
 
 /** What a client asks for, `POST /build`. */
@@ -38,6 +39,12 @@ export interface BuildRequest extends SolveOptions {
   readonly why?: boolean | undefined
   /** Fail at the first step that is not in the cache. */
   readonly expectCached?: boolean | undefined
+  /** Check the Dockerfile and build nothing. */
+  readonly check?: boolean | undefined
+  /** Seconds since the epoch: no time in the image is later. */
+  readonly epoch?: number | undefined
+  /** Build twice, and fail when the images differ. */
+  readonly verify?: boolean | undefined
 }
 
 /** What only the client has and sends besides its context. */
@@ -78,8 +85,12 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     const contextTools = { unpack: tools.unpack, directory: tools.directory, output, signal }
     const context = open.use(await openContext(tar, request.remote ?? '', contextTools))
     const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
-    const file = understand(context.readDockerfile(request.dockerfile))
-    const image = await solve(file, request, {
+    const ignore = context.readIgnored()
+    const text = context.readDockerfile(request.dockerfile)
+    if (request.check === true || asksForChecks(text)) await check(text, request, ignore, tools, output)
+    if (request.check === true) return ''
+    const file = understand(text)
+    const common: Build = {
       executor: tools.executor,
       unpack: tools.unpack,
       scratch: tools.directory,
@@ -97,13 +108,53 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
       made: new Map(),
       gate: new Gate(maxSteps),
       remove: request.forceRemove ? 'always' : request.remove ? 'success' : 'never',
-    })
+      epoch: request.epoch,
+      hostname: 'buildkitsandbox',
+    }
+    const image = await solve(file, request, common)
+    if (request.verify === true) await verify(file, request, common, image)
+    await output.begin('exporting to image')
+    await output.detail(`writing image ${image}\n`)
     await output.stdout(`Successfully built ${shortId(image)}\n`)
     const names = new Set<string>()
     for (const tag of request.tags) names.add(await tools.executor.tag(image, tag))
-    for (const name of names) await output.stdout(`Successfully tagged ${name}\n`)
+    for (const name of names) {
+      await output.detail(`naming to ${name}\n`)
+      await output.stdout(`Successfully tagged ${name}\n`)
+    }
+    await output.end()
     return image
   })
+}
+
+/** `# check=error=true`: findings fail a build, too. */
+function asksForChecks(text: string): boolean {
+  return /^#\s*check\s*=.*error\s*=\s*true/im.test(text)
+}
+
+/** Tells what BuildKit's rules have to say of a Dockerfile. @throws EngineError when they say anything */
+async function check(text: string, request: BuildRequest, ignore: readonly string[], { executor }: BuildTools, output: BuildOutput): Promise<void> {
+  const stages = understand(text).stages
+  const environments = new Map<string, readonly string[]>()
+  for (const { base } of stages) {
+    // An image that is not here may have any variable.
+    const image = await executor.resolve(base, request.platform).catch(() => undefined)
+    if (image !== undefined) environments.set(base, image.config.Env ?? [])
+  }
+  const given = Object.entries(request.buildArgs).filter((entry): entry is [string, string] => entry[1] !== null)
+  const args = new Map([...Object.entries(platformArgs(request.platform)), ...given])
+  const { findings } = checkDockerfile(text, { args, environmentOf: (image) => environments.get(image), ignore })
+  for (const finding of findings) await output.write({ stream: `${showFinding(finding, request.dockerfile)}\n` })
+  if (findings.length > 0) throw new EngineError('invalid-argument', `check complete, ${findings.length} warning${findings.length === 1 ? ' has' : 's have'} been found!`)
+  if (request.check === true) await output.write({ stream: 'Check complete, no warnings found.\n' })
+}
+
+/** Builds once more without the cache, with another host name and one step at a time. @throws EngineError conflict that names the first difference */
+async function verify(file: Stages, request: BuildRequest, first: Build, image: string): Promise<void> {
+  const again = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(1), hostname: 'verifying' })
+  const difference = await first.executor.firstDifference(image, again)
+  if (difference !== undefined) throw new EngineError('conflict', `the build is not reproducible: ${difference.path} differs, which was made by: ${difference.step}`)
+  await first.output.stdout('Verified: a second build gave the same files and configuration\n')
 }
 
 /** Opens what names of the client's stand for; what must be closed goes onto `open`. @throws EngineError invalid-argument */

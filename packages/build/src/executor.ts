@@ -123,6 +123,8 @@ export interface Executor {
   siblings(key: CacheKey): Promise<readonly KeyParts[]>
   /** Notes which image a step made. */
   remember(key: CacheKey, image: string): Promise<void>
+  /** The first path in which two images of one Dockerfile differ, and the step that made it; undefined when they are the same. */
+  firstDifference(a: string, b: string): Promise<{ readonly path: string; readonly step: string } | undefined>
   /** Gives an image a name. @returns the name as users write it, `busybox:latest` */
   tag(image: string, reference: string): Promise<string>
 }

@@ -68,6 +68,11 @@ export class BuildOutput {
     return this.#write({ vertexLog: { id: this.#step?.id ?? 0, stream, data: text } })
   }
 
+  /** More about the step under way that the classic builder does not tell. */
+  detail(text: string): Promise<void> | void {
+    if (this.kind === 'steps') return this.container('stdout', text)
+  }
+
   /** A line whose end comes as a line of the stream of its own, which is how Docker's builder prints steps. */
   async line(text: string): Promise<void> {
     await this.stdout(text)

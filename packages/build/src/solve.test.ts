@@ -29,7 +29,7 @@ async function build(dockerfile: string, options: Partial<SolveOptions> = {}, ch
   return solve(understand(dockerfile), { target: '', buildArgs: {}, labels: {}, ...options }, {
     executor, output, unpack: async () => undefined, scratch: base, signal: new AbortController().signal, context: undefined,
     escape: '\\', platform: '', useCache: true, remove: 'success', tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(2),
-    contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), ...changed,
+    contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), epoch: undefined, hostname: 'h', ...changed,
   })
 }
 
@@ -131,7 +131,7 @@ describe('commands', () => {
     let seen: object | undefined
     executor.behave = (config) => ({ status: (seen = config) === undefined ? 1 : 0 })
     const id = await build('FROM base\nENTRYPOINT ["e"]\nCMD ["c"]\nHEALTHCHECK CMD h\nRUN echo "$A"')
-    assert.deepEqual(seen, { Env: ['PATH=/bin'], Entrypoint: [], Cmd: ['/bin/sh', '-c', 'echo "$A"'], Healthcheck: { Test: ['NONE'] } })
+    assert.deepEqual(seen, { Env: ['PATH=/bin'], Entrypoint: [], Hostname: 'h', Cmd: ['/bin/sh', '-c', 'echo "$A"'], Healthcheck: { Test: ['NONE'] } })
     assert.deepEqual(config(id), { Env: ['PATH=/bin'], Entrypoint: ['e'], Cmd: ['c'], Healthcheck: { Test: ['CMD-SHELL', 'h'] } })
   })
 

@@ -219,7 +219,8 @@ async function dispatch(step: Step, instruction: Instruction): Promise<void> {
 const scratch: BuildImage = { id: '', content: '', config: {}, author: '' }
 
 /** The arguments about platforms that every build has; a stage sees them after `ARG NAME`. */
-function platformArgs(target: string): Record<string, string> {
+/** Values of the arguments that every build has. @param target the platform that is built for; empty is the host's */
+export function platformArgs(target: string): Record<string, string> {
   const build = hostPlatform()
   const wanted = target === '' ? build : parsePlatform(target)
   return { ...describe('BUILD', build), ...describe('TARGET', wanted) }

@@ -16,7 +16,10 @@ export function explainMiss(key: KeyParts, candidates: readonly KeyParts[]): str
   const { differences } = nearest
   if (differences.length === 0) return ['the image that an earlier build made of it is gone']
   const files = differences.filter(({ part }) => part.startsWith('files.'))
-  return [...differences.filter(({ part }) => !part.startsWith('files.')).map((difference) => explainPart(difference, files.length > 0)).filter((text) => text !== ''), ...explainFiles(files)]
+  // The text of RUN has the build arguments, that of COPY the digest of the files: what they say is told by those.
+  const told = files.length > 0 || differences.some(({ part }) => part === 'settings.command')
+  const parts = differences.filter(({ part }) => !part.startsWith('files.')).map((difference) => explainPart(difference, told))
+  return [...parts.filter((text) => text !== ''), ...explainFiles(files)]
 }
 
 /** `COPY`, `ENV` …; RUN, which history shows without a name, is empty. */
@@ -31,12 +34,11 @@ function distance(differences: readonly KeyDifference[]): number {
   return sum
 }
 
-function explainPart({ part, before, after }: KeyDifference, filesDiffer: boolean): string {
+function explainPart({ part, before, after }: KeyDifference, told: boolean): string {
   if (part === 'parent') return 'the step before it (or the base image) has another result'
   if (part === 'instruction') {
-    // The text of COPY has the files' digest in it.
-    const withoutDigests = (text: string | undefined): string => (text ?? '').replace(/\b(?:file|dir|multi):[0-9a-f]{64}/g, '')
-    if (filesDiffer && withoutDigests(before) === withoutDigests(after)) return ''
+    const bare = (text: string | undefined): string => (text ?? '').replace(/\b(?:file|dir|multi):[0-9a-f]{64}/g, '')
+    if (told && (before?.includes('#(nop)') !== true || bare(before) === bare(after))) return ''
     return `the instruction was ${JSON.stringify(before ?? '')}`
   }
   const name = part.replace(/^settings\./, '')

@@ -179,6 +179,12 @@ export interface BuildOptions {
   readonly progress?: 'classic' | 'steps' | undefined
   readonly why?: boolean | undefined
   readonly expectCached?: boolean | undefined
+  /** Check the Dockerfile and build nothing. */
+  readonly check?: boolean | undefined
+  /** Seconds since the epoch that no time of the image is later than. */
+  readonly epoch?: number | undefined
+  /** Build twice and compare. */
+  readonly verify?: boolean | undefined
 }
 
 /** What a client sends for a build besides its context; see docs/builds.md. */
@@ -194,6 +200,8 @@ export interface Builds {
   addInputs(inputs: BuildInputsBody): Promise<{ readonly Id: string }>
   /** Takes the files of a named context, as a tar. @throws EngineError not-found */
   addDirectory(id: string, name: string, tar: Readable, signal: AbortSignal): Promise<void>
+  /** The files of an image, as a tar of its root. */
+  files(image: string): Promise<{ readonly tar: AsyncIterable<Buffer> } & AsyncDisposable>
   /** What the build cache has, as `GET /system/df` shows it. */
   cache(): Promise<BuildCacheRecord[]>
   prune(options: BuildPruneOptions): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>

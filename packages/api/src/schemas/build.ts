@@ -36,6 +36,9 @@ export const ImageBuildQuery = z.object({
   progress: z.enum(['classic', 'steps']).optional(),
   why: bool(),
   expectcached: bool(),
+  check: bool(),
+  epoch: optionalWord,
+  verify: bool(),
 })
 
 /** POST /build/inputs, of our own. Secrets are base64. */

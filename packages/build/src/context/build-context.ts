@@ -67,6 +67,12 @@ export class BuildContext implements Disposable {
     return text
   }
 
+  /** The patterns of .dockerignore. Read before {@link readDockerfile}, which may take it away. */
+  readIgnored(): string[] {
+    const text = this.#read('.dockerignore')
+    return text === undefined ? [] : readDockerignore(text)
+  }
+
   #read(path: string): string | undefined {
     try {
       return readFileInRoot(this.fd, path, maxTextBytes).toString('utf8')

@@ -27,6 +27,8 @@ export interface Node {
 export interface Dockerfile {
   readonly nodes: readonly Node[]
   readonly escape: string
+  /** `syntax`, `escape`, `check`. */
+  readonly directives: ReadonlyMap<string, string>
   /** Complaints to print, without mark: `Empty continuation line found in: RUN echo`. */
   readonly warnings: readonly string[]
 }
@@ -77,7 +79,7 @@ export function parseDockerfile(text: string): Dockerfile {
     nodes.push({ ...node, heredocs, startLine, endLine: at })
   }
   if (nodes.length === 0) throw new EngineError('invalid-argument', 'file with no instructions')
-  return { nodes, escape: directives.escape, warnings }
+  return { nodes, escape: directives.escape, directives: directives.values, warnings }
 }
 
 function readHeredoc(heredoc: Heredoc, nextLine: () => string | undefined): Heredoc {

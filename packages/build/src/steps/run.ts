@@ -32,7 +32,7 @@ export async function run(step: Step, instruction: RunInstruction): Promise<void
   }
   await withCache(step, { instruction: createdBy, settings, files: mounts.files }, async () => {
     const environment = [...state.environment, ...buildArgs, ...mounts.environment]
-    const config = { ...structuredClone(state.config), Cmd: args, Env: environment, Healthcheck: { Test: ['NONE'] } }
+    const config = { ...structuredClone(state.config), Hostname: step.build.hostname, Cmd: args, Env: environment, Healthcheck: { Test: ['NONE'] } }
     // An image's entry point must not swallow the command.
     if (args.length > 0) config.Entrypoint = []
     const container = await step.build.executor.createContainer(state.image, config, {

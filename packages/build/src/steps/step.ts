@@ -51,6 +51,10 @@ export interface Build {
   readonly made: Map<string, Promise<string>>
   /** Bounds how many steps are made at once. */
   readonly gate: Gate
+  /** Seconds since the epoch that no time of a layer is later than. */
+  readonly epoch: number | undefined
+  /** What the containers of RUN are called; the same for every build, so that it is no trace of this one. */
+  readonly hostname: string
   /** Remove a RUN step's container when the step succeeded; `always` also when it failed. */
   readonly remove: 'always' | 'success' | 'never'
 }
@@ -88,7 +92,8 @@ export function expandMany(step: Step, word: string): string[] {
  */
 export async function withCache(step: Step, parts: Omit<KeyParts, 'parent'>, make: () => Promise<string>): Promise<void> {
   const { build, state } = step
-  const key = cacheKey({ parent: state.content, ...parts })
+  const settings = build.epoch === undefined ? parts.settings : { ...parts.settings, epoch: String(build.epoch) }
+  const key = cacheKey({ parent: state.content, ...parts, ...(settings === undefined ? {} : { settings }) })
   const same = build.made.get(key.digest)
   const found = same === undefined ? (build.useCache ? await build.executor.cached(key) : undefined) : await same
   if (found !== undefined) {

@@ -124,6 +124,10 @@ export class RecordingExecutor implements Executor {
     this.#cache.set(key.digest, image)
   }
 
+  async firstDifference(): Promise<undefined> {
+    return undefined
+  }
+
   async tag(image: string, reference: string): Promise<string> {
     this.tags.set(reference, image)
     return reference.includes(':') ? reference : `${reference}:latest`

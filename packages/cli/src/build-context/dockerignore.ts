@@ -39,15 +39,20 @@ export class Ignore {
 
   /** Whether a path (relative, `/` between names) is left out. */
   excludes(path: string): boolean {
+    return this.rule(path) !== undefined
+  }
+
+  /** The pattern that leaves a path out; undefined when none does. */
+  rule(path: string): string | undefined {
     const names = path.split('/')
     const prefixes = names.map((_, i) => names.slice(0, i + 1).join('/'))
-    let excluded = false
-    for (const { exception, pattern } of this.#rules) {
+    let rule: string | undefined
+    for (const { exception, pattern, text } of this.#rules) {
       // A rule that would change nothing is not tried.
-      if (exception !== excluded) continue
-      if (prefixes.some((prefix) => pattern.test(prefix))) excluded = !exception
+      if (exception !== (rule !== undefined)) continue
+      if (prefixes.some((prefix) => pattern.test(prefix))) rule = exception ? undefined : text
     }
-    return excluded
+    return rule
   }
 
   /** Whether below an excluded directory something may be taken in again. */

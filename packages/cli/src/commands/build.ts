@@ -5,15 +5,20 @@ import { list, onOff, text, value } from '../arguments/flag.ts'
 import { readLabel, readVariable, toMap, toMapWithNull } from '../arguments/key-values.ts'
 import { readBytes, readBytesOrUnlimited, readInteger } from '../arguments/sizes.ts'
 import { openContext } from '../build-context/context.ts'
+import { readBuildContext, sendInputs } from '../build-context/inputs.ts'
+import { listContext } from '../build-context/list.ts'
+import { readOutput, writeOutput } from '../build-context/output.ts'
 import { mergeUlimits, readUlimit } from '../container-options/limits.ts'
+import { showSteps, type StepMessage } from '../output/build-progress.ts'
 import { humanSize } from '../output/human.ts'
 import { ProgressError, showProgress, type ProgressMessage } from '../output/progress.ts'
 import { CommandError, defineCommand } from './command.ts'
-import { isTerminal, standardOutput, print } from '../terminal/output.ts'
+import { isTerminal, print, standardError, standardOutput } from '../terminal/output.ts'
 
 const limits = { group: 'Limits of the steps' }
 const steps = { group: 'Steps' }
 const result = { group: 'Result' }
+const report = { group: 'Report' }
 
 export const command = defineCommand({
   usage: '[OPTIONS] PATH | URL | -',
@@ -51,15 +56,35 @@ export const command = defineCommand({
     'shm-size': value(readBytes, 'Size of "/dev/shm"', { ...limits, word: 'bytes' }),
     ulimit: list('Ulimit options', { ...limits, word: 'ulimit', read: readUlimit }),
     'security-opt': list('Security options', limits),
+    squash: onOff('Squash newly built layers into a single new layer', result),
+    output: list('Output destination (format: "type=local,dest=path")', { ...result, short: 'o' }),
+    secret: list('Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")', { ...steps, word: 'string' }),
+    ssh: list('SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")', { ...steps, word: 'string' }),
+    'build-context': list('Additional build contexts (e.g., name=path)', { ...steps, word: 'string' }),
+    allow: list('Allow extra privileged entitlement (e.g., "network.host", "security.insecure")', { ...steps, word: 'string' }),
+    progress: text('Set type of progress output ("auto", "plain", "tty", "classic", "rawjson")', report),
+    why: onOff('Say of each step that runs why it was not in the cache', report),
+    'expect-cached': onOff('Fail at the first step that is not in the cache', report),
+    'context-ls': onOff('List what would be sent, and which rule leaves other paths out', report),
+    check: onOff('Check the Dockerfile, build nothing', report),
+    reproducible: onOff('Make the same image of the same files: no times later than the sources (SOURCE_DATE_EPOCH, or 0)', result),
+    verify: onOff('Build twice, and say which file differs first', result),
     isolation: text('Container isolation technology', { hidden: true }),
     'disable-content-trust': onOff('Skip image verification', { hidden: true, initial: true }),
   },
   args: [1, 1],
   async run({ flags, args: [path = ''] }, { client }) {
+    if (flags['context-ls']) {
+      print(listContext(path, flags.file))
+      return 0
+    }
+    const progress = progressKind(flags.progress, flags.quiet)
+    const outputs = flags.output.map(readOutput)
+    const extra = await sendInputs(client, { secrets: flags.secret, agents: flags.ssh, contexts: Object.fromEntries(flags['build-context'].map(readBuildContext)) })
     const context = await openContext(path, flags.file, process.stdin)
     const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
     const json = <T extends object>(from: T): T | undefined => (Object.keys(from).length === 0 ? undefined : from)
-    const sent = flags.quiet ? undefined : new SentReport()
+    const sent = flags.quiet || progress !== 'classic' || flags.check ? undefined : new SentReport()
     const answer = await client.stream('POST', '/build', {
       query: {
         remote: context.remote,
@@ -73,7 +98,17 @@ export const command = defineCommand({
         pull: on(flags.pull),
         q: on(flags.quiet),
         rm: flags.rm ? 1 : 0,
-        forcerm: on(flags['force-rm']),
+        squash: on(flags.squash),
+        inputs: extra.inputs,
+        contexts: json(extra.contexts),
+        allow: flags.allow.length === 0 ? undefined : flags.allow,
+        progress: progress === 'classic' ? undefined : 'steps',
+        why: on(flags.why),
+        expectcached: on(flags['expect-cached']),
+        check: on(flags.check),
+        epoch: process.env['SOURCE_DATE_EPOCH'] || (flags.reproducible ? '0' : undefined),
+        verify: on(flags.verify),
+        forcerm: on(flags['force-rm'] || progress !== 'classic'),
         networkmode: flags.network,
         extrahosts: flags['add-host'],
         platform: flags.platform,
@@ -93,10 +128,13 @@ export const command = defineCommand({
       body: context.archive === undefined ? undefined : outgoing(context.archive, flags.compress, sent),
     })
     let id = ''
+    const onAux = (aux: unknown): void => {
+      if (typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string') id = aux.ID
+    }
     try {
-      await showProgress(answer.lines<ProgressMessage>(), standardOutput(), (aux) => {
-        if (typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string') id = aux.ID
-      })
+      if (progress === 'rawjson') for await (const line of answer.lines<StepMessage>()) rawLine(line, onAux)
+      else if (progress === 'classic') await showProgress(answer.lines<ProgressMessage>(), standardOutput(), onAux)
+      else await showSteps(answer.lines<StepMessage>(), progress, standardError(), onAux)
     } catch (error) {
       if (error instanceof ProgressError) throw new CommandError(error.message, error.code === 0 ? 1 : error.code)
       throw error
@@ -105,9 +143,27 @@ export const command = defineCommand({
       if (id === '') throw new CommandError(`server did not provide an image ID. Cannot write ${flags.iidfile}`)
       writeFileSync(flags.iidfile, id)
     }
+    for (const output of outputs) await writeOutput(client, flags.tag[0] ?? id, id, output)
     return 0
   },
 })
+
+type Kind = 'classic' | 'plain' | 'tty' | 'rawjson'
+
+/** `auto` is a list on a terminal, and text that scripts know elsewhere. A quiet build has nothing to show. */
+function progressKind(flag: string | undefined, quiet: boolean): Kind {
+  const wanted = flag ?? (process.env['BUILDKIT_PROGRESS'] || 'auto')
+  if (quiet) return 'classic'
+  if (wanted === 'auto') return isTerminal(1) && isTerminal(2) ? 'tty' : 'classic'
+  if (wanted === 'plain' || wanted === 'tty' || wanted === 'classic' || wanted === 'rawjson') return wanted
+  throw new CommandError(`invalid progress type ${JSON.stringify(wanted)}: must be auto, plain, tty, classic or rawjson`)
+}
+
+function rawLine(line: StepMessage, onAux: (aux: unknown) => void): void {
+  print(`${JSON.stringify(line)}\n`)
+  if (line.aux !== undefined) onAux(line.aux)
+  if (line.errorDetail !== undefined) throw new ProgressError(line.errorDetail.message ?? '', line.errorDetail.code ?? 0)
+}
 
 function outgoing(archive: Readable, compress: boolean, sent: SentReport | undefined): Readable {
   const reported = sent === undefined ? archive : archive.on('error', (error) => sent.destroy(error)).pipe(sent)

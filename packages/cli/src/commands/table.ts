@@ -58,6 +58,13 @@ export const commands: Readonly<Record<string, Entry>> = {
 
 /** Commands in the form `engine container ls`. */
 export const groups: Readonly<Record<string, Group>> = {
+  builder: {
+    summary: 'Manage builds',
+    commands: {
+      build,
+      prune: { summary: 'Remove build cache', load: () => import('./builder-prune.ts') },
+    },
+  },
   container: {
     summary: 'Manage containers',
     commands: {

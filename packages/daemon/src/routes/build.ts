@@ -5,7 +5,7 @@ import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 
 /** Serves /build: the classic builder's wire format, and what `engine build` sends besides (docs/builds.md). */
-export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'BuildInputsContext'> = {
+export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'BuildInputsContext' | 'BuildFiles'> = {
   ImageBuild,
 
   BuildPrune({ engine, query }) {
@@ -18,6 +18,14 @@ export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'Buil
   async BuildInputsContext({ engine, name, query, request, signal }) {
     if (query.context === '') throw new RequestError('the name of the build context is missing')
     await engine.builds.addDirectory(name, query.context, bodyStream(request), signal)
+  },
+
+  async BuildFiles(call) {
+    await using files = await call.engine.builds.files(call.name)
+    const out = call.stream({ 'Content-Type': 'application/x-tar' })
+    for await (const chunk of files.tar) await out.write(chunk)
+    out.end()
+    return SENT
   },
 }
 
@@ -59,7 +67,17 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     progress: query.progress,
     why: query.why,
     expectCached: query.expectcached,
+    check: query.check,
+    epoch: readEpoch(query.epoch ?? query.buildargs?.['SOURCE_DATE_EPOCH'] ?? undefined),
+    verify: query.verify,
   }, signal)
   await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT
+}
+
+/** Seconds since the epoch, as https://reproducible-builds.org/specs/source-date-epoch/ has them. */
+function readEpoch(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined
+  if (!/^\d{1,11}$/.test(text)) throw new RequestError(`invalid SOURCE_DATE_EPOCH: ${text}`)
+  return Number(text)
 }

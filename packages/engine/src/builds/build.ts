@@ -11,6 +11,7 @@ import type { BuildEngine } from './build-engine.ts'
 import { EngineExecutor } from './executor.ts'
 import { listCache } from './list-cache.ts'
 import { pruneCache, type CacheImages } from './prune-cache.ts'
+import { mountImage } from './roots.ts'
 
 /**
  * Builds an image of a context, telling of it in the classic builder's stream. When the client goes away, the step under way is
@@ -42,8 +43,23 @@ export function buildVerbs(engine: BuildEngine, images: CacheImages): Builds {
   return {
     addInputs: async (inputs) => ({ Id: engine.inputs.add(inputs) }),
     addDirectory: (id, name, tar, signal) => engine.inputs.addDirectory(id, name, tar, signal),
+    files: (image) => imageFiles(engine, image),
     cache: () => listCache(engine, images),
     prune: (options) => pruneCache(engine, images, options),
+  }
+}
+
+/** The tar of an image's files; the image is kept until it is disposed. */
+async function imageFiles({ images, overlay, workers }: BuildEngine, reference: string): Promise<{ readonly tar: AsyncIterable<Buffer> } & AsyncDisposable> {
+  const image = images.get(reference) ?? images.find(reference, '')
+  const held = images.hold(image.id)
+  const mounted = await mountImage(overlay, image)
+  return {
+    tar: workers.stream({ kind: 'stream', directory: mounted.path, archive: 'archive' }),
+    async [Symbol.asyncDispose]() {
+      await mounted[Symbol.asyncDispose]()
+      held[Symbol.dispose]()
+    },
   }
 }
 

@@ -6,6 +6,7 @@ import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
+import { compareImages, type Difference } from './compare-images.ts'
 import { editImageRoot, openCopy, openImageRoot } from './roots.ts'
 import { createStepContainer } from './step-container.ts'
 import { stepImage } from './step-image.ts'
@@ -44,7 +45,7 @@ export class EngineExecutor implements Executor, Disposable {
   }
 
   async editRoot(parent: string, how: 'on top' | 'apart'): Promise<EditedRoot> {
-    return editImageRoot(this.#engine.overlay, this.#parent(parent), how === 'apart', (image, layer) => this.#add(image, layer))
+    return editImageRoot(this.#engine.overlay, this.#parent(parent), how === 'apart', this.#options.epoch, (image, layer) => this.#add(image, layer))
   }
 
   async editCopy(fd: number): Promise<ImageRoot> {
@@ -85,6 +86,10 @@ export class EngineExecutor implements Executor, Disposable {
     this.#engine.cache.insert(key, image, rfc3339(now()))
   }
 
+  async firstDifference(a: string, b: string): Promise<Difference | undefined> {
+    return compareImages(this.#engine.overlay, this.#stored(a), this.#stored(b))
+  }
+
   async tag(image: string, reference: string): Promise<string> {
     return this.#engine.images.tag(image, reference)
   }
@@ -96,7 +101,8 @@ export class EngineExecutor implements Executor, Disposable {
 
   async #add(step: NewImage, layer: Layer | undefined): Promise<string> {
     const parent = this.#parent(step.parent)
-    const image = stepImage(parent?.config, step, layer?.diffId, rfc3339(now()))
+    const created = this.#options.epoch === undefined ? now() : BigInt(this.#options.epoch) * 1_000_000_000n
+    const image = stepImage(parent?.config, step, layer?.diffId, rfc3339(created))
     await this.#engine.images.add(image, step.parent, layer)
     this.#hold(image.id)
     return image.id

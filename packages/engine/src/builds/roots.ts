@@ -23,12 +23,14 @@ export async function openImageRoot(overlay: OverlayStore, image: StoredImage): 
  * Opens the files of an image for writing a layer on top.
  * @param parent undefined for `scratch`
  * @param apart  the image's files are not there meanwhile
+ * @param epoch  seconds since the epoch that no time of the layer is later than
  * @param commit makes an image with that layer
  */
 export async function editImageRoot(
   overlay: OverlayStore,
   parent: StoredImage | undefined,
   apart: boolean,
+  epoch: number | undefined,
   commit: (image: NewImage, layer: Layer | undefined) => Promise<string>,
 ): Promise<EditedRoot> {
   const snapshot = await openSnapshot(overlay, apart ? [] : parent?.layers ?? [])
@@ -36,7 +38,7 @@ export async function editImageRoot(
     fd: snapshot.fd,
     async commit(image) {
       snapshot.close()
-      return commit(image, await layerOf(overlay, snapshot.id, parent, false))
+      return commit(image, await layerOf(overlay, snapshot.id, parent, false, epoch))
     },
     [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
   }
@@ -46,6 +48,15 @@ interface Snapshot extends ImageRoot {
   readonly id: string
   /** Closes the descriptor, which would keep the mount busy. */
   close(): void
+}
+
+/** The files of an image at a path of ours, for a worker; disposed, the path is gone. */
+export async function mountImage(overlay: OverlayStore, image: StoredImage): Promise<{ readonly path: string } & AsyncDisposable> {
+  const [layer, ...more] = image.layers
+  if (layer !== undefined && more.length === 0) return { path: overlay.layout(layer).diff, [Symbol.asyncDispose]: async () => undefined }
+  const snapshot = await openSnapshot(overlay, image.layers)
+  const layout = overlay.layout(snapshot.id)
+  return { path: image.layers.length === 0 ? layout.diff : layout.merged, [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose]() }
 }
 
 /** A directory over layers, mounted volatile: what a crash would lose is thrown away after a crash. */

@@ -56,7 +56,7 @@ export async function createStepContainer(
         await engine.overlay.unmount(id)
         withRoot(engine.overlay.layout(id).diff, (fd) => removeMountPoints(fd, stubs))
       }
-      return commit(image, await layerOf(engine.overlay, id, parent, !last))
+      return commit(image, await layerOf(engine.overlay, id, parent, !last, options.epoch))
     },
     async remove() {
       await made.disposeAsync()

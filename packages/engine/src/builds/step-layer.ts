@@ -7,10 +7,12 @@ import type { StoredImage } from './build-engine.ts'
  * moved, and the snapshot is gone.
  * @param parent undefined for `scratch`
  * @param keep   the snapshot stays, its files are copied
+ * @param epoch  seconds since the epoch that no time of it is later than; undefined leaves times
  * @returns undefined when nothing was written: then there is no layer, and the snapshot is as it was
  */
-export async function layerOf(overlay: OverlayStore, snapshot: string, parent: StoredImage | undefined, keep: boolean): Promise<Layer | undefined> {
+export async function layerOf(overlay: OverlayStore, snapshot: string, parent: StoredImage | undefined, keep: boolean, epoch: number | undefined): Promise<Layer | undefined> {
   await overlay.unmount(snapshot)
+  if (epoch !== undefined) await overlay.clampTimes(snapshot, epoch)
   const parents = parent?.layers ?? []
   if (isEmpty(overlay, snapshot, parents[0])) return undefined
   const name = (diffId: Digest): string => digestHex(chainId([...(parent?.config.rootfs.diff_ids ?? []), diffId]))

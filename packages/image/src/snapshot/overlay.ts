@@ -314,6 +314,16 @@ export class OverlayStore {
     return this.#workers.run({ kind: 'changes', upper: layout.diff, lowers: this.#lowerDirectories(layout) })
   }
 
+  /** The first path in which two layers differ; undefined when there is none. */
+  firstDifference(one: string, other: string): Promise<string | undefined> {
+    return this.#workers.run({ kind: 'compare', one: this.#layout(one).diff, other: this.#layout(other).diff })
+  }
+
+  /** Makes no time of what a container has written later than `seconds` since the epoch. It must be unmounted. */
+  async clampTimes(id: string, seconds: number): Promise<void> {
+    await this.#workers.run({ kind: 'clamp-times', directory: this.#layout(id).diff, seconds })
+  }
+
   /** The digest of a layer's or container's tar, which is written to `file` if one is given. The same files give the same digest. */
   archive(id: string, file?: string): Promise<Archived> {
     return this.#workers.run({ kind: 'archive', directory: this.#layout(id).diff, archive: 'layer', ...(file === undefined ? {} : { file }) })

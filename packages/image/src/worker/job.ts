@@ -21,6 +21,9 @@ export type Job =
   | { readonly kind: 'copy-layer'; readonly from: string; readonly directory: string; readonly options: ExtractOptions }
   /** Makes the tar of an upper directory for its digest, and writes it to `file` if there is one. */
   | { readonly kind: 'archive'; readonly directory: string; readonly archive: 'layer' | 'archive'; readonly file?: string }
+  | { readonly kind: 'compare'; readonly one: string; readonly other: string }
+  /** Makes no time in a tree later than `seconds` since the epoch. */
+  | { readonly kind: 'clamp-times'; readonly directory: string; readonly seconds: number }
   | { readonly kind: 'sync'; readonly directory: string }
   | { readonly kind: 'usage'; readonly directory: string }
   | { readonly kind: 'changes'; readonly upper: string; readonly lowers: readonly string[] }
@@ -32,6 +35,8 @@ export interface JobResults {
   'copy-layer': Extracted
   'copy-tree': Extracted | undefined
   archive: Archived
+  compare: string | undefined
+  'clamp-times': undefined
   sync: undefined
   usage: number
   changes: readonly Change[]

@@ -3,6 +3,8 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { openRoot, removeTree } from '@engine/linux/paths'
 import { copyLayer, copyTree, extract } from '../layer/apply.ts'
 import { layerChanges } from '../layer/changes.ts'
+import { clampTimes } from '../layer/clamp-times.ts'
+import { firstDifference } from '../layer/compare.ts'
 import { diffTree } from '../layer/diff.ts'
 import { syncTree } from '../layer/sync.ts'
 import { treeUsage } from '../layer/usage.ts'
@@ -29,12 +31,16 @@ export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes:
       using view = new View(job.view)
       return statView(view, Buffer.from(job.path))
     }
+    case 'compare':
+      return firstDifference(job.one, job.other)
+    case 'clamp-times':
     case 'sync':
     case 'usage':
     case 'remove': {
       using root = openRoot(job.directory)
       if (job.kind === 'usage') return treeUsage(root.fd)
-      if (job.kind === 'sync') syncTree(root.fd)
+      if (job.kind === 'clamp-times') clampTimes(root.fd, job.seconds)
+      else if (job.kind === 'sync') syncTree(root.fd)
       else removeTree(root.fd, job.name)
       return undefined
     }

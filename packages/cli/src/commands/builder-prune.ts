@@ -1,0 +1,33 @@
+import { filterFlag, toFilters } from '../arguments/filters.ts'
+import { onOff, value } from '../arguments/flag.ts'
+import { readBytes } from '../arguments/sizes.ts'
+import { humanSize } from '../output/human.ts'
+import { print } from '../terminal/output.ts'
+import { defineCommand } from './command.ts'
+import { confirm } from './confirm.ts'
+
+const warnings = {
+  some: 'WARNING! This will remove all dangling build cache. Are you sure you want to continue?',
+  all: 'WARNING! This will remove all build cache. Are you sure you want to continue?',
+}
+
+export const command = defineCommand({
+  usage: '',
+  summary: 'Remove build cache',
+  flags: {
+    all: onOff('Remove all unused build cache, not just dangling ones', { short: 'a' }),
+    filter: filterFlag('Provide filter values (e.g. "until=24h")'),
+    force: onOff('Do not prompt for confirmation', { short: 'f' }),
+    'keep-storage': value(readBytes, 'Amount of disk space to keep for cache', { word: 'bytes' }),
+  },
+  args: [0, 0],
+  async run({ flags }, { client }) {
+    if (!flags.force && !(await confirm(flags.all ? warnings.all : warnings.some))) return 0
+    const { body } = await client.request<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }>('POST', '/build/prune', {
+      query: { all: flags.all ? 1 : undefined, filters: toFilters(flags.filter), 'keep-storage': flags['keep-storage'] },
+    })
+    if (body.CachesDeleted !== null) print(`Deleted build cache objects:\n${body.CachesDeleted.join('\n')}\n\n`)
+    print(`Total reclaimed space: ${humanSize(body.SpaceReclaimed, 4)}\n`)
+    return 0
+  },
+})

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { docker, engine, engineOk, run, type Ended } from '../harness/command-line.ts'
+import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { busyboxTar } from '../harness/images.ts'
+
+describe('building from the command line', () => {
+  let daemon: TestDaemon
+  let directory = ''
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'engine-cli-build-'))
+    daemon = await startDaemon()
+    writeFileSync(join(directory, 'busybox.tar'), busyboxTar())
+    await engineOk(daemon.host, 'import', '-c', 'CMD ["sh"]', join(directory, 'busybox.tar'), 'busybox')
+  })
+  after(async () => {
+    await daemon?.[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  let count = 0
+  /** Makes a context of its own. */
+  function context(files: Readonly<Record<string, string>>): string {
+    const path = join(directory, `context-${count++}`)
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(join(path, name, '..'), { recursive: true })
+      writeFileSync(join(path, name), content)
+    }
+    return path
+  }
+  const build = (path: string, ...flags: readonly string[]): Promise<Ended> => engine(daemon.host, 'build', '--network', 'none', ...flags, path)
+
+  it('shows steps line by line as BuildKit does', async () => {
+    const path = context({ Dockerfile: 'FROM busybox AS a\nRUN echo hello; printf "no end"\nFROM a\nENV x=y\n' })
+    const first = await build(path, '--progress=plain', '-t', 'plain')
+    assert.equal(first.status, 0, first.stderr)
+    assert.equal(first.stdout, '')
+    assert.match(first.stderr, /^#\d+ \[a 2\/2\] RUN echo hello; printf "no end"$/m)
+    assert.match(first.stderr, /^#\d+ \d+\.\d{3} hello$/m)
+    assert.match(first.stderr, /^#\d+ \d+\.\d{3} no end$/m)
+    assert.match(first.stderr, /^#\d+ DONE \d+\.\ds$/m)
+    assert.match(first.stderr, /^#\d+ \d+\.\d{3} naming to plain:latest$/m)
+    const second = await build(path, '--progress=plain')
+    assert.match(second.stderr, /^#\d+ \[a 2\/2\] RUN echo hello.*\n#\d+ CACHED$/m)
+    const failing = await build(context({ Dockerfile: 'FROM busybox\nRUN echo before; exit 9' }), '--progress=plain')
+    assert.equal(failing.status, 9)
+    assert.match(failing.stderr, /ERROR: The command .* returned a non-zero code: 9\n(.*\n)*------\n > \[stage-0 2\/2\] RUN echo before; exit 9:\nbefore\n------\n/)
+    const lines = (await build(path, '--progress=rawjson')).stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    assert.ok(lines.some((line) => 'vertex' in line))
+  })
+
+  it('keeps the text that scripts know when it is no terminal', async () => {
+    const { stdout } = await build(context({ Dockerfile: 'FROM busybox\nRUN true' }), '-t', 'classic')
+    assert.match(stdout, /^Step 2\/2 : RUN true$/m)
+    assert.match(stdout, /^Successfully tagged classic:latest$/m)
+  })
+
+  it('says why a step ran, and fails where it was expected not to', async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nCOPY . /app\n', 'src/a.ts': 'a' })
+    await build(path)
+    assert.equal((await build(path, '--expect-cached')).status, 0)
+    writeFileSync(join(path, 'src/a.ts'), 'b')
+    writeFileSync(join(path, 'x.log'), 'new')
+    const missed = await build(path, '--expect-cached')
+    assert.equal(missed.status, 1)
+    assert.match(missed.stderr, /not cached: /)
+    const { stdout } = await build(path, '--why')
+    assert.match(stdout, /Not cached: \/?\.?\/?src\/a\.ts changed/)
+    assert.match(stdout, /Not cached: \/?\.?\/?x\.log is new and not ignored/)
+  })
+
+  it('lists what a build would be sent', async () => {
+    const path = context({ Dockerfile: 'FROM scratch', '.dockerignore': '*.log\nsub\n!sub/keep', 'a.log': 'x', 'sub/gone': 'x', 'sub/keep': 'x', b: 'yy' })
+    assert.equal((await build(path, '--context-ls')).stdout, [
+      '+ .dockerignore\t19B', '+ Dockerfile\t12B', '- a.log\t.dockerignore: *.log', '+ b\t2B', '- sub/\t.dockerignore: sub', '- sub/gone\t.dockerignore: sub', '+ sub/keep\t1B',
+      '4 files, 34B; 3 paths are left out\n',
+    ].join('\n'))
+  })
+
+  it('checks a Dockerfile', async () => {
+    const bad = await build(context({ Dockerfile: 'FROM busybox\nCMD x\n' }), '--check')
+    assert.equal(bad.status, 1)
+    assert.match(bad.stdout, /^Dockerfile:2: JSONArgsRecommended: /m)
+    const good = await build(context({ Dockerfile: 'FROM busybox\nCMD ["x"]\n' }), '--check')
+    assert.deepEqual([good.status, good.stdout], [0, 'Check complete, no warnings found.\n'])
+    assert.match((await build(context({ Dockerfile: '# check=error=true\nFROM busybox\nCMD x\n' }))).stderr, /1 warning has been found/)
+  })
+
+  it('sends secrets, directories and outputs', async () => {
+    const more = context({ inside: 'from another directory\n' })
+    const path = context({ Dockerfile: 'FROM busybox AS b\nRUN --mount=type=secret,id=s,required --mount=from=more,target=/more cat /run/secrets/s /more/inside > /out\nRUN ln -s /etc/passwd /link && mkdir /sub && echo x > /sub/x\nFROM scratch\nCOPY --from=b /out /link /sub/ /\nCOPY --from=b /sub /sub\n' })
+    writeFileSync(join(directory, 'secret'), 'hidden\n')
+    const iid = join(directory, 'iid')
+    const built = await build(path, '--secret', `id=s,src=${join(directory, 'secret')}`, '--build-context', `more=${more}`, '--iidfile', iid, '-o', join(directory, 'local'), '-o', `type=tar,dest=${join(directory, 'out.tar')}`)
+    assert.equal(built.status, 0, built.stderr)
+    assert.match(readFileSync(iid, 'utf8'), /^sha256:[0-9a-f]{64}$/)
+    assert.equal(readFileSync(join(directory, 'local/out'), 'utf8'), 'hidden\nfrom another directory\n')
+    assert.equal(execFileSync('tar', ['-tf', join(directory, 'out.tar')], { encoding: 'utf8' }), 'link\nout\nsub/\nsub/x\nx\n')
+    const missing = await build(path, '--build-context', `more=${more}`, '--no-cache')
+    assert.match(missing.stderr, /secret s: not found/)
+    assert.doesNotMatch(daemon.log(), /hidden/)
+  })
+
+  it('takes a Dockerfile from standard input, and one that lies elsewhere', async () => {
+    const path = context({ a: 'content\n', 'elsewhere/Dockerfile': 'FROM busybox\nCOPY a /\nRUN cat /a\n', 'elsewhere/Dockerfile.dockerignore': 'b' })
+    const args = ['--', join(dist, 'engine.cjs'), 'build', '--network', 'none', '-f', '-', path]
+    const ended = await run(join(dist, 'bin/node'), args, { env: { ENGINE_HOST: daemon.host }, input: 'FROM busybox\nCOPY a /\nRUN cat /a; ls -A /\n' })
+    assert.match(ended.stdout, /\ncontent\n/)
+    assert.match((await build(path, '-f', join(path, 'elsewhere/Dockerfile'))).stdout, /\ncontent\n/)
+  })
+
+  it('makes the same image twice when it is to be reproducible, and finds what is not', async () => {
+    const dockerfile = 'FROM busybox\nCOPY . /app\nRUN echo x > /made && mkdir /dir && touch /dir/y\nWORKDIR /w\n'
+    const ids: string[] = []
+    for (const time of [1_000_000_000, 1_700_000_000]) {
+      const path = context({ Dockerfile: dockerfile, f: 'same' })
+      for (const name of ['f', 'Dockerfile', '.']) utimesSync(join(path, name), time, time)
+      const iid = join(directory, `iid-${time}`)
+      const built = await build(path, '--reproducible', '--no-cache', '--iidfile', iid)
+      assert.equal(built.status, 0, built.stderr)
+      ids.push(readFileSync(iid, 'utf8'))
+    }
+    assert.equal(ids[0], ids[1])
+    const { stdout } = await engine(daemon.host, 'inspect', '-f', '{{.Created}}', ids[0] ?? '')
+    assert.match(stdout, /^1970-01-01T00:00:00/)
+    assert.equal((await build(context({ Dockerfile: dockerfile }), '--reproducible', '--verify')).status, 0)
+    const differs = await build(context({ Dockerfile: 'FROM busybox\nRUN true\nRUN mkdir /d && hostname > /d/host\n' }), '--reproducible', '--verify')
+    assert.equal(differs.status, 1)
+    assert.match(differs.stderr, /not reproducible: \/d\/host differs, which was made by: .*hostname/)
+  })
+
+  it('prunes the cache, as the docker command does', async () => {
+    await build(context({ Dockerfile: 'FROM busybox\nRUN head -c 5000 /dev/zero > /zeros\n' }))
+    const pruned = await docker(daemon.host, 'builder', 'prune', '-f')
+    assert.match(pruned.stdout, /Deleted build cache objects:\n[0-9a-f]{64}\n/)
+    assert.match(await engineOk(daemon.host, 'builder', 'prune', '-af'), /^(Deleted build cache objects:\n[^]*)?Total reclaimed space: /)
+    assert.match(await engineOk(daemon.host, 'builder', 'prune', '-af'), /^Total reclaimed space: 0B\n$/)
+  })
+
+  it('leaves nothing when the client is killed', async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nRUN sleep 100\n' })
+    const building = run('timeout', ['-s', 'INT', '3', join(dist, 'bin/node'), '--', join(dist, 'engine.cjs'), 'build', '--network', 'none', path], { env: { ENGINE_HOST: daemon.host } })
+    await building
+    for (let i = 0; i < 200; i++) {
+      const { body } = await daemon.api('GET', '/containers/json?all=1')
+      if (Array.isArray(body) && body.length === 0) return
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    assert.fail('the step’s container is still there')
+  })
+
+  it('leaves no file of a build that is over', async () => {
+    for (let i = 0; i < 200 && statSync(join(daemon.dataRoot, 'builds')).nlink > 2; i++) await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.ok(existsSync(join(daemon.dataRoot, 'builds')))
+    assert.equal(statSync(join(daemon.dataRoot, 'builds')).nlink, 2)
+  })
+})
