@@ -32,8 +32,8 @@ describe('the docker command', { skip: installed ? false : 'the docker command i
     const missing = docker(host, ['start', 'nope'])
     assert.equal(missing.status, 1)
     assert.match(missing.stderr.toString(), /Error response from daemon: No such container: nope/)
-    const absent = docker(host, ['network', 'create', 'n'])
-    assert.match(absent.stderr.toString(), /Error response from daemon: POST \/networks\/create is not supported by this version of engine/)
+    const absent = docker(host, ['plugin', 'install', 'n'])
+    assert.match(absent.stderr.toString(), /Error response from daemon: GET \/plugins\/privileges is not supported by this version of engine/)
   })
 
   it('moves 30 MB through a process and gets them all back', async () => {

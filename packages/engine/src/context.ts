@@ -1,4 +1,5 @@
 import type { FileWorkers, OverlayStore, Platform, RunConfig } from '@engine/image'
+import type { NameServer } from '@engine/network'
 import type { ShimClient } from '@engine/runtime'
 import type { ContainerRegistry } from './containers/registry.ts'
 import type { Events } from './events/events.ts'
@@ -78,6 +79,7 @@ export interface EngineContext {
   readonly images: ImageSource
   readonly volumes: VolumeSource
   readonly networks: NetworkRegistry
+  readonly names: NameServer
   /** No container is started again by its policy from here on. */
   readonly closing: AbortSignal
 }

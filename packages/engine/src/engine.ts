@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
+import { NameServer } from '@engine/network'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds } from './builds/build.ts'
@@ -71,6 +72,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const id = setting(db, 'id', randomUUID)
   const networks = undo.use(new NetworkRegistry(db, options, id))
   for (const warning of networks.ensure()) options.log('warn', {}, warning)
+  const names = undo.use(new NameServer({ program: programs.names, log: (level, message) => options.log(level, {}, message) }))
   const pump = new LogPump({ workerPath: programs.logs, log: options.log })
   undo.defer(() => pump.shutdown())
   const shim = await connectShim({
@@ -85,7 +87,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   const closing = new AbortController()
   const context: EngineContext = {
-    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, pump, shim, overlay, transfers,
+    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     health: new HealthTable(db),

@@ -75,6 +75,8 @@ export class ContainerPaths {
   readonly hosts: string
   readonly hostname: string
   readonly resolvConf: string
+  /** SHA-256 of what was last written to it. */
+  readonly resolvConfHash: string
   readonly log: string
   /** The log's file where the driver is not json-file. */
   readonly localLog: string
@@ -89,6 +91,7 @@ export class ContainerPaths {
     this.hosts = join(directory, 'hosts')
     this.hostname = join(directory, 'hostname')
     this.resolvConf = join(directory, 'resolv.conf')
+    this.resolvConfHash = join(directory, 'resolv.conf.hash')
     this.log = join(directory, `${id}-json.log`)
     this.localLog = join(directory, 'container.log')
     this.shm = join(run, 'shm')

@@ -5,13 +5,14 @@ import type { EngineOptions } from './interface.ts'
 export interface WorkerPrograms {
   readonly files: string | URL
   readonly logs: string | URL
+  readonly names: string | URL
 }
 
 /** The shipped programs lie beside engine-shim; an engine that runs from its sources runs theirs. */
 export function workerPrograms({ shimProgram }: Pick<EngineOptions, 'shimProgram'>): WorkerPrograms {
   // Put in by the bundler.
   if (process.env.ENGINE_VERSION !== undefined) {
-    return { files: join(dirname(shimProgram), 'layer-worker.cjs'), logs: join(dirname(shimProgram), 'log-worker.cjs') }
+    return { files: join(dirname(shimProgram), 'layer-worker.cjs'), logs: join(dirname(shimProgram), 'log-worker.cjs'), names: join(dirname(shimProgram), 'name-worker.cjs') }
   }
-  return { files: new URL('worker/main.ts', import.meta.resolve('@engine/image')), logs: new URL('logs/worker.ts', import.meta.url) }
+  return { files: new URL('worker/main.ts', import.meta.resolve('@engine/image')), logs: new URL('logs/worker.ts', import.meta.url), names: new URL('dns/worker.ts', import.meta.resolve('@engine/network')) }
 }

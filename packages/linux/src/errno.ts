@@ -58,6 +58,7 @@ export const Errno = {
   ENODATA: 61,
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
+  EINPROGRESS: 115,
   ESTALE: 116,
   EDQUOT: 122,
 } as const

@@ -6,6 +6,7 @@ import { parseRfc3339, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { stopHealth } from '../health/monitor.ts'
 import { causedByEngine, withContainer } from '../ledger/cause.ts'
+import { closeNames } from '../networks/names.ts'
 import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
@@ -81,6 +82,7 @@ export function beginTeardown(engine: EngineContext, container: Container, sandb
 async function teardown(engine: EngineContext, container: Container, sandbox: Sandbox): Promise<void> {
   const { id } = container
   const paths = engine.paths.container(id)
+  closeNames(engine, sandbox)
   for (const endpoint of sandbox.endpoints) engine.networks.release(endpoint)
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)

@@ -3,6 +3,7 @@ import { EngineError } from '@engine/linux'
 import { createSandbox, removeSandbox } from '@engine/network'
 import type { EngineContext } from '../context.ts'
 import { chooseRoutes } from '../networks/default-routes.ts'
+import { closeNames, openNames } from '../networks/names.ts'
 import type { NetworkRecord } from '../networks/networks-table.ts'
 import { noSandbox, type Container, type Sandbox, type SandboxEndpoint } from './container.ts'
 import { publishNetwork } from './publish.ts'
@@ -30,8 +31,11 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     const key = engine.paths.sandbox(id)
     undo.defer(() => removeSandbox(key))
     await createSandbox(key)
+    const sandbox = { id, key, endpoints }
+    undo.defer(() => closeNames(engine, sandbox))
     await connectAll(engine, container, key, endpoints)
-    return { id, key, endpoints }
+    await openNames(engine, container, sandbox)
+    return sandbox
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause
     throw new EngineError(cause.code, `failed to set up container networking: ${cause.message}`, { hint: cause.hint, cause })

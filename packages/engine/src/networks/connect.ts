@@ -10,6 +10,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import type { EndpointSettings } from '../types/container-config.ts'
 import { chooseRoutes, routeOf } from './default-routes.ts'
+import { openNames } from './names.ts'
 import type { NetworkRecord } from './networks-table.ts'
 
 const alone = 'container cannot be connected to multiple networks with one of the networks in private (none) mode'
@@ -74,6 +75,7 @@ async function connectRunning(engine: EngineContext, container: Container, netwo
   } finally {
     container.connecting = []
   }
+  await openNames(engine, container, container.sandbox)
   updateNetworkFiles(engine, container)
   engine.events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.driver })
 }

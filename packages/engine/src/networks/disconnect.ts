@@ -6,6 +6,7 @@ import { updateNetworkFiles } from '../containers/network-files.ts'
 import { hasProcess } from '../containers/state.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { routeAnew } from './connect.ts'
+import { openNames } from './names.ts'
 import type { NetworkRecord } from './networks-table.ts'
 
 /**
@@ -45,8 +46,10 @@ async function disconnectRunning(engine: EngineContext, container: Container, en
     engine.containers.saveEndpoints(container)
     engine.containers.saveState(container)
   })
+  engine.names.removeEndpoint(endpoint.id)
   await engine.networks.disconnect(container.sandbox.key, endpoint)
   await routeAnew(engine, container, endpoints)
+  await openNames(engine, container, container.sandbox)
   updateNetworkFiles(engine, container)
   engine.intents.end(intent)
 }

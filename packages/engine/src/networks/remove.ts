@@ -25,6 +25,7 @@ export async function removeNetwork(engine: EngineContext, ref: string): Promise
   const { bridge, foreign } = network.settings
   const intent = engine.intents.begin('network remove', network.id, { bridge, foreign }, () => engine.networks.delete(network))
   const live = engine.networks.forget(network)
+  engine.names.removeNetwork(network.id)
   await live?.remove()
   engine.intents.end(intent)
   engine.events.publish('network', 'destroy', network.id, { name: network.name, type: network.driver })

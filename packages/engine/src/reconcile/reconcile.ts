@@ -5,6 +5,7 @@ import { hasProcess } from '../containers/state.ts'
 import type { Container } from '../containers/container.ts'
 import type { EngineContext } from '../context.ts'
 import { causedByEngine } from '../ledger/cause.ts'
+import { openNames } from '../networks/names.ts'
 import { settleIntents } from './intents.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { reconcileProcesses } from './processes.ts'
@@ -26,9 +27,22 @@ export async function reconcile(engine: EngineContext): Promise<void> {
     await reconcileProcesses(engine, await engine.shim.list(), { openLogs: true })
     await Promise.all(engine.containers.all().map(({ teardown }) => Promise.resolve(teardown)))
     await settleIntents(engine)
+    await nameAgain(engine)
     settleStates(engine)
     await removeLeftovers(engine)
   })
+}
+
+/** Answers for names in the sandboxes of containers that go on running. */
+async function nameAgain(engine: EngineContext): Promise<void> {
+  for (const container of engine.containers.all()) {
+    if (!hasProcess(container.state) || container.sandbox.id === '' || container.record.hostConfig.NetworkMode === 'host') continue
+    try {
+      await openNames(engine, container, container.sandbox)
+    } catch (error) {
+      engine.options.log('error', { container: container.id, error: String(error) }, 'nobody answers for names in a container')
+    }
+  }
 }
 
 /** States that only a running engine can be in become what they lead to. */

@@ -12,6 +12,7 @@ const programs = {
   'engine-shim': 'packages/runtime/src/shim/main.ts',
   'layer-worker': 'packages/image/src/worker/main.ts',
   'log-worker': 'packages/engine/src/logs/worker.ts',
+  'name-worker': 'packages/network/src/dns/worker.ts',
 }
 
 /** Packages with a binary inside; they stay packages. */
