@@ -52,6 +52,7 @@ export const routes = {
   ContainerPause: { method: 'POST', path: '/containers/{name}/pause', status: 204 },
   ContainerUnpause: { method: 'POST', path: '/containers/{name}/unpause', status: 204 },
   ContainerAttach: { method: 'POST', path: '/containers/{name}/attach', query: container.ContainerAttachQuery, status: 200 },
+  ContainerAttachWebsocket: { method: 'GET', path: '/containers/{name}/attach/ws', query: container.ContainerAttachQuery, status: 200 },
   ContainerWait: { method: 'POST', path: '/containers/{name}/wait', query: container.ContainerWaitQuery, status: 200 },
   ContainerDelete: { method: 'DELETE', path: '/containers/{name}', query: container.ContainerDeleteQuery, status: 204 },
   ContainerPrune: { method: 'POST', path: '/containers/prune', query: container.PruneQuery, status: 200 },

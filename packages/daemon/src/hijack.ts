@@ -17,7 +17,7 @@ import { chunkedBodyEnd } from './hijack-body.ts'
  */
 
 /** Requests that may take their connection over. Everything else is plain HTTP, whatever its Upgrade header says. */
-const takesOver = /^(?:\/v[\d.]+)?\/+(?:containers\/[^?]+\/attach|exec\/[^?]+\/start)(?:\?|$)/
+const takesOver = /^POST (?:\/v[\d.]+)?\/+(?:containers\/[^?]+\/attach|exec\/[^?]+\/start)(?:\?|$)|^GET (?:\/v[\d.]+)?\/+containers\/[^?]+\/attach\/ws(?:\?|$)/
 
 /** Bytes that a request's JSON body may have here. */
 const BODY_LIMIT = 1024 * 1024
@@ -54,7 +54,7 @@ export function serveHijacks(server: Server, routing: Routing, event: 'connectio
       throw new Error('this version of Node has no socket.parser.onIncoming: connections cannot be hijacked')
     }
     parser.onIncoming = (request, keepAlive) => {
-      if (request.method !== 'POST' || !takesOver.test(request.url ?? '')) return onIncoming(request, keepAlive)
+      if (!takesOver.test(`${request.method} ${request.url}`)) return onIncoming(request, keepAlive)
       request.upgrade = true
       // llhttp: the headers are followed by neither a body nor another request.
       return 2

@@ -3,6 +3,7 @@ import { serveAttachment } from '../attachment.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 import { createForVersion } from './create-for-version.ts'
 import { stats } from './stats.ts'
+import { checkHandshake, serveWebSocket } from '../websocket/attach.ts'
 import { updateForVersion } from './update-for-version.ts'
 
 type Conditions = 'not-running' | 'next-exit' | 'removed'
@@ -10,7 +11,7 @@ type Conditions = 'not-running' | 'next-exit' | 'removed'
 /** Serves /containers but for exec. */
 export const containers: Handlers<
   | 'ContainerList' | 'ContainerCreate' | 'ContainerInspect' | 'ContainerTop' | 'ContainerLogs' | 'ContainerResize' | 'ContainerStart'
-  | 'ContainerStop' | 'ContainerRestart' | 'ContainerKill' | 'ContainerRename' | 'ContainerPause' | 'ContainerUnpause' | 'ContainerAttach'
+  | 'ContainerStop' | 'ContainerRestart' | 'ContainerKill' | 'ContainerRename' | 'ContainerPause' | 'ContainerUnpause' | 'ContainerAttach' | 'ContainerAttachWebsocket'
   | 'ContainerUpdate' | 'ContainerStats' | 'ContainerWait' | 'ContainerDelete' | 'ContainerPrune' | 'ContainerExplain'
 > = {
   async ContainerList({ engine, query }) {
@@ -73,16 +74,13 @@ export const containers: Handlers<
   ContainerExplain: ({ engine, name }) => engine.containers.explain(name),
 
   async ContainerAttach(call) {
-    const { engine, name, query } = call
-    const attachment = await engine.containers.attach(name, {
-      stdin: query.stdin,
-      stdout: query.stdout,
-      stderr: query.stderr,
-      stream: query.stream,
-      logs: query.logs,
-      detachKeys: query.detachKeys,
-    })
-    await serveAttachment(call, attachment)
+    await serveAttachment(call, await call.engine.containers.attach(call.name, call.query))
+    return SENT
+  },
+
+  async ContainerAttachWebsocket(call) {
+    const key = checkHandshake(call.request)
+    await serveWebSocket(call, key, await call.engine.containers.attach(call.name, call.query))
     return SENT
   },
 }

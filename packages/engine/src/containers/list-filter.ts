@@ -6,6 +6,7 @@ import type { Container } from './container.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { isRunning } from './state.ts'
 
+/** `isolation` and `is-task` are of Windows and swarm: the first filters nothing here, as with Docker. */
 const known = new Set(['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'isolation', 'is-task', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume'])
 const statuses: readonly ContainerStatus[] = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']
 const healths = ['none', 'starting', 'healthy', 'unhealthy']
@@ -57,8 +58,8 @@ export function containerFilter(filters: Filters, around: FilterSurroundings): C
   const ancestors = values('ancestor').flatMap((ref) => around.imageIds(ref))
   const names = values('name').map(pattern)
   const ids = values('id').map(pattern)
-  const exposed = values('expose').map(parsePorts)
-  const published = values('publish').map(parsePorts)
+  const exposed = values('expose').map((text) => parsePorts('expose', text))
+  const published = values('publish').map((text) => parsePorts('publish', text))
   const any = <T>(given: readonly unknown[], list: readonly T[], matches: (value: T) => boolean): boolean => given.length === 0 || list.some(matches)
   return {
     // Docker shows a dead or exited one to whoever asks for its state or exit status.
@@ -70,7 +71,6 @@ export function containerFilter(filters: Filters, around: FilterSurroundings): C
         any(exited, exited, (code) => code === state.exitCode && !isRunning(state) && state.status !== 'created') &&
         any(values('health'), values('health'), (value) => value === (container.health?.status ?? 'none')) &&
         any(isTask, isTask, (value) => !value) &&
-        any(values('isolation'), values('isolation'), (value) => value === record.hostConfig.Isolation) &&
         any(before, before, (created) => record.createdNs < created) &&
         any(since, since, (created) => record.createdNs > created) &&
         any(values('ancestor'), ancestors, (image) => image === record.imageId) &&
@@ -102,11 +102,12 @@ function pattern(text: string): (candidate: string) => boolean {
 }
 
 /** `80`, `80/tcp`, `8000-8010/udp` → each port with its protocol. */
-function parsePorts(text: string): string[] {
+function parsePorts(filter: string, text: string): string[] {
   const [range = '', protocol = 'tcp'] = text.split('/')
   const [first = '', last = first] = range.split('-')
   for (const port of [first, last]) {
-    if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new EngineError('invalid-argument', `error while looking up for expose ${text}: strconv.ParseUint: parsing ${JSON.stringify(port)}: invalid syntax`)
+    const why = !/^\d+$/.test(port) ? 'invalid syntax' : Number(port) > 65535 ? 'value out of range' : undefined
+    if (why !== undefined) throw new EngineError('invalid-argument', `error while looking up for ${filter} ${text}: strconv.ParseUint: parsing ${JSON.stringify(port)}: ${why}`)
   }
   const ports: string[] = []
   for (let port = Number(first); port <= Number(last); port++) ports.push(`${port}/${protocol}`)
