@@ -18,7 +18,7 @@ async function log(id: string, change: Partial<LogOptions> = {}): Promise<string
   const { engine } = await world
   const { chunks } = await engine.containers.logs(id, { stdout: true, stderr: true, follow: false, timestamps: false, details: false, ...change }, signal)
   let text = ''
-  for await (const { data } of chunks) text += data.toString()
+  for await (const batch of chunks) for (const { data } of batch) text += data.toString()
   return text
 }
 

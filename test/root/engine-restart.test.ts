@@ -17,7 +17,7 @@ const everything = { stdout: true, stderr: true, follow: false, timestamps: fals
 
 async function log(engine: Awaited<ReturnType<typeof openEngine>>, id: string): Promise<string> {
   let text = ''
-  for await (const { data } of (await engine.containers.logs(id, everything, signal)).chunks) text += data.toString()
+  for await (const batch of (await engine.containers.logs(id, everything, signal)).chunks) for (const { data } of batch) text += data.toString()
   return text
 }
 

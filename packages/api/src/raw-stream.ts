@@ -28,6 +28,19 @@ export function encodeFrame(stream: FrameStream, data: Buffer): Buffer {
   return Buffer.concat([frameHeader(stream, data.length), data])
 }
 
+/** Many frames, one after the other. */
+export function encodeFrames(frames: readonly Frame[]): Buffer {
+  const encoded = Buffer.allocUnsafe(frames.reduce((sum, { data }) => sum + FRAME_HEADER + data.length, 0))
+  let at = 0
+  for (const { stream, data } of frames) {
+    encoded.writeUInt32BE(names.indexOf(stream) * 0x1000000, at)
+    encoded.writeUInt32BE(data.length, at + 4)
+    encoded.set(data, at + FRAME_HEADER)
+    at += FRAME_HEADER + data.length
+  }
+  return encoded
+}
+
 /** Takes bytes as they come and gives the parts of frames they hold: a long frame is given piece by piece, nothing is gathered. */
 export class FrameDecoder {
   readonly #header = Buffer.alloc(FRAME_HEADER)

@@ -130,7 +130,7 @@ describe('logs', () => {
     api.verbs['containers.logs'] = async () => ({
       tty: true,
       chunks: (async function* () {
-        yield { stream: 'stdout', data: Buffer.from('raw') }
+        yield [{ stream: 'stdout', data: Buffer.from('raw') }]
       })(),
     })
     const { body, headers } = await connect(`unix://${api.path}`).stream('GET', '/containers/x/logs', { query: { stdout: 1 } })
@@ -144,11 +144,11 @@ describe('logs', () => {
     let over = false
     api.verbs['containers.logs'] = async () => ({
       tty: true,
-      chunks: (async function* (): AsyncIterable<OutputChunk> {
+      chunks: (async function* (): AsyncIterable<readonly OutputChunk[]> {
         try {
           for (;;) {
             given++
-            yield { stream: 'stdout', data: Buffer.alloc(1 << 16) }
+            yield [{ stream: 'stdout', data: Buffer.alloc(1 << 16) }]
           }
         } finally {
           over = true

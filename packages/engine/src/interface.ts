@@ -112,7 +112,7 @@ export interface Containers {
   /** Samples of what a container uses: one, or one each second until the signal. */
   stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal: AbortSignal): Promise<AsyncIterable<ContainerStats>>
   top(ref: string, psArgs: string): Promise<ContainerTop>
-  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }>
+  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<readonly OutputChunk[]> }>
   attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>
   resize(ref: string, rows: number, columns: number): Promise<void>
   prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }>

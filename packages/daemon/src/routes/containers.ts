@@ -1,4 +1,4 @@
-import { frameHeader, isAtLeast, MULTIPLEXED_STREAM, RAW_STREAM, RequestError } from '@engine/api'
+import { encodeFrames, isAtLeast, MULTIPLEXED_STREAM, RAW_STREAM, RequestError } from '@engine/api'
 import { serveAttachment } from '../attachment.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 import { createForVersion } from './create-for-version.ts'
@@ -112,10 +112,7 @@ async function logs(call: Call<'ContainerLogs'>): Promise<unknown> {
   if (!query.stdout && !query.stderr) throw new RequestError('Bad parameters: you must choose at least one stream')
   const { tty, chunks } = await engine.containers.logs(name, { ...query, until: isAtLeast(version, '1.35') ? query.until : undefined }, signal)
   const stream = call.stream({ 'Content-Type': !tty && isAtLeast(version, '1.42') ? MULTIPLEXED_STREAM : RAW_STREAM })
-  for await (const chunk of chunks) {
-    if (!tty) await stream.write(frameHeader(chunk.stream, chunk.data.length))
-    await stream.write(chunk.data)
-  }
+  for await (const batch of chunks) await stream.write(tty ? Buffer.concat(batch.map(({ data }) => data)) : encodeFrames(batch))
   stream.end()
   return SENT
 }

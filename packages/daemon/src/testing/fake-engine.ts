@@ -90,7 +90,7 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
     },
     'containers.logs': async (ref: string) => {
       mustExist(ref)
-      return { tty: false, chunks: chunks([{ stream: 'stdout', data: Buffer.from('out\n') }, { stream: 'stderr', data: Buffer.from('err\n') }]) }
+      return { tty: false, chunks: batches([[{ stream: 'stdout', data: Buffer.from('out\n') }, { stream: 'stderr', data: Buffer.from('err\n') }]]) }
     },
     'containers.attach': async (ref: string, options: { readonly stdin: boolean }) => {
       mustExist(ref)
@@ -151,6 +151,10 @@ export async function* failing(error: Error): AsyncIterable<never> {
 }
 
 /** Output of a process that has ended. */
+async function* batches(list: readonly (readonly OutputChunk[])[]): AsyncIterable<readonly OutputChunk[]> {
+  yield* list
+}
+
 export async function* chunks(list: readonly OutputChunk[]): AsyncIterable<OutputChunk> {
   yield* list
 }

@@ -70,9 +70,10 @@ function endWhenNeverStarted(container: Container, subscription: Subscription): 
 }
 
 /** What the container has written so far. Later output is the subscription's, so that nothing comes twice. */
-function pastOutput(engine: EngineContext, container: Container): AsyncIterable<OutputChunk> {
+async function* pastOutput(engine: EngineContext, container: Container): AsyncGenerator<OutputChunk, void, undefined> {
   const options: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false, until: now() }
-  return readLogs({ ...readableLog(container, engine.paths.container(container.id)), ended: Promise.resolve() }, options, new AbortController().signal)
+  const log = { ...readableLog(container, engine.paths.container(container.id)), ended: Promise.resolve() }
+  for await (const chunks of readLogs(log, options, new AbortController().signal)) yield* chunks
 }
 
 /** Waits until there is a process. @returns false when the container was removed instead */
@@ -92,7 +93,7 @@ async function inputOf(engine: EngineContext, container: Container): Promise<Inp
 }
 
 /** Reads a container's log. @throws EngineError invalid-argument when neither stream is wanted */
-export async function containerLogs(engine: EngineContext, ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<OutputChunk> }> {
+export async function containerLogs(engine: EngineContext, ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<readonly OutputChunk[]> }> {
   const container = engine.containers.find(ref)
   if (!options.stdout && !options.stderr) throw new EngineError('invalid-argument', 'Bad parameters: you must choose at least one stream')
   const ended = isRunning(container.state) ? whenStopped(container) : Promise.resolve()

@@ -29,7 +29,7 @@ function numbered(from: number, to: number): string {
 
 async function read(options: Partial<LogOptions> = {}, ended: Promise<void> = Promise.resolve(), signal = new AbortController().signal): Promise<string> {
   let text = ''
-  for await (const chunk of readLogs({ logPath: path, files: 5, ended }, { ...all, ...options }, signal)) text += chunk.data.toString()
+  for await (const chunks of readLogs({ logPath: path, files: 5, ended }, { ...all, ...options }, signal)) for (const { data } of chunks) text += data.toString()
   return text
 }
 
@@ -91,6 +91,20 @@ describe('a log', () => {
   it('leaves out a torn line, and what is not whole yet', async () => {
     writeFileSync(path, `${entry(0)}{"log":"to\n${entry(1)}{"log":"not yet`)
     assert.equal(await read(), lines(0, 2))
+  })
+
+  it('is the same byte for byte, whether it is found or decoded', async () => {
+    const texts = ['', 'plain', 'a "quoted" \\ back\\n', '","stream":"stdout","time":"x"}', '\t<&>\u2028', 'é', '\\', 'ends in \\n']
+    const entries = new EntryBuffer()
+    for (const text of texts) {
+      entries.addLines(Buffer.from(`${text}\n`), 'stdout', base)
+      entries.addPartial(Buffer.from(text), 'stderr', base)
+      entries.addLines(Buffer.from(`${text}\n`), 'stderr', base, '{"a":"\\",\\"stream\\":\\"stdout\\",\\"time\\":\\""}')
+    }
+    writeFileSync(path, entries.take())
+    assert.equal(await read(), texts.map((text) => `${text}\n${text}${text}\n`).join(''))
+    assert.equal(await read({ since: 1n }), texts.map((text) => `${text}\n${text}${text}\n`).join(''))
+    assert.equal(await read({ stderr: false }), texts.map((text) => `${text}\n`).join(''))
   })
 
   it('is followed, through rotations, until its container has stopped', async () => {

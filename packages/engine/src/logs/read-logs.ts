@@ -1,49 +1,28 @@
 import { watch } from 'node:fs'
 import { dirname } from 'node:path'
-import { parseRfc3339 } from '../clock.ts'
 import type { LogOptions, OutputChunk } from '../interface.ts'
-import { parseEntry, type LogEntry } from './json-line.ts'
+import { readEntries } from './entry-reader.ts'
 import { lastLines, openLogFile, openRotated, rotatedCount, type OpenLogFile } from './rotated-files.ts'
 import type { ReadLog } from './types.ts'
 
-const BLOCK_BYTES = 64 * 1024
+const BLOCK_BYTES = 256 * 1024
 
 /**
- * Reads a json-file log back as `docker logs` shows it: one chunk for each entry.
+ * Reads a log back as `docker logs` shows it: one chunk for each entry, many at once.
  *
  * With `follow` it goes on until the container has stopped, `until` is over, or the signal; rotations meanwhile are followed.
  * @throws what reading throws; a log that was never written is empty
  */
-export async function* readLogs(log: ReadLog, options: LogOptions, signal: AbortSignal): AsyncGenerator<OutputChunk, void, undefined> {
-  for await (const line of logLines(log, options, signal)) {
-    const entry = parseEntry(line)
-    if (entry === undefined) continue
-    if (options.since !== undefined || options.until !== undefined) {
-      const time = parseRfc3339(entry.time)
-      if (options.since !== undefined && time < options.since) continue
-      if (options.until !== undefined && time > options.until) return
-    }
-    if (!(entry.stream === 'stdout' ? options.stdout : options.stderr)) continue
-    yield { stream: entry.stream, data: Buffer.from(`${options.timestamps ? `${fixedTime(entry.time)} ` : ''}${options.details ? `${details(entry)} ` : ''}${entry.text}`) }
+export async function* readLogs(log: ReadLog, options: LogOptions, signal: AbortSignal): AsyncGenerator<readonly OutputChunk[], void, undefined> {
+  for await (const lines of logLines(log, options, signal)) {
+    const { chunks, over } = readEntries(lines, options)
+    if (chunks.length > 0) yield chunks
+    if (over) return
   }
 }
 
-/** Docker shows times with nine digits always. */
-function fixedTime(time: string): string {
-  return time.replace(/(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/, (_, fraction: string | undefined, zone: string) => `.${(fraction ?? '').padEnd(9, '0')}${zone}`)
-}
-
-/** `key=value,…`, sorted, as in a URL's query. */
-function details({ attributes }: LogEntry): string {
-  const quote = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
-  return Object.entries(attributes)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${quote(name)}=${quote(value)}`)
-    .join(',')
-}
-
 /** The lines of a log's files, oldest first, then (with `follow`) those that come. */
-async function* logLines(log: ReadLog, { follow, tail, until }: LogOptions, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+async function* logLines(log: ReadLog, { follow, tail, until }: LogOptions, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   const rotated = await rotatedCount(log.logPath, log.files - 1)
   // The files' first lines that are wanted, from the newest file backwards.
   const from: { readonly number: number; readonly offset: number }[] = []
@@ -76,30 +55,28 @@ function openNumber(path: string, number: number): Promise<OpenLogFile | undefin
   return number === 0 ? openLogFile(path) : openRotated(path, number)
 }
 
-/** A file's whole lines from `offset` on, as far as it goes now. @returns where the rest begins */
-async function* fileLines(file: OpenLogFile, offset: number, signal: AbortSignal): AsyncGenerator<string, number, undefined> {
-  const block = Buffer.alloc(BLOCK_BYTES)
-  let rest: Buffer[] = []
+/** A file's whole lines from `offset` on, many at once, as far as it goes now. @returns where the rest begins */
+async function* fileLines(file: OpenLogFile, offset: number, signal: AbortSignal): AsyncGenerator<Buffer, number, undefined> {
+  let rest: Buffer = Buffer.alloc(0)
   let begun = offset
   for (let position = offset; !signal.aborted; ) {
-    const length = await file.read(block, position)
+    const block = Buffer.allocUnsafeSlow(rest.length + BLOCK_BYTES)
+    rest.copy(block)
+    const length = await file.read(block.subarray(rest.length), position)
     if (length === 0) break
     position += length
-    let at = 0
-    for (let end = block.indexOf(10); end >= 0 && end < length; end = block.indexOf(10, at)) {
-      rest.push(block.subarray(at, end))
-      yield Buffer.concat(rest).toString('utf8')
-      rest = []
-      at = end + 1
-    }
-    if (at > 0) begun = position - length + at
-    if (at < length) rest.push(Buffer.from(block.subarray(at, length)))
+    const filled = rest.length + length
+    const end = block.subarray(0, filled).lastIndexOf(10) + 1
+    rest = Buffer.from(block.subarray(end, filled))
+    if (end === 0) continue
+    begun = position - rest.length
+    yield block.subarray(0, end)
   }
   return begun
 }
 
 /** The current file's lines from `offset` on, and of those that take its place, until the container has stopped. */
-async function* followedLines(log: ReadLog, from: number, until: bigint | undefined, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+async function* followedLines(log: ReadLog, from: number, until: bigint | undefined, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   let over = false
   let wake: (() => void) | undefined
   let changed = false

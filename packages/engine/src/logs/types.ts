@@ -69,4 +69,4 @@ export interface ReadLog {
   readonly ended: Promise<void>
 }
 
-export type ReadLogs = (log: ReadLog, options: LogOptions, signal: AbortSignal) => AsyncIterable<OutputChunk>
+export type ReadLogs = (log: ReadLog, options: LogOptions, signal: AbortSignal) => AsyncIterable<readonly OutputChunk[]>
