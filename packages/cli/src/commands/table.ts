@@ -36,7 +36,11 @@ const import_: Entry = { summary: 'Import the contents from a tarball to create 
 const inspect: Entry = { summary: 'Return low-level information on Docker objects', load: () => import('./inspect.ts') }
 const kill: Entry = { summary: 'Kill one or more running containers', load: () => import('./kill.ts') }
 const pause: Entry = { summary: 'Pause all processes within one or more containers', load: () => import('./pause.ts') }
-const pull: Entry = { summary: 'Download an image from a registry', load: () => import('./pull.ts') }
+const pull: Entry = { summary: 'Download an image from a registry', common: true, load: () => import('./pull.ts') }
+const push: Entry = { summary: 'Upload an image to a registry', common: true, load: () => import('./push.ts') }
+const login: Entry = { summary: 'Authenticate to a registry', common: true, load: () => import('./login.ts') }
+const logout: Entry = { summary: 'Log out from a registry', common: true, load: () => import('./logout.ts') }
+const search: Entry = { summary: 'Search Docker Hub for images', common: true, load: () => import('./search.ts') }
 const rename: Entry = { summary: 'Rename a container', load: () => import('./rename.ts') }
 const restart: Entry = { summary: 'Restart one or more containers', load: () => import('./restart.ts') }
 const rm: Entry = { summary: 'Remove one or more containers', load: () => import('./rm.ts') }
@@ -52,8 +56,8 @@ const wait: Entry = { summary: 'Block until one or more containers stop, then pr
 
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
-  run, exec, ps, logs, build, images, explain, version, info,
-  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, pull, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
+  run, exec, ps, logs, build, pull, push, images, login, logout, search, explain, version, info,
+  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
 }
 
 /** Commands in the form `engine container ls`. */
@@ -86,7 +90,7 @@ export const groups: Readonly<Record<string, Group>> = {
       inspect: { summary: 'Display detailed information on one or more images', load: () => import('./image-inspect.ts') },
       ls: { ...images, aliases: ['list'] },
       prune: { summary: 'Remove unused images', load: () => import('./image-prune.ts') },
-      pull,
+      pull, push,
       rm: { ...rmi, aliases: ['remove'] },
       tag,
     },

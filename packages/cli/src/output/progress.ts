@@ -15,6 +15,8 @@ export interface ProgressOutput {
   print(text: string): void
   /** Lines can be written over. */
   readonly terminal: boolean
+  /** Columns of a terminal; a bar needs 110, as with docker. */
+  columns?(): number
 }
 
 /** The stream ended with an error message. */
@@ -58,11 +60,17 @@ function overwrite(message: ProgressMessage, lines: Map<string, number>, out: Pr
   const known = lines.get(id)
   if (known === undefined) {
     lines.set(id, lines.size)
-    out.print(`\u001b[2K\r${describe(message)}\n`)
+    out.print(`\u001b[2K\r${describe(fitting(message, out))}\n`)
     return
   }
   const up = lines.size - known
-  out.print(`\u001b[${up}A\u001b[2K\r${describe(message)}\u001b[${up}B\r`)
+  out.print(`\u001b[${up}A\u001b[2K\r${describe(fitting(message, out))}\u001b[${up}B\r`)
+}
+
+/** A line that wrapped could not be written over. */
+function fitting(message: ProgressMessage, { columns }: ProgressOutput): ProgressMessage {
+  if (message.progress === undefined || columns === undefined || columns() > 110) return message
+  return { ...message, progress: message.progress.replace(/^\[=*>? *\] /, '') }
 }
 
 function describe({ id, status = '', progress }: ProgressMessage): string {

@@ -38,10 +38,10 @@ export function isTerminal(descriptor: number): boolean {
 
 /** Standard output as a place for progress. */
 export function standardOutput(): ProgressOutput {
-  return { print, terminal: isTerminal(1) }
+  return { print, terminal: isTerminal(1), columns: () => process.stdout.columns }
 }
 
 /** Standard error as a place for progress. */
 export function standardError(): ProgressOutput {
-  return { print: printError, terminal: isTerminal(2) }
+  return { print: printError, terminal: isTerminal(2), columns: () => process.stderr.columns }
 }

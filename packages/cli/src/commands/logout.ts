@@ -1,0 +1,16 @@
+import { eraseCredentials, hubServer } from '../registries/credentials.ts'
+import { print } from '../terminal/output.ts'
+import { defineCommand } from './command.ts'
+
+export const command = defineCommand({
+  usage: '[SERVER]',
+  summary: 'Log out from a registry',
+  flags: {},
+  args: [0, 1],
+  async run({ args: [given] }) {
+    const server = given === undefined || given === 'docker.io' ? hubServer : given.replace(/^https?:\/\//, '').replace(/\/+$/, '')
+    print(`Removing login credentials for ${server}\n`)
+    await eraseCredentials(server)
+    return 0
+  },
+})

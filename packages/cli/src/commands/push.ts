@@ -1,0 +1,39 @@
+import { onOff, text } from '../arguments/flag.ts'
+import { readReference, withTag } from '../arguments/image-reference.ts'
+import { showProgress, type ProgressMessage } from '../output/progress.ts'
+import { registryHeaders } from '../registries/credentials.ts'
+import { print, standardOutput } from '../terminal/output.ts'
+import { CommandError, defineCommand } from './command.ts'
+
+export const command = defineCommand({
+  usage: '[OPTIONS] NAME[:TAG]',
+  summary: 'Upload an image to a registry',
+  flags: {
+    'all-tags': onOff('Push all tags of an image to the repository', { short: 'a' }),
+    'disable-content-trust': onOff('Skip image signing', { initial: true, hidden: true }),
+    platform: text("Push a platform-specific manifest: 'os[/arch[/variant]]'"),
+    quiet: onOff('Suppress verbose output', { short: 'q' }),
+  },
+  args: [1, 1],
+  async run({ flags, args: [image = ''] }, { client }) {
+    const { repository, tag } = readReference(image)
+    if (flags['all-tags'] && tag !== '') throw new CommandError("tag can't be used with --all-tags/-a")
+    const isDefault = tag === '' && !flags['all-tags']
+    if (isDefault && !flags.quiet) print('Using default tag: latest\n')
+    const familiar = withTag(repository).replace(/:latest$/, '')
+    const answer = await client.stream('POST', `/images/${familiar}/push`, {
+      query: { tag: isDefault ? 'latest' : tag, platform: flags.platform === undefined ? undefined : JSON.stringify(platformOf(flags.platform)) },
+      headers: await registryHeaders(image),
+    })
+    await showProgress(answer.lines<ProgressMessage>(), flags.quiet ? { print: () => undefined, terminal: false } : standardOutput())
+    if (flags.quiet) print(`${repository}${flags['all-tags'] ? '' : `:${isDefault ? 'latest' : tag}`}\n`)
+    return 0
+  },
+})
+
+/** An OCI platform of `linux/arm64/v8`. */
+function platformOf(text_: string): { readonly os: string; readonly architecture: string; readonly variant?: string } {
+  const [os = '', architecture, variant] = text_.split('/')
+  if (architecture === undefined) throw new CommandError(`${JSON.stringify(text_)}: unknown operating system or architecture: invalid argument`)
+  return { architecture, os, ...(variant === undefined ? {} : { variant }) }
+}
