@@ -27,7 +27,7 @@ export interface Route {
   readonly status: 200 | 201 | 204
 }
 
-/** Every operation that the daemon serves, by the contract's operationId (v1.51.yaml). `ContainerExplain` is ours. */
+/** Every operation that the daemon serves, by the contract's operationId (v1.51.yaml). `ContainerExplain` and `OpenApi` are ours. */
 export const routes = {
   ContainerList: { method: 'GET', path: '/containers/json', query: container.ContainerListQuery, status: 200 },
   ContainerCreate: {
@@ -98,6 +98,7 @@ export const routes = {
   SystemPingHead: { method: 'HEAD', path: '/_ping', status: 200 },
   SystemVersion: { method: 'GET', path: '/version', status: 200 },
   SystemInfo: { method: 'GET', path: '/info', status: 200 },
+  OpenApi: { method: 'GET', path: '/openapi.json', status: 200 },
   SystemEvents: { method: 'GET', path: '/events', query: SystemEventsQuery, status: 200 },
 } as const satisfies Readonly<Record<string, Route>>
 

@@ -61,5 +61,5 @@ export const BuildPruneQuery = z.object({
 })
 
 function lenient(): z.ZodType<number | undefined, string | undefined> {
-  return z.string().optional().transform((value) => (value !== undefined && /^-?\d+$/.test(value) ? Number(value) : undefined))
+  return z.string().optional().transform((value) => (value !== undefined && /^-?\d+$/.test(value) ? Number(value) : undefined)).meta({ type: 'integer' })
 }

@@ -63,7 +63,7 @@ function cells(what: string): z.ZodType<number, string | undefined> {
     if (why === undefined) return Number(value)
     context.addIssue({ code: 'custom', message: `invalid resize ${what} ${JSON.stringify(value)}: ${why}` })
     return z.NEVER
-  })
+  }).meta({ type: 'integer' })
 }
 
 /** POST /containers/{id}/attach */

@@ -7,7 +7,7 @@ import * as z from 'zod'
  */
 
 /** Any whole number; int64 values above 2^53 lose their last digits, as everywhere in JavaScript. */
-export const wholeNumber = z.number().refine(Number.isInteger)
+export const wholeNumber = z.number().refine(Number.isInteger).meta({ type: 'integer' })
 
 export const text = z.string().nullish()
 export const flag = z.boolean().nullish()

@@ -15,7 +15,7 @@ export function boolValue(value: string): boolean {
 
 /** A boolean parameter; absent is `absent`. */
 export function bool(absent = false): z.ZodType<boolean, string | undefined> {
-  return z.string().optional().transform((value) => (value === undefined ? absent : boolValue(value)))
+  return z.string().optional().transform((value) => (value === undefined ? absent : boolValue(value))).meta({ type: 'boolean', default: absent })
 }
 
 /** A whole number, absent or empty is undefined. */
@@ -25,7 +25,7 @@ export function int(): z.ZodType<number | undefined, string | undefined> {
     if (/^[+-]?\d+$/.test(value)) return Number(value)
     context.addIssue({ code: 'custom', message: `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax` })
     return z.NEVER
-  })
+  }).meta({ type: 'integer' })
 }
 
 /** Text; absent is ''. */

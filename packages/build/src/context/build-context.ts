@@ -57,7 +57,7 @@ export class BuildContext implements Disposable {
     const path = contextPath(name)
     const text = this.#read(path) ?? (path === 'Dockerfile' ? this.#read('dockerfile') : undefined)
     // Docker answers this one with status 500.
-    if (text === undefined) throw new EngineError('internal', `Cannot locate specified Dockerfile: ${name}`)
+    if (text === undefined) throw new EngineError('invalid-argument', `Cannot locate specified Dockerfile: ${name}`)
     if (text === '') throw new EngineError('invalid-argument', `the Dockerfile (${name}) cannot be empty`)
     const ignored = this.#read('.dockerignore')
     if (ignored !== undefined) {

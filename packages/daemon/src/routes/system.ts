@@ -1,7 +1,7 @@
 import { TextAnswer, type Call, type Handlers } from '../call.ts'
 
-/** Serves /_ping, /version and /info. */
-export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' | 'SystemInfo'> = {
+/** Serves /_ping, /version, /info and /openapi.json. */
+export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' | 'SystemInfo' | 'OpenApi'> = {
   async SystemPing(call) {
     pingHeaders(call)
     return new TextAnswer('OK')
@@ -12,6 +12,11 @@ export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' 
   },
   SystemVersion: ({ engine }) => engine.system.version(),
   SystemInfo: ({ engine }) => engine.system.info(),
+  async OpenApi() {
+    // Loaded when it is asked for: the schemas of answers are not needed otherwise.
+    const { openApiDocument } = await import('@engine/api/openapi')
+    return openApiDocument()
+  },
 }
 
 function pingHeaders(call: Pick<Call, 'header'>): void {

@@ -46,7 +46,7 @@ export function mergeConfig(given: ContainerConfig, image: ImageDefaults, id: st
     ...(health !== undefined ? { Healthcheck: health } : {}),
     ...(given.ArgsEscaped ? { ArgsEscaped: true } : {}),
     Image: given.Image ?? '',
-    Volumes: Object.keys(volumes).length > 0 ? volumes : (given.Volumes ?? null),
+    Volumes: Object.keys(volumes).length > 0 ? volumes : null,
     WorkingDir: workingDir,
     Entrypoint: entrypoint,
     ...(given.NetworkDisabled ? { NetworkDisabled: true } : {}),

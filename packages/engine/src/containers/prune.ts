@@ -23,7 +23,8 @@ export async function pruneContainers(engine: EngineContext, filters: Filters): 
   try {
     const deleted: string[] = []
     let space = 0
-    for (const container of engine.containers.all()) {
+    // Newest first.
+    for (const container of engine.containers.all().toReversed()) {
       const { Labels } = container.record.config
       if (isRunning(container.state) || container.removing) continue
       if (until !== undefined && container.record.createdNs > until) continue

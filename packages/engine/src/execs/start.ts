@@ -172,6 +172,7 @@ function discardOutput(engine: EngineContext, exec: Exec): void {
 
 /** What Docker says of an exec that failed, and the exit status that it records. */
 function failure(failed: unknown): { readonly text: string; readonly exitCode: number } {
+  if (failed instanceof Error && failed.message === 'Cwd must be an absolute path') return { text: `OCI runtime exec failed: exec failed: ${failed.message}`, exitCode: 128 }
   if (!(failed instanceof BirthError)) return { text: failed instanceof Error ? failed.message : String(failed), exitCode: 126 }
   const text = `OCI runtime exec failed: exec failed: unable to start container process: ${failed.message}`
   return { text, exitCode: /executable file not found|no such file or directory/.test(text) ? 127 : 126 }

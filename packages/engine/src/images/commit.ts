@@ -32,6 +32,7 @@ export async function commitContainer(verbs: ImageVerbs, ref: string, options: P
   const image = writeImageConfig(childConfig(parent?.config, diffIds, container, config, options, isEmpty ? undefined : layer.diffId))
   await store.add(image, parent?.id ?? '', isEmpty ? undefined : layer)
   if (isEmpty) await store.overlay.remove(layer.id)
+  store.publish('create', image, image.id)
   if (name !== undefined) await store.tag(image.id, fullName(name))
   verbs.events.publish('container', 'commit', container.id, { ...container.attributes(), comment: options.comment, imageID: image.id, imageRef: shown(name) })
   return { Id: image.id }

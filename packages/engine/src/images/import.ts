@@ -22,7 +22,7 @@ export async function* importImage({ store }: ImageVerbs, tar: Readable, options
     throw error
   })
   await store.add(image, '', layer, blob)
-  store.publish('import', image, image.id)
   if (name !== undefined) await store.tag(image.id, fullName(name))
+  store.publish('import', image, image.id)
   yield { status: image.id }
 }

@@ -53,7 +53,8 @@ async function deleteImage(verbs: ImageVerbs, id: Digest, records: ImageDelete[]
   if (image === undefined) return
   for (const name of store.images.names(id)) records.push(untag(verbs, id, name))
   const layers = await store.delete(id)
-  store.publish('delete', image, id)
+  // It is gone, and its labels with it.
+  verbs.events.publish('image', 'delete', id, { name: id })
   records.push({ Deleted: id }, ...layers.map((layer) => ({ Deleted: layer })))
   if (options.noPrune || image.parent === '' || store.images.names(image.parent).length > 0) return
   await deleteImage(verbs, image.parent, records, { force: false, noPrune: false, quiet: true })
