@@ -3,6 +3,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseIpAddress } from '@engine/linux/netlink'
+import { linkLocalAddress } from '@engine/network'
 import type { TestDaemon } from './daemon.ts'
 import { patience } from './patience.ts'
 
@@ -11,7 +13,9 @@ export interface HostState {
   /** Mount points below data root and exec root, as often as they are mounted. */
   readonly mounts: readonly string[]
   readonly sandboxes: readonly string[]
-  /** Ports of the bridge. */
+  /** Bridges that the tables have rules for. */
+  readonly bridges: readonly string[]
+  /** Ports of the bridges. */
   readonly ports: readonly string[]
   /** Elements of the tables' sets that name a port. */
   readonly rules: readonly string[]
@@ -26,6 +30,7 @@ export interface HostState {
 /** What the database has. */
 export interface Rows {
   readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly leases: readonly Lease[]; readonly shared: boolean; readonly mounts: string }[]
+  readonly networks: readonly { readonly id: string; readonly bridge: string }[]
   readonly intents: readonly string[]
   readonly images: readonly string[]
   readonly layers: readonly { readonly id: string; readonly blob: string | undefined }[]
@@ -39,7 +44,8 @@ export interface Rows {
 
 interface Lease {
   readonly hostInterface: string
-  readonly address: string
+  readonly address?: string
+  readonly address6?: string
   readonly mac: string
 }
 
@@ -48,11 +54,13 @@ export function hostState(daemon: TestDaemon): HostState {
   const { dataRoot, execRoot, bridge, table, cgroupParent } = daemon
   const shown = (path: string): string => path.replace(dataRoot, 'data').replace(execRoot, 'run')
   const files = (root: string, ...folders: readonly string[]): string[] => folders.flatMap((folder) => names(join(root, folder)).map((name) => shown(join(root, folder, name))))
+  const bridges = names('/sys/class/net').filter((link) => link === bridge || hasRules(table, link))
   return {
+    bridges,
     mounts: mountPoints().filter((point) => [dataRoot, execRoot].some((root) => point.startsWith(`${root}/`))).map(shown).sort(),
     sandboxes: names(join(execRoot, 'netns')),
-    ports: ports(bridge),
-    rules: ['inet', 'bridge'].flatMap((family) => elements(family, table)).filter((element) => !element.startsWith(bridge)).sort(),
+    ports: bridges.flatMap(ports).sort(),
+    rules: ['inet', 'bridge'].flatMap((family) => elements(family, table)).filter((element) => !bridges.some((name) => element.startsWith(name))).sort(),
     // Of v1 hierarchies, and of the unified one.
     groups: ['.', ...readdirSync('/sys/fs/cgroup')].flatMap((hierarchy) => names(join('/sys/fs/cgroup', hierarchy, cgroupParent)).filter(isId).map((id) => `${hierarchy} ${id}`)).sort(),
     files: [
@@ -72,6 +80,7 @@ export function rows(daemon: TestDaemon): Rows {
       const { key = '', endpoints = [] } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoints?: readonly { readonly lease?: Lease }[] }
       return { id, status, pid: Number(pid), key, leases: endpoints.flatMap(({ lease }) => (lease === undefined ? [] : [lease])), shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
     }),
+    networks: all('SELECT id, settings FROM networks').map(({ id = '', settings = '{}' }) => ({ id, bridge: (JSON.parse(settings) as { bridge?: string }).bridge ?? '' })),
     intents: all('SELECT operation, subject FROM intents').map(({ operation, subject }) => `${operation} ${subject}`),
     images: all('SELECT id FROM images ORDER BY id').map(({ id = '' }) => id),
     layers: all('SELECT id, blob FROM layers ORDER BY id').map(({ id = '', blob }) => ({ id, blob: blob ?? undefined })),
@@ -103,7 +112,8 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
     ]),
     ...compare('sandbox', host.sandboxes, running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.slice(key.lastIndexOf('/') + 1))),
     ...compare('port', host.ports, running.flatMap(({ leases }) => leases.map((lease) => lease.hostInterface))),
-    ...compare('rule', host.rules, running.flatMap(({ leases }) => leases.flatMap((lease) => [lease.hostInterface, `${lease.hostInterface} ${lease.mac} ${lease.address}`]))),
+    ...compare('bridge', host.bridges, [daemon.bridge, ...db.networks.flatMap(({ bridge }) => (bridge === '' ? [] : [bridge]))]),
+    ...compare('rule', host.rules, running.flatMap(({ leases }) => leases.flatMap(rulesOf))),
     ...compare('cgroup', host.groups, [...hierarchies].flatMap((hierarchy) => running.map(({ id }) => `${hierarchy} ${id}`))),
     ...compare('process', host.processes.map(String), [...running, ...db.execs.filter(({ status }) => status === 'running')].map(({ pid }) => String(pid)).filter((pid) => host.processes.includes(Number(pid)) || !existsSync(`/proc/${pid}`))),
     ...compare('file', host.files.filter((file) => !/^data\/overlay2\/[0-9a-f]{64}-init$/.test(file)), [
@@ -143,13 +153,14 @@ async function answers(daemon: TestDaemon, db: Rows): Promise<string[]> {
   const containers = await ask<{ Id: string; State: string }[]>('/containers/json?all=1')
   const images = await ask<{ Id: string }[]>('/images/json?all=1')
   const { Volumes: volumes } = await ask<{ Volumes: { Name: string }[] | null }>('/volumes')
-  const { Containers: connected } = await ask<{ Containers: Record<string, { IPv4Address: string }> }>('/networks/bridge')
-  const addresses = Object.entries(connected).map(([id, { IPv4Address }]) => `${id} ${IPv4Address.split('/')[0] ?? ''}`)
+  const networks = await Promise.all((await ask<{ Id: string }[]>('/networks')).map(({ Id }) => ask<{ Id: string; Containers: Record<string, { IPv4Address: string; MacAddress: string }> }>(`/networks/${Id}`)))
+  const addresses = networks.flatMap(({ Containers: connected }) => Object.entries(connected).flatMap(([id, { IPv4Address, MacAddress }]) => (MacAddress === '' ? [] : [`${id} ${IPv4Address.split('/')[0] ?? ''}`])))
   return [
     ...compare('container', containers.map(({ Id, State }) => `${Id} ${State}`), db.containers.map(({ id, status }) => `${id} ${status}`)),
+    ...compare('network', networks.map(({ Id }) => Id), db.networks.map(({ id }) => id)),
     ...compare('image', images.map(({ Id }) => Id), db.images),
     ...compare('volume', (volumes ?? []).map(({ Name }) => Name), db.volumes),
-    ...compare('address', addresses, db.containers.flatMap(({ id, pid, leases }) => (pid > 0 ? leases.map((lease) => `${id} ${lease.address}`) : []))),
+    ...compare('address', addresses, db.containers.flatMap(({ id, pid, leases }) => (pid > 0 ? leases.map((lease) => `${id} ${lease.address ?? ''}`) : []))),
     ...db.containers.filter(({ status, pid }) => ['removing', 'restarting'].includes(status) || (pid > 0) !== ['running', 'paused'].includes(status)).map(({ id, status, pid }) => `+ container ${id} ${status} with pid ${pid}`),
   ]
 }
@@ -194,6 +205,24 @@ function readText(file: string): string {
 /** Every mount point of the host, with its escapes resolved (proc_pid_mountinfo(5)). */
 export function mountPoints(): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
+}
+
+/** Whether a daemon's tables have rules for a bridge. */
+function hasRules(table: string, link: string): boolean {
+  if (!existsSync(`/sys/class/net/${link}/bridge`)) return false
+  try {
+    execFileSync('nft', ['list', 'chain', 'inet', table, `into-${link}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The elements of the tables' sets that an endpoint has. */
+function rulesOf({ hostInterface, mac, address, address6 }: Lease): string[] {
+  const one = (value: string): string => `${hostInterface} ${mac} ${value}`
+  const six = address6 === undefined ? [] : [address6, linkLocalAddress(mac)]
+  return [hostInterface, ...(address === undefined ? [] : [one(address)]), ...six.flatMap((value) => [one(value), one(`0x${parseIpAddress(value).toString('hex')}`)]), ...(address6 === undefined ? [] : [one('::')])]
 }
 
 function ports(bridge: string): string[] {

@@ -136,7 +136,44 @@ export const operations: readonly Operation[] = [
       }
     }),
   },
+  {
+    name: 'networks',
+    prepare: (client) => severally(async () => {
+      const name = `network-${++counter}`
+      return async () => {
+        await client.request('POST', '/networks/create', { body: { Name: name, EnableIPv6: true } })
+        await client.request('DELETE', `/networks/${name}`)
+      }
+    }),
+  },
+  {
+    name: 'connect and disconnect',
+    prepare: (client) => severally(async () => {
+      const [one, other] = [await makeNetwork(client), await makeNetwork(client)]
+      const id = await startContainer(client, ['sleep', '100'], { NetworkMode: one })
+      return async () => {
+        await client.request('POST', `/networks/${other}/connect`, { body: { Container: id, EndpointConfig: { Aliases: ['x'], GwPriority: 1 } } })
+        await client.request('POST', `/networks/${one}/disconnect`, { body: { Container: id } })
+      }
+    }),
+  },
+  {
+    name: 'start on two networks',
+    prepare: (client) => severally(async () => {
+      const [one, other] = [await makeNetwork(client), await makeNetwork(client)]
+      const id = await createContainer(client, ['sleep', '100'], { NetworkMode: one })
+      await client.request('POST', `/networks/${other}/connect`, { body: { Container: id } })
+      return () => client.request('POST', `/containers/${id}/start`)
+    }),
+  },
 ]
+
+/** A network with both families, for as long as the test. */
+async function makeNetwork(client: Client): Promise<string> {
+  const name = `network-${++counter}`
+  await client.request('POST', '/networks/create', { body: { Name: name, EnableIPv6: true } })
+  return name
+}
 
 /** All of them at the same time. */
 export const together: Operation = {
@@ -198,7 +235,10 @@ export async function useAndRemove(daemon: TestDaemon, client: Client, moment = 
       if (!gone) throw new Error(`${moment}: ${JSON.stringify([State, Config])}: ${String(error)}\n${daemon.log().slice(-3000)}`, { cause: error })
     }
   }
+  // Those that an operation had, and one that was made, or not removed, before the death.
+  await client.request('POST', '/networks/prune')
   assert.deepEqual(await settledDiscrepancies(daemon), [], `${moment}, afterwards`)
+  assert.deepEqual(rows(daemon).networks.filter(({ bridge }) => bridge !== ''), [], `${moment}, networks`)
   const { containers, volumes } = rows(daemon)
   assert.deepEqual({ containers, anonymous: volumes.filter((name) => /^[0-9a-f]{64}$/.test(name)) }, { containers: [], anonymous: [] }, moment)
 }
