@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { Routing, type LinkSettings } from '@engine/linux/netlink'
 import { inNetworkNamespace } from '@engine/linux/setns'
@@ -60,13 +61,22 @@ export class SharedLinkNetwork implements ConnectableNetwork {
     if (ownParent || vlan !== undefined) routing.setLink({ name: parent, up: true })
   }
 
-  /** Whether the kernel can make such links; tried out on the parent, in no sandbox. @throws EngineError unavailable */
-  probe(): void {
+  /**
+   * Tries out whether the kernel can make such links, when the network is made and not only when its first container starts.
+   * @throws EngineError unavailable
+   */
+  async probe(): Promise<void> {
     using routing = new Routing()
-    const name = `probe${Math.trunc(Math.random() * 1e9)}`
-    makeLink(routing, { ...this.#linkSettings(indexOf(routing, this.#settings.parent)), name })
+    const name = `probe${randomInt(1e9)}`
+    try {
+      makeLink(routing, { ...this.#linkSettings(indexOf(routing, this.#settings.parent)), name })
+    } catch (error) {
+      if (error instanceof EngineError) throw error
+      // A parent that takes no more links (passthru) has shown that it takes them.
+      return
+    }
     const link = routing.findLink({ name })
-    if (link !== undefined) void routing.deleteLink(link.index)
+    if (link !== undefined) await routing.deleteLink(link.index)
   }
 
   pool(): AddressPool | undefined {

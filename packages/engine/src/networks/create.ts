@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EngineError } from '@engine/linux'
-import { isBridge } from '@engine/network'
+import { isBridge, SharedLinkNetwork } from '@engine/network'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import type { CreateNetwork } from '../interface.ts'
@@ -28,6 +28,7 @@ export async function createNetwork(engine: EngineContext, request: CreateNetwor
   const intent = engine.intents.begin('network create', id, { bridge: settings.bridge, foreign: settings.foreign })
   try {
     live?.ensure()
+    if (live instanceof SharedLinkNetwork) await live.probe()
     transaction(engine.db, () => {
       engine.networks.insert(network)
       engine.intents.end(intent)

@@ -41,7 +41,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
       ['Native Overlay Diff', 'true'],
       ['userxattr', 'false'],
     ],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: [...logDrivers] },
+    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'], Authorization: null, Log: [...logDrivers] },
     MemoryLimit: limits.memory,
     SwapLimit: limits.swap,
     CpuCfsPeriod: limits.cpuCfs,
