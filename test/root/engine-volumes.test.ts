@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chownSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
@@ -13,6 +14,9 @@ const plain = { Driver: 'local', DriverOpts: {}, Labels: {} }
 type Entry = readonly [string, ...string[]]
 const filters = (...entries: Entry[]): Filters => new Map(entries.map(([key, ...values]) => [key, values]))
 
+/** Folders of the store's own. */
+const own = ['.making', '.removed', '.renamed']
+
 async function world(t: TestContext): Promise<{ root: string; directory: string; store: VolumeStore; volumes: Volumes; users: Map<string, string[]>; events: string[]; reopen: () => VolumeStore }> {
   const { directory, workers } = await imageStores(t)
   const db = openDatabase(join(directory, 'engine.db'), migrations)
@@ -22,7 +26,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const root = join(directory, 'volumes')
   const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
   const store = reopen()
-  return { root, directory, store, volumes: volumeVerbs(store, (name) => users.get(name) ?? []), users, events, reopen }
+  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, users: (name) => users.get(name) ?? [] }), users, events, reopen }
 }
 
 describe('volumes', () => {
@@ -69,10 +73,9 @@ describe('volumes', () => {
       [{ Name: 'v1', DriverOpts: { foo: 'x' } }, 'invalid-argument', 'create v1: invalid option: "foo"'],
       [{ Name: 'v1', DriverOpts: { device: '/tmp' } }, 'invalid-argument', 'create v1: missing required option: "type"'],
       [{ Name: 'v1', DriverOpts: { size: '1g' } }, 'invalid-argument', 'create v1: quota size requested but no quota support'],
-      [{ Name: 'v1', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } }, 'not-implemented', 'create v1: volumes with options (type, device, o) are not supported yet'],
     ]
     for (const [options, code, message] of table) await assert.rejects(volumes.create({ ...plain, Name: '', ...options }), { code, message })
-    assert.deepEqual(readdirSync(root), ['.removed'])
+    assert.deepEqual(readdirSync(root), own)
   })
 
   test('that are empty begin with what the image has, and nothing from outside', async (t) => {
@@ -114,7 +117,58 @@ describe('volumes', () => {
     mkdirSync(join(root, 'half/_data'), { recursive: true })
     mkdirSync(join(root, 'restored/_data/files'), { recursive: true })
     reopen().reconcile()
-    assert.deepEqual(readdirSync(root), ['.removed', 'restored'])
+    assert.deepEqual(readdirSync(root), [...own, 'restored'])
     assert.ok(existsSync(join(root, 'restored/_data/files')))
+  })
+
+  test('are cloned with all that their files have, renamed, and pruned by Docker’s rules', async (t) => {
+    const { root, volumes, users, events } = await world(t)
+    const { Mountpoint: from } = await volumes.create({ ...plain, Name: 'from' })
+    writeFileSync(join(from, 'file'), 'content', { mode: 0o640 })
+    chownSync(join(from, 'file'), 5, 6)
+    linkSync(join(from, 'file'), join(from, 'second'))
+    symlinkSync('nowhere', join(from, 'link'))
+    mkdirSync(join(from, 'sub'), { mode: 0o700 })
+    utimesSync(join(from, 'file'), 1_500_000_000.5, 1_500_000_000.5)
+    chownSync(from, 7, 8)
+    const { Mountpoint: to } = await volumes.clone('from', 'to', { a: 'b' })
+    const listing = (path: string): string => execFileSync('find', [path, '-printf', '%P %y %m %U %G %s %n %l\n'], { encoding: 'utf8' }).split('\n').sort().join('\n')
+    assert.equal(listing(to), listing(from))
+    assert.equal(statSync(join(to, 'file')).mtimeMs, 1_500_000_000_500)
+    assert.equal(statSync(join(to, 'file')).ino, statSync(join(to, 'second')).ino)
+    await assert.rejects(volumes.clone('from', 'to', {}), { code: 'conflict', message: 'a volume named to already exists' })
+    await assert.rejects(volumes.clone('from', '../x', {}), { code: 'invalid-argument' })
+    users.set('from', ['c1'])
+    await assert.rejects(volumes.rename('from', 'other'), { code: 'conflict', message: 'rename from: volume is in use - [c1]' })
+    assert.equal((await volumes.rename('to', 'other')).Labels?.['a'], 'b')
+    assert.deepEqual(readdirSync(root), [...own, 'from', 'other'])
+    const { Name: anonymous } = await volumes.create({ ...plain, Name: '' })
+    await volumes.create({ ...plain, Name: '' })
+    users.set(anonymous, ['c1'])
+    assert.equal((await volumes.prune(filters())).VolumesDeleted.length, 1)
+    assert.deepEqual(await volumes.prune(filters(['all', 'true'], ['label!', 'a'])), { VolumesDeleted: [], SpaceReclaimed: 0 })
+    assert.deepEqual(await volumes.prune(filters(['all', '1'])), { VolumesDeleted: ['other'], SpaceReclaimed: 14 })
+    await assert.rejects(volumes.prune(filters(['all', 'x'])), { message: 'invalid filter \'all\': strconv.ParseBool: parsing "x": invalid syntax' })
+    await assert.rejects(volumes.prune(filters(['dangling', 'x'])), { message: "invalid filter 'dangling'" })
+    assert.ok(events.includes('volume rename other'))
+  })
+
+  test('whose renaming or cloning was broken off are whole under one name after the next start', async (t) => {
+    const { root, volumes, reopen } = await world(t)
+    for (const name of ['before', 'moved', 'source']) await volumes.create({ ...plain, Name: name })
+    // A note alone; a note and the new name; a clone without its row.
+    symlinkSync('after', join(root, '.renamed/before'))
+    symlinkSync('new', join(root, '.renamed/moved'))
+    renameSync(join(root, 'moved'), join(root, 'new'))
+    mkdirSync(join(root, '.making/1.copy/_data'), { recursive: true })
+    const again = reopen()
+    again.reconcile()
+    assert.deepEqual(again.all().map(({ Name }) => Name), ['before', 'new', 'source'])
+    assert.deepEqual([readdirSync(join(root, '.making')), readdirSync(join(root, '.renamed'))], [[], []])
+    // A row whose directory did not get its name.
+    await volumes.create({ ...plain, Name: 'row' })
+    renameSync(join(root, 'row'), join(root, '.making/2.row'))
+    reopen().reconcile()
+    assert.ok(existsSync(join(root, 'row/_data')))
   })
 })

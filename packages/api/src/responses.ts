@@ -7,7 +7,7 @@ import { EventMessage } from './schemas/event.ts'
 import * as images from './schemas/image-views.ts'
 import { Network } from './schemas/network-views.ts'
 import { SystemInfo, SystemVersion } from './schemas/system.ts'
-import { Volume, VolumeListResponse } from './schemas/volume-views.ts'
+import { Volume, VolumeListResponse, VolumePruneResponse } from './schemas/volume-views.ts'
 
 /**
  * What each operation answers with in JSON (one line of it, where it streams). For the description of the API and for tests: answers
@@ -41,6 +41,9 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   VolumeList: VolumeListResponse,
   VolumeInspect: Volume,
   VolumeCreate: Volume,
+  VolumePrune: VolumePruneResponse,
+  VolumeRename: Volume,
+  VolumeClone: Volume,
   PluginList: z.array(z.looseObject({})),
   SystemVersion,
   SystemInfo,

@@ -14,7 +14,6 @@ export const unservedRoutes: readonly (readonly [method: Method, path: string, r
   ['GET', '/images/get', 'absent'],
   ['POST', '/images/load', 'absent'],
   ['PUT', '/volumes/{name}', 'cluster-volume'],
-  ['POST', '/volumes/prune', 'absent'],
   ['GET', '/plugins/privileges', 'absent'],
   ['POST', '/plugins/pull', 'absent'],
   ['GET', '/plugins/{name}/json', 'plugin'],

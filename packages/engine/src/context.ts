@@ -51,6 +51,9 @@ export interface VolumeSource {
   mountpoint(name: string): string
   /** Fills an empty volume with what the image has at a path: contents, owner and mode. */
   populate(name: string, root: string, path: string): Promise<void>
+  /** Mounts a volume that has options, until it is released by all that use it. @throws EngineError in Docker's words */
+  use(name: string, user: string): Promise<void>
+  release(name: string, user: string): Promise<void>
   /** Whether it was made without a name, so that it goes with its container. */
   isAnonymous(name: string): boolean
   remove(name: string): Promise<void>

@@ -11,6 +11,9 @@ import { CacheMountsTable } from './builds/mounts/cache-mounts-table.ts'
 import type { EngineContext } from './context.ts'
 import { containerVerbs } from './containers/containers.ts'
 import { whilePaused } from './containers/pause.ts'
+import type { Container } from './containers/container.ts'
+import { volumeNames } from './containers/prepare-mounts.ts'
+import { isRunning } from './containers/state.ts'
 import { ContainerRegistry } from './containers/registry.ts'
 import { openDataRoot } from './data-root.ts'
 import { Events } from './events/events.ts'
@@ -102,7 +105,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   await cleanBuilds(builder)
   await reconcile(context)
-  volumes.reconcile()
+  volumes.reconcile(volumesInUse(containers.all()))
   await images.reconcile()
   startByPolicy(context)
 
@@ -115,7 +118,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     images: imageVerbs(imageParts, buildVerb(builder)),
     builds: buildVerbs(builder, cacheImages(imageParts)),
     networks: createNetworks(context),
-    volumes: volumeVerbs(volumes, (name) => containers.usersOfVolume(name)),
+    volumes: volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name) }),
     system: systemVerbs(context, () => images.images.all().length),
     causedBy,
     async close({ stopContainers }) {
@@ -136,4 +139,9 @@ async function upgradeShim(shim: ShimClient, { shimProgram, log }: EngineOptions
     // It serves this engine as well.
     log('warn', { error: String(error) }, 'the shim could not be upgraded and goes on with the program that it has')
   }
+}
+
+/** What running containers have mounted. */
+function volumesInUse(containers: readonly Container[]): (readonly [name: string, user: string])[] {
+  return containers.filter(({ state }) => isRunning(state)).flatMap((container) => volumeNames(container).map((name) => [name, container.id] as const))
 }

@@ -1,5 +1,5 @@
 import { cString, shownPath, type PathBytes } from './c-string.ts'
-import { door } from './door.ts'
+import { asynchronousDoor, door, type Done } from './door.ts'
 import { libc } from './libc.ts'
 import { Propagation } from './mount-api.ts'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from './unmount.ts'
@@ -17,6 +17,12 @@ const mountCall = libc.func('int mount(const void *source, const void *target, c
 export function mount(source: PathBytes, target: PathBytes, type: string, flags: number, data: string): void {
   const [from, to, kind, options] = [source, target, type, data].map((text) => cString(text))
   door('mount', () => ({ source: shownPath(source), target: shownPath(target), type, flags, data }), () => mountCall(from, to, kind, flags, options) as number)
+}
+
+/** The same on another thread: a file system that lies on the network takes its time. @throws SyscallError as a rejection */
+export async function mountInBackground(source: PathBytes, target: PathBytes, type: string, flags: number, data: string): Promise<void> {
+  const [from, to, kind, options] = [source, target, type, data].map((text) => cString(text))
+  await asynchronousDoor('mount', () => ({ source: shownPath(source), target: shownPath(target), type, flags }), (done: Done) => mountCall.async(from, to, kind, flags, options, done))
 }
 
 /** MS_BIND: makes the file or directory `source` visible at `target` too. @throws SyscallError */

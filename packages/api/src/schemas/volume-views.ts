@@ -16,5 +16,8 @@ export const Volume = z.object({
 /** GET /volumes */
 export const VolumeListResponse = z.object({ Volumes: z.array(Volume).nullable(), Warnings: z.array(z.string()).nullable() })
 
+/** POST /volumes/prune */
+export const VolumePruneResponse = z.object({ VolumesDeleted: z.array(z.string()).nullable(), SpaceReclaimed: z.number() })
+
 export type Volume = z.infer<typeof Volume>
 export type VolumeListResponse = z.infer<typeof VolumeListResponse>

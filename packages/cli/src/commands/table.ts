@@ -98,29 +98,30 @@ export const groups: Readonly<Record<string, Group>> = {
   network: {
     summary: 'Manage networks',
     commands: {
-      connect: { summary: 'Connect a container to a network', load: () => import('./network-connect.ts') },
-      create: { summary: 'Create a network', load: () => import('./network-create.ts') },
-      disconnect: { summary: 'Disconnect a container from a network', load: () => import('./network-disconnect.ts') },
       inspect: { summary: 'Display detailed information on one or more networks', load: () => import('./network-inspect.ts') },
       ls: { summary: 'List networks', aliases: ['list'], load: () => import('./network-ls.ts') },
-      prune: { summary: 'Remove all unused networks', load: () => import('./network-prune.ts') },
-      rm: { summary: 'Remove one or more networks', aliases: ['remove'], load: () => import('./network-rm.ts') },
     },
   },
   system: {
     summary: 'Manage the engine',
     commands: {
       events, info,
-      prune: { summary: 'Remove stopped containers, and unused networks and images', load: () => import('./system-prune.ts') },
+      prune: { summary: 'Remove stopped containers and unused images', load: () => import('./system-prune.ts') },
     },
   },
   volume: {
     summary: 'Manage volumes',
     commands: {
+      clone: { summary: 'Create a volume with the contents of another, whose users go on', load: () => import('./volume-clone.ts') },
       create: { summary: 'Create a volume', load: () => import('./volume-create.ts') },
+      export: { summary: "Export a volume's files as a tar archive, without stopping who uses them", load: () => import('./volume-export.ts') },
+      import: { summary: 'Extract a tar archive into a volume, which is made if there is none', load: () => import('./volume-import.ts') },
       inspect: { summary: 'Display detailed information on one or more volumes', load: () => import('./volume-inspect.ts') },
       ls: { summary: 'List volumes', aliases: ['list'], load: () => import('./volume-ls.ts') },
+      prune: { summary: 'Remove unused local volumes', load: () => import('./volume-prune.ts') },
+      rename: { summary: 'Rename a volume that no container has', load: () => import('./volume-rename.ts') },
       rm: { summary: 'Remove one or more volumes', aliases: ['remove'], load: () => import('./volume-rm.ts') },
+      snapshot: { summary: 'Keep a volume as it is now under a name of its own', load: () => import('./volume-snapshot.ts') },
     },
   },
 }

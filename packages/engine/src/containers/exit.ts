@@ -10,7 +10,7 @@ import { closeNames } from '../networks/names.ts'
 import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
-import { removeRunDirectory } from './prepare-mounts.ts'
+import { removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { scheduleRestart } from './restart-timer.ts'
 import { drainPatience } from './signal.ts'
@@ -89,6 +89,7 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   letOutputGo(engine, container)
   const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), engine.shim.release({ container: id })])
   removeRunDirectory(paths)
+  await Promise.all(volumeNames(container).map((name) => engine.volumes.release(name, id)))
   // The spool is the pump's to remove: a slow client may still be reading it.
   removeExitFile(join(paths.directory, 'exit.json'))
   for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -27,6 +27,11 @@ export function prepareMounts(engine: EngineContext, container: Container, paths
   return sources
 }
 
+/** Names of the volumes that a container has. */
+export function volumeNames({ record }: Container): string[] {
+  return [...new Set(record.mounts.flatMap(({ point }) => (point.Type === 'volume' && point.Name !== undefined ? [point.Name] : [])))]
+}
+
 function makeSource(path: string, create: boolean): void {
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return
   if (!create) throw new EngineError('invalid-argument', `invalid mount config for type "bind": bind source path does not exist: ${path}`)

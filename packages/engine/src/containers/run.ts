@@ -14,7 +14,7 @@ import { initializeLog } from './open-log.ts'
 import { openSandbox } from './sandbox.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { writeNetworkFiles } from './network-files.ts'
-import { mountSharedMemory, prepareMounts, removeRunDirectory } from './prepare-mounts.ts'
+import { mountSharedMemory, prepareMounts, removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
 import { containerRlimits } from './spec/rlimits.ts'
 import { seccompFilter } from './spec/seccomp-filter.ts'
@@ -90,6 +90,10 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   const files = joined.network === undefined ? paths : engine.paths.container(joined.network.donor.id)
   if (joined.network === undefined) writeNetworkFiles(engine, container, paths, hostname, sandbox)
   makeWorkingDirectory(root, config.WorkingDir)
+  for (const name of volumeNames(container)) {
+    await engine.volumes.use(name, container.id)
+    undo.defer(() => engine.volumes.release(name, container.id))
+  }
   const sources = prepareMounts(engine, container, paths)
   if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
 

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { ViewMount, ViewSpec } from '@engine/image'
 import type { EngineContext } from '../context.ts'
 import type { Container } from './container.ts'
+import { volumeNames } from './prepare-mounts.ts'
 
 /**
  * Runs work on a container's files as the container sees them: its root, and in it the volumes, binds and files of /etc that it has
@@ -8,6 +10,12 @@ import type { Container } from './container.ts'
  */
 export async function withView<T>(engine: EngineContext, container: Container, work: (view: ViewSpec) => Promise<T>): Promise<T> {
   await using root = await engine.overlay.hold(container.id)
+  await using volumes = new AsyncDisposableStack()
+  const user = randomUUID()
+  for (const name of volumeNames(container)) {
+    await engine.volumes.use(name, user)
+    volumes.defer(() => engine.volumes.release(name, user))
+  }
   return await work({ root: root.merged, mounts: viewMounts(engine, container), readOnlyRoot: container.record.hostConfig.ReadonlyRootfs })
 }
 

@@ -21,15 +21,19 @@ export function checkVolumeDriver(name: string, driver: string): void {
   throw new EngineError('not-found', `create ${name}: error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`)
 }
 
-/** @throws EngineError in Docker's words for options that it refuses, not-implemented for those that mount something */
+/**
+ * Checks the options of driver local: all of `type`, `device` and perhaps `o`, or none.
+ * @throws EngineError invalid-argument in Docker's words
+ */
 export function checkVolumeOptions(name: string, options: Readonly<Record<string, string>>): void {
   const keys = Object.keys(options)
   if (keys.length === 0) return
   const unknown = keys.find((key) => !['type', 'o', 'device', 'size'].includes(key))
   if (unknown !== undefined) throw invalid(name, `invalid option: ${JSON.stringify(unknown)}`)
-  if ('size' in options) throw invalid(name, 'quota size requested but no quota support')
+  if ('size' in options) {
+    throw new EngineError('invalid-argument', `create ${name}: quota size requested but no quota support`, { hint: 'project quotas are not supported; a tmpfs has a size: --opt type=tmpfs --opt device=tmpfs --opt o=size=100m' })
+  }
   for (const key of ['device', 'type']) if (!(key in options)) throw invalid(name, `missing required option: ${JSON.stringify(key)}`)
-  throw new EngineError('not-implemented', `create ${name}: volumes with options (type, device, o) are not supported yet`, { hint: 'use a bind mount or a tmpfs mount' })
 }
 
 function invalid(name: string, reason: string): EngineError {

@@ -1,20 +1,26 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FileWorkers } from '@engine/image'
+import { mountsBelow, type FileWorkers } from '@engine/image'
 import { EngineError } from '@engine/linux'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { now, rfc3339 } from '../clock.ts'
 import type { VolumeSource } from '../context.ts'
 import type { Events } from '../events/events.ts'
 import type { EngineOptions, VolumeView } from '../interface.ts'
 import type { Database } from '../state/database.ts'
 import { VolumesTable, type VolumeRow } from '../state/volumes-table.ts'
+import { DeviceMounts } from './device-mounts.ts'
+import { unmountDevice } from './mount-device.ts'
 import { checkVolumeDriver, checkVolumeName, checkVolumeOptions } from './volume-options.ts'
 
 const anonymousLabel = 'com.docker.volume.anonymous'
-/** Directories of volumes on their way out; no volume can have such a name. */
+/** Directories of volumes on their way out, and in; no volume can have such a name. */
 const trashFolder = '.removed'
+const makingFolder = '.making'
+/** Links that tell what is being renamed: the old name to the new one. */
+const renamesFolder = '.renamed'
 
 export interface VolumeStoreParts {
   readonly db: Database
@@ -35,15 +41,16 @@ export interface NewVolume {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** Volumes: a row each, and a directory volumes/<name>/_data. */
+/** Volumes: a row each, and a directory volumes/<name>/_data; those with options are mounted there while somebody uses them. */
 export class VolumeStore implements VolumeSource {
   readonly #parts: VolumeStoreParts
   readonly #table: VolumesTable
+  readonly #mounts = new DeviceMounts()
 
   constructor(parts: VolumeStoreParts) {
     this.#parts = parts
     this.#table = new VolumesTable(parts.db)
-    mkdirSync(join(parts.root, trashFolder), { recursive: true, mode: 0o711 })
+    for (const folder of [trashFolder, makingFolder, renamesFolder]) mkdirSync(join(parts.root, folder), { recursive: true, mode: 0o711 })
   }
 
   /**
@@ -61,10 +68,80 @@ export class VolumeStore implements VolumeSource {
     // The directory first: a row means that all is there. One that a crash left without a row is taken over.
     mkdirSync(join(this.#parts.root, chosen), { recursive: true, mode: 0o711 })
     mkdirSync(this.#directory(chosen), { recursive: true, mode: 0o755 })
-    const row: VolumeRow = { name: chosen, createdAt: rfc3339((now() / 1_000_000_000n) * 1_000_000_000n), labels: Object.keys(all).length === 0 ? null : all, anonymous }
+    return this.#commit(chosen, all, options, anonymous)
+  }
+
+  #commit(name: string, labels: Readonly<Record<string, string>>, options: Readonly<Record<string, string>>, anonymous: boolean): VolumeView {
+    const orNull = (map: Readonly<Record<string, string>>) => (Object.keys(map).length === 0 ? null : map)
+    const row: VolumeRow = { name, createdAt: rfc3339((now() / 1_000_000_000n) * 1_000_000_000n), labels: orNull(labels), options: orNull(options), anonymous }
     this.#table.insert(row)
-    this.#parts.events.publish('volume', 'create', chosen, { driver: 'local' })
+    this.#parts.events.publish('volume', 'create', name, { driver: 'local' })
     return this.#view(row)
+  }
+
+  /**
+   * Makes a volume with the contents of another, whose users go on. Files share their blocks where the file system can.
+   * @throws EngineError not-found, invalid-argument; conflict when there is a volume of the new name
+   */
+  async clone(from: string, to: string, labels: Readonly<Record<string, string>>): Promise<VolumeView> {
+    const source = this.#get(from)
+    checkVolumeName(to)
+    if (this.has(to)) throw taken(to)
+    const making = join(this.#parts.root, makingFolder, `${randomUUID()}.${to}`)
+    mkdirSync(join(making, '_data'), { recursive: true, mode: 0o711 })
+    try {
+      await this.using(from, () => this.#parts.workers.run({ kind: 'clone-tree', from: this.#directory(source.name), to: join(making, '_data') }))
+      await this.#parts.workers.run({ kind: 'sync', directory: making })
+      if (this.has(to)) throw taken(to)
+      // The row first: with it, the next start finishes what a crash has broken off here, and without it, undoes it.
+      const view = this.#commit(to, labels, {}, false)
+      renameSync(making, join(this.#parts.root, to))
+      return view
+    } finally {
+      if (existsSync(making)) this.#trash(making, to)
+    }
+  }
+
+  /** Gives a volume that nobody uses another name. @throws EngineError not-found, invalid-argument, conflict */
+  async rename(from: string, to: string): Promise<VolumeView> {
+    this.#get(from)
+    checkVolumeName(to)
+    if (this.has(to)) throw taken(to)
+    const note = join(this.#parts.root, renamesFolder, from)
+    symlinkSync(to, note)
+    renameSync(join(this.#parts.root, from), join(this.#parts.root, to))
+    await this.#sync()
+    this.#table.rename(from, to)
+    unlinkSync(note)
+    this.#parts.events.publish('volume', 'rename', to, { driver: 'local', oldName: from })
+    return this.inspect(to)
+  }
+
+  /** Bytes of a volume's files; 0 for one whose files lie elsewhere. */
+  async usage(name: string): Promise<number> {
+    if (this.#get(name).options !== null) return 0
+    return await this.#parts.workers.run({ kind: 'usage', directory: this.#directory(name) })
+  }
+
+  /** Mounts a volume that has options. @param user a container's id */
+  async use(name: string, user: string): Promise<void> {
+    const { options } = this.#get(name)
+    if (options !== null) await this.#mounts.use(name, this.#directory(name), options, user)
+  }
+
+  async release(name: string, user: string): Promise<void> {
+    await this.#mounts.release(name, this.#directory(name), user)
+  }
+
+  /** Runs work on a volume's files. */
+  async using<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const user = randomUUID()
+    await this.use(name, user)
+    try {
+      return await work()
+    } finally {
+      await this.release(name, user)
+    }
   }
 
   has(name: string): boolean {
@@ -96,8 +173,10 @@ export class VolumeStore implements VolumeSource {
 
   async populate(name: string, root: string, path: string): Promise<void> {
     const directory = this.mountpoint(name)
-    if (readdirSync(directory).length > 0) return
-    await this.#parts.workers.run({ kind: 'copy-tree', root, path, directory })
+    await this.using(name, async () => {
+      if (readdirSync(directory).length > 0) return
+      await this.#parts.workers.run({ kind: 'copy-tree', root, path, directory })
+    })
   }
 
   /** Removes a volume and all that is in it, whoever uses it. @throws EngineError not-found */
@@ -107,33 +186,69 @@ export class VolumeStore implements VolumeSource {
     this.#parts.events.publish('volume', 'destroy', name, { driver: 'local' })
   }
 
-  /** At the start: finishes removals that a crash interrupted, and undoes creations. */
-  reconcile(): void {
-    for (const name of readdirSync(join(this.#parts.root, trashFolder))) {
+  /**
+   * At the start: finishes removals and renamings that a crash interrupted, undoes creations, and unmounts what nobody uses.
+   * @param inUse names of volumes that running containers have, with the containers' ids
+   */
+  reconcile(inUse: Iterable<readonly [name: string, user: string]> = []): void {
+    const { root } = this.#parts
+    for (const [name, user] of inUse) if (this.#table.get(name)?.options) this.#mounts.adopt(name, user)
+    for (const { mountPoint } of mountsBelow(root)) {
+      const name = mountPoint.slice(root.length + 1).split('/')[0] ?? ''
+      if (!this.#mounts.isUsed(name)) while (unmount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW));
+    }
+    for (const from of readdirSync(join(root, renamesFolder))) this.#finishRename(from)
+    for (const name of readdirSync(join(root, makingFolder))) this.#finishClone(join(root, makingFolder, name), name.slice(name.indexOf('.') + 1))
+    for (const name of readdirSync(join(root, trashFolder))) {
       const volume = name.slice(name.indexOf('.') + 1)
-      if (!existsSync(join(this.#parts.root, volume))) this.#table.delete(volume)
+      if (!existsSync(join(root, volume))) this.#table.delete(volume)
       this.#delete(name)
     }
     const known = this.#table.all()
-    const names = new Set([trashFolder, ...known.map(({ name }) => name)])
-    for (const name of readdirSync(this.#parts.root)) if (!names.has(name)) this.#removeEmpty(name)
+    const names = new Set([trashFolder, makingFolder, renamesFolder, ...known.map(({ name }) => name)])
+    for (const name of readdirSync(root)) if (!names.has(name)) this.#removeEmpty(name)
     for (const { name } of known) {
       if (!existsSync(this.#directory(name))) this.#parts.log('error', { volume: name }, 'the directory of a volume is missing')
     }
   }
 
+  #finishClone(making: string, name: string): void {
+    if (this.has(name) && !existsSync(join(this.#parts.root, name))) renameSync(making, join(this.#parts.root, name))
+    else this.#trash(making, name)
+  }
+
+  #finishRename(from: string): void {
+    const note = join(this.#parts.root, renamesFolder, from)
+    const to = readlinkSync(note)
+    const moved = !existsSync(join(this.#parts.root, from)) && existsSync(join(this.#parts.root, to))
+    if (moved && this.#table.get(from) !== undefined) this.#table.rename(from, to)
+    unlinkSync(note)
+  }
+
   /** Moves the directory out of sight, takes the row away, and deletes the files in a worker. */
   async #discard(name: string): Promise<void> {
+    await unmountDevice(this.#directory(name))
     const trash = `${randomUUID()}.${name}`
     try {
       renameSync(join(this.#parts.root, name), join(this.#parts.root, trashFolder, trash))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
-    await using root = await open(this.#parts.root, 'r')
-    await root.sync()
+    await this.#sync()
     this.#table.delete(name)
     this.#delete(trash)
+  }
+
+  /** Takes away a directory that never became a volume. @param name anything; not that of a volume without a directory */
+  #trash(directory: string, name: string): void {
+    const trash = `${randomUUID()}.making-${name}`
+    renameSync(directory, join(this.#parts.root, trashFolder, trash))
+    this.#delete(trash)
+  }
+
+  async #sync(): Promise<void> {
+    await using root = await open(this.#parts.root, 'r')
+    await root.sync()
   }
 
   #delete(name: string): void {
@@ -169,7 +284,11 @@ export class VolumeStore implements VolumeSource {
       CreatedAt: row.createdAt,
       Labels: row.labels === null ? null : { ...row.labels },
       Scope: 'local',
-      Options: null,
+      Options: row.options === null ? null : { ...row.options },
     }
   }
+}
+
+function taken(name: string): EngineError {
+  return new EngineError('conflict', `a volume named ${name} already exists`)
 }

@@ -1,13 +1,29 @@
+import type { FileWorkers } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { refuseUnknownFilters } from '../containers/list-filter.ts'
 import { booleanFilter, passesLabels } from '../filters.ts'
 import type { Filters, Volumes, VolumeView } from '../interface.ts'
+import { pruneVolumes } from './prune.ts'
 import type { VolumeStore } from './volume-store.ts'
 
 const known = new Set(['dangling', 'driver', 'label', 'name'])
 
-/** The verbs of volumes. @param users ids of the containers that have a volume mounted, running or not */
-export function volumeVerbs(store: VolumeStore, users: (name: string) => readonly string[]): Volumes {
+/** What the verbs work with. */
+export interface VolumeParts {
+  readonly store: VolumeStore
+  /** Threads for work at a client's pace. */
+  readonly transfers: FileWorkers
+  /** Ids of the containers that have a volume, running or not. */
+  readonly users: (name: string) => readonly string[]
+}
+
+/** The verbs of volumes. */
+export function volumeVerbs(parts: VolumeParts): Volumes {
+  const { store, transfers, users } = parts
+  const refuseInUse = (verb: string, name: string): void => {
+    const holders = users(name)
+    if (holders.length > 0) throw new EngineError('conflict', `${verb} ${name}: volume is in use - [${holders.join(', ')}]`)
+  }
   return {
     async list(filters) {
       const passes = volumeFilter(filters, users)
@@ -16,13 +32,39 @@ export function volumeVerbs(store: VolumeStore, users: (name: string) => readonl
     inspect: async (name) => store.inspect(name),
     create: (options) => store.create({ name: options.Name, driver: options.Driver, options: options.DriverOpts, labels: options.Labels }),
     async remove(name, force) {
-      const holders = users(name)
-      if (holders.length > 0) throw new EngineError('conflict', `remove ${name}: volume is in use - [${holders.join(', ')}]`)
+      refuseInUse('remove', name)
       try {
         await store.remove(name)
       } catch (error) {
         if (!(force && error instanceof EngineError && error.code === 'not-found')) throw error
       }
+    },
+    prune: (filters) => pruneVolumes(parts, filters),
+    async usage() {
+      return await Promise.all(store.all().map(async (volume) => ({ ...volume, UsageData: { Size: await store.usage(volume.Name), RefCount: users(volume.Name).length } })))
+    },
+    async rename(name, to) {
+      refuseInUse('rename', name)
+      return await store.rename(name, to)
+    },
+    clone: (name, to, labels) => store.clone(name, to, labels),
+    async read(name) {
+      store.inspect(name)
+      return await new Promise((resolve, reject) => {
+        const work = async (): Promise<void> => {
+          const tar = transfers.stream({ kind: 'stream', directory: store.mountpoint(name), archive: 'archive' })
+          const over = new Promise<void>((closed) => tar.once('close', closed))
+          resolve(tar)
+          await over
+        }
+        store.using(name, work).catch(reject)
+      })
+    },
+    async write(name, tar, signal) {
+      await store.using(name, async () => {
+        const view = { root: store.mountpoint(name), mounts: [], readOnlyRoot: false }
+        await transfers.feed({ kind: 'view-extract', view, path: '/', options: { keepKinds: false } }, tar, signal)
+      })
     },
   }
 }

@@ -1,7 +1,8 @@
-import { constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
+import { constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { chownat, futimens, linkat, makeDevice, mkdirat, mknodat, symlinkat, unlinkat, utimensat } from '@engine/linux/file-at'
 import { chmodDescriptor, mkdirAllInRoot, openChild, openInRoot, O_PATH, procChild, procPath, removeTree, type Descriptor } from '@engine/linux/paths'
+import { ioctl } from '@engine/linux/ioctl'
 import { setXattr, setXattrOf } from '@engine/linux/xattr'
 import { joinComponents, splitEntryPath } from './entry-path.ts'
 import type { TarEntry, TarLimits } from './tar/entry.ts'
@@ -88,6 +89,28 @@ export class TreeWriter implements TarHandler, Disposable {
     if (file === undefined) return
     for (let done = 0; done < chunk.length; ) done += writeSync(file.descriptor.fd, chunk, done, chunk.length - done, offset + done)
     file.end = offset + chunk.length
+  }
+
+  /**
+   * Makes a file entry with the content of an open file, which shares its blocks where the file system can (ioctl_ficlone(2)).
+   * @param fd open for reading
+   */
+  copyFile(entry: TarEntry, fd: number): void {
+    this.entry(entry)
+    const file = this.#file
+    if (file !== undefined && cloned(file.descriptor.fd, fd)) file.end = entry.size
+    else this.#copyContent(fd, entry.size)
+    this.finish()
+  }
+
+  #copyContent(fd: number, size: number): void {
+    const piece = Buffer.allocUnsafe(Math.min(size, 1 << 20))
+    for (let done = 0; done < size; ) {
+      const count = readSync(fd, piece, 0, Math.min(piece.length, size - done), done)
+      if (count === 0) return
+      this.content(piece.subarray(0, count), done)
+      done += count
+    }
   }
 
   finish(): void {
@@ -237,6 +260,19 @@ export class TreeWriter implements TarHandler, Disposable {
   #forgetParent(): void {
     this.#parent?.directory.close()
     this.#parent = undefined
+  }
+}
+
+/** `_IOW(0x94, 9, int)` */
+const FICLONE = 0x40049409
+
+function cloned(to: number, from: number): boolean {
+  try {
+    ioctl(to, 'FICLONE', FICLONE, from, { from })
+    return true
+  } catch (error) {
+    if (failedWith(error, Errno.EOPNOTSUPP, Errno.EXDEV, Errno.EINVAL, Errno.ENOTTY, Errno.EPERM)) return false
+    throw error
   }
 }
 

@@ -17,6 +17,8 @@ export type Job =
   | { readonly kind: 'extract'; readonly file: string; readonly directory: string; readonly options: ExtractOptions }
   /** Copies a directory of a root, which may be hostile, into a directory of engine's own. */
   | { readonly kind: 'copy-tree'; readonly root: string; readonly path: string; readonly directory: string }
+  /** Copies a directory into an empty one, sharing blocks where the file system can. */
+  | { readonly kind: 'clone-tree'; readonly from: string; readonly to: string }
   /** Makes the tar of an upper directory and extracts it elsewhere. */
   | { readonly kind: 'copy-layer'; readonly from: string; readonly directory: string; readonly options: ExtractOptions }
   /** Makes the tar of an upper directory for its digest, and writes it to `file` if there is one. */
@@ -34,6 +36,7 @@ export interface JobResults {
   extract: Extracted
   'copy-layer': Extracted
   'copy-tree': Extracted | undefined
+  'clone-tree': undefined
   archive: Archived
   compare: string | undefined
   'clamp-times': undefined

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { openRoot, removeTree } from '@engine/linux/paths'
 import { copyLayer, copyTree, extract } from '../layer/apply.ts'
+import { cloneTree } from '../layer/clone.ts'
 import { layerChanges } from '../layer/changes.ts'
 import { clampTimes } from '../layer/clamp-times.ts'
 import { firstDifference } from '../layer/compare.ts'
@@ -23,6 +24,9 @@ export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes:
       return copyLayer(job.from, job.directory, job.options, signal)
     case 'copy-tree':
       return copyTree(job.root, job.path, job.directory, { kind: 'tree', sync: false }, signal)
+    case 'clone-tree':
+      cloneTree(job.from, job.to, signal)
+      return undefined
     case 'archive':
       return archive(job.directory, job.archive, job.file)
     case 'changes':

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { connect, type Client } from '@engine/api/client'
+import { docker, engineOk, run } from '../harness/command-line.ts'
+import { createContainer, execIn, importBusybox, logOf, startContainer, until } from '../harness/containers.ts'
+import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
+
+let daemon: TestDaemon
+let client: Client
+let work = ''
+
+before(async () => {
+  daemon = await startDaemon()
+  client = connect(daemon.host)
+  await importBusybox(client)
+  work = mkdtempSync(join(tmpdir(), 'engine-volume-'))
+})
+after(async () => {
+  await daemon[Symbol.asyncDispose]()
+  rmSync(work, { recursive: true, force: true })
+})
+
+const create = (Name: string, DriverOpts: Record<string, string>) => client.request('POST', '/volumes/create', { body: { Name, DriverOpts } })
+const mounted = (name: string): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${daemon.dataRoot}/volumes/${name}/_data `)
+const using = (name: string, mode = '') => ({ NetworkMode: 'none', Binds: [`${name}:/v${mode}`] })
+
+describe('volumes with options', () => {
+  it('are mounted while containers run, once for all, also when engined was killed meanwhile', async () => {
+    await create('memory', { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=1000,noexec' })
+    assert.deepEqual((await client.request<{ Options: object }>('GET', '/volumes/memory')).body.Options, { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=1000,noexec' })
+    assert.equal(mounted('memory'), false)
+    const first = await startContainer(client, ['sleep', '1000'], using('memory'))
+    const second = await startContainer(client, ['sleep', '1000'], using('memory'))
+    assert.match((await execIn(client, first, ['grep', ' /v ', '/proc/mounts'])).output, /^tmpfs \/v tmpfs rw,noexec,relatime,size=1024k,uid=1000/)
+    await execIn(client, first, ['sh', '-c', 'echo shared > /v/file'])
+    assert.equal((await execIn(client, second, ['cat', '/v/file'])).output, 'shared\n')
+    await client.request('POST', `/containers/${first}/kill`)
+    await daemon.stop('SIGKILL')
+    await daemon.start()
+    assert.equal(mounted('memory'), true)
+    assert.equal((await execIn(client, second, ['cat', '/v/file'])).output, 'shared\n')
+    await client.request('POST', `/containers/${second}/kill`)
+    await until('it is unmounted', () => !mounted('memory'))
+    await assert.rejects(client.request('DELETE', '/volumes/memory'), /volume is in use/)
+    await daemon.stop('SIGKILL')
+    await daemon.start()
+    for (const id of [first, second]) await client.request('DELETE', `/containers/${id}`, { query: { force: true } })
+    await client.request('DELETE', '/volumes/memory')
+  })
+
+  it('bind directories, read-only too, and fail a start in the words of Docker', async () => {
+    mkdirSync(join(work, 'bound'))
+    writeFileSync(join(work, 'bound/file'), 'of the host')
+    await create('bound', { type: 'none', device: join(work, 'bound'), o: 'bind,ro' })
+    const id = await startContainer(client, ['sh', '-c', 'cat /v/file; touch /v/new 2>&1'], using('bound'))
+    await client.request('POST', `/containers/${id}/wait`)
+    assert.equal(await logOf(client, id), 'of the hosttouch: /v/new: Read-only file system\n')
+    // docker cp sees it, and leaves nothing mounted.
+    assert.ok((await docker(daemon.host, 'cp', `${id}:/v/file`, '-')).stdout.includes('of the host'))
+    await until('it is unmounted', () => !mounted('bound'))
+    await create('missing', { type: 'none', device: '/nope', o: 'bind' })
+    const path = `${daemon.dataRoot}/volumes/missing/_data`
+    const message = `error while mounting volume '${path}': failed to mount local volume: mount /nope:${path}, flags: 0x1000: no such file or directory`
+    await assert.rejects(createContainer(client, ['true'], using('missing')).then((made) => client.request('POST', `/containers/${made}/start`)), { message })
+  })
+
+  it('go from one engine to another as tar, while a container writes', async () => {
+    const id = await startContainer(client, ['sh', '-c', 'mkdir -p /v/sub; echo kept > /v/sub/file; chown 5:6 /v/sub/file; while :; do date > /v/busy; done'], using('live'))
+    await until('it has written', async () => (await execIn(client, id, ['cat', '/v/busy'])).code === 0)
+    const archive = join(work, 'live.tar')
+    await engineOk(daemon.host, 'volume', 'export', '-o', archive, 'live')
+    assert.match(execFileSync('tar', ['--numeric-owner', '-tvf', archive], { encoding: 'utf8' }), /5\/6 +5 .* sub\/file\n/)
+    execFileSync('gzip', [archive])
+    await engineOk(daemon.host, 'volume', 'import', 'copy', `${archive}.gz`)
+    assert.equal(readFileSync(join(daemon.dataRoot, 'volumes/copy/_data/sub/file'), 'utf8'), 'kept\n')
+    assert.match(await engineOk(daemon.host, 'volume', 'snapshot', 'live'), /^live-\d{8}T\d{6}Z\n$/)
+    assert.equal(await engineOk(daemon.host, 'volume', 'clone', '--label', 'a=b', 'live', 'second'), 'second\n')
+    assert.equal(await engineOk(daemon.host, 'volume', 'rename', 'second', 'third'), 'third\n')
+    // An archive is hostile, and so is what a volume holds.
+    symlinkSync(work, join(daemon.dataRoot, 'volumes/third/_data/out'))
+    mkdirSync(join(work, 'hostile/out'), { recursive: true })
+    writeFileSync(join(work, 'hostile/out/new'), '')
+    const tar = execFileSync('tar', ['-C', join(work, 'hostile'), '-cf', '-', 'out/new'])
+    await client.request('PUT', '/volumes/third/archive', { body: tar }).catch(() => undefined)
+    assert.throws(() => readFileSync(join(work, 'new')), { code: 'ENOENT' })
+    await client.request('DELETE', `/containers/${id}`, { query: { force: true } })
+    const { stdout } = await run(join(dist, 'bin/node'), ['--', join(dist, 'engine.cjs'), '-H', daemon.host, 'volume', 'prune', '-a', '-f', '--filter', 'label=a'])
+    assert.match(stdout, /^Deleted Volumes:\nthird\n\nTotal reclaimed space: /)
+  })
+})
