@@ -85,7 +85,7 @@ describe('output is that of the docker command', { skip: hasDocker ? false : 'th
       '{{.Foo}}', '{{.id}}', '{{foo}}', '{{.Config', '{{eq .State.Running true}} {{lt 1 2}} {{printf "%d %v %q" .State.Pid .State.Paused .Name}}', '{{println "a" 1}}{{print "a" "b" 1 2}}',
     ].map((format) => ['inspect', '-f', format, 'web']),
     ['inspect', '-f', '{{.Config.Env}} {{.RootFS.Layers}} {{.Os}}/{{.Architecture}} {{.Size}} {{.RepoTags}} {{.Parent}}|{{.Variant}}', 'busybox'], 'inspect -f json web', 'inspect -f {{.Id}} web nosuch busybox',
-    'volume ls', 'volume ls -q', 'volume ls --format json', 'network ls', 'network ls --no-trunc', 'network ls -q', 'network ls --format json', 'network ls -f driver=null', 'top web', 'top web -o pid,comm',
+    'volume ls', 'volume ls -q', 'volume ls --format json', 'network ls', 'network ls --no-trunc', 'network ls -q', 'network ls --format json', 'network ls -f driver=null', 'port web', 'port web 80', 'port web x/y', 'port web 99999', 'port nosuch', 'top web', 'top web -o pid,comm',
     ['version', '-f', '{{.Server.Version}} {{.Server.APIVersion}}'], ['info', '-f', '{{.ID}} {{.Images}} {{.Driver}}'],
     'run', 'run --foo busybox', 'run -Z busybox', 'run --name', 'run -m abc busybox', 'run -p 99999:80 busybox', 'run --pull foo busybox', 'run --pull never nosuch', 'run -d -a stdout busybox', 'run --rm --restart always busybox', 'run Foo',
     ['run', ''], 'run --name web busybox', 'create', 'create --name a/b busybox', 'rm', 'rm nosuch', 'rm web', ['rm', ''], 'rmi nosuch', 'exec', 'exec web', 'exec nosuch ls', 'exec idle ls', 'start', 'start nosuch', 'start -a web idle', 'stop', 'stop -t x web',

@@ -137,7 +137,7 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
   for (const [what, words] of Object.entries(creates)) it(`create: ${what}`, () => same('create', ...words))
 
   const others: readonly string[] = [
-    'ps -a -f name=x -f label=a=b --size -n 3', 'ps -l', 'images -a foo -f dangling=true', 'rm -fv a', 'stop -t 3 a', 'stop -s USR1 a', 'restart a', 'kill -s HUP a', 'top a -ef', 'commit -m hi -a me -c ENV=1 a b:c', 'commit a',
+    'ps -a -f name=x -f label=a=b --size -n 3', 'ps -l', 'images -a foo -f dangling=true', 'rm -fv a', 'stop -t 3 a', 'stop -s USR1 a', 'restart a', 'kill -s HUP a', 'top a -ef', 'port a', 'commit -m hi -a me -c ENV=1 a b:c', 'commit a',
     'commit --pause=false a localhost:5000/x', 'rmi -f a', 'rmi --no-prune a', 'tag a b:c', 'history a', 'events --since 10 -f type=container', 'inspect -s --type container a', 'container inspect a', 'volume create --name x',
     'volume create -o a=b --label c=d y', 'volume ls -f dangling=true', 'volume rm -f x', 'volume prune -f', 'volume prune -af --filter label=x', 'network ls -f name=x', 'network inspect -v x', 'wait x', 'pause x', 'unpause x', 'rename x y', 'container prune -f --filter until=1h', 'image prune -f',
     'image prune -af', 'version', 'info', 'pull x', 'pull -q --platform linux/arm64 r:5000/x:1', 'pull -a r:5000/x', 'image pull x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'push r:5000/x:1', 'push a/b', 'push -a x', 'push --platform linux/arm/v7 x:1', 'login -u a -p b r.example:5000', 'search --limit 3 -f stars=3 -f is-official=true x', 'diff x', 'cp x:/a -', 'cp x:/a /tmp/nowhere/', 'cp -L x:/a -', 'cp -a /etc/hostname x:/b', 'cp /etc/hostname x:b/c',

@@ -64,8 +64,6 @@ describe('the life of a container', () => {
     await create(['true'], {}, {}, 'taken')
     const before = readdirSync(join(options.dataRoot, 'overlay2')).length
     for (const [host, config, code, message] of [
-      [{ PortBindings: { '80/tcp': [{ HostPort: '8080' }] }, NetworkMode: 'bridge' }, {}, 'not-implemented', /^publishing ports is not supported yet/],
-      [{ PublishAllPorts: true, NetworkMode: 'bridge' }, { ExposedPorts: { '80/tcp': {} } }, 'not-implemented', /^publishing ports/],
       [{ Links: ['taken:x'] }, {}, 'not-implemented', /^links between containers/],
       [{}, { Image: 'nope' }, 'not-found', /^No such image: nope:latest$/],
       [{ Binds: ['/etc:/x', '/etc:/x'] }, {}, 'invalid-argument', /^Duplicate mount point: \/x$/],

@@ -23,6 +23,7 @@ export const options: readonly Option[] = [
   { key: 'fixed-cidr', kind: 'text', help: "part of the bridge's subnet that containers get addresses from" },
   { key: 'default-address-pools', flag: 'default-address-pool', kind: 'list', help: 'subnets for networks: base=172.30.0.0/16,size=24' },
   { key: 'mtu', kind: 'number', help: "the containers' network MTU in bytes" },
+  { key: 'ip', kind: 'text', help: 'address of the host at which ports are published that name none' },
   { key: 'icc', kind: 'switch', help: 'let containers on the default network reach each other' },
   { key: 'ip-masq', kind: 'switch', help: 'let containers reach the outside under the address of the host' },
   { key: 'nftables-table', kind: 'text', help: "name of the nftables table that is the daemon's alone" },
@@ -99,6 +100,6 @@ export const inertOptions: ReadonlySet<string> = new Set([
 export const unsupportedOptions: ReadonlySet<string> = new Set([
   'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'cdi-spec-dirs', 'default-gateway', 'default-gateway-v6',
   'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
-  'init-path', 'ip', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
+  'init-path', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
   'resolv-conf', 'runtimes', 'seccomp-profile',
 ])

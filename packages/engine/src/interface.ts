@@ -335,6 +335,8 @@ export interface EngineOptions {
   readonly bip?: string | undefined
   readonly fixedCidr?: string | undefined
   readonly addressPools: readonly { readonly base: string; readonly size: number }[]
+  /** Where ports are published that name no address of the host's; left out: at all of them. */
+  readonly publishAddress?: string | undefined
   readonly mtu: number
   readonly interContainer: boolean
   readonly masquerade: boolean

@@ -2,18 +2,29 @@ import { Descriptor } from './descriptor.ts'
 import { door } from './door.ts'
 import { Errno } from './errno.ts'
 import { libc } from './libc.ts'
-import { parseIpAddress, AddressFamily } from './netlink/ip-address.ts'
+import { AddressFamily, formatIpAddress, parseIpAddress } from './netlink/ip-address.ts'
 import { failedWith } from './syscall-error.ts'
 
-const types = { udp: 2, tcp: 1 } as const
+const types = { udp: 2, tcp: 1, sctp: 1 } as const
+/** Of a type that only one protocol has, the kernel knows the protocol (netinet/in.h). */
+const protocols = { udp: 0, tcp: 0, sctp: 132 } as const
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const sockaddrBytes = 28
 const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
 const SO_RCVBUFFORCE = 33
+const SOL_IPV6 = 41
+const IPV6_V6ONLY = 26
+/** linux/netfilter_ipv6/ip6_tables.h */
+const IP6T_SO_ORIGINAL_DST = 80
+
+/** Transport protocols. */
+export type Transport = keyof typeof types
 
 const socket = libc.func('int socket(int domain, int type, int protocol)') as (domain: number, type: number, protocol: number) => number
 const setsockopt = libc.func('int setsockopt(int fd, int level, int option, const void *value, uint32 length)') as (fd: number, level: number, option: number, value: Buffer, length: number) => number
+const getsockopt = libc.func('int getsockopt(int fd, int level, int option, void *value, void *length)') as (fd: number, level: number, option: number, value: Buffer, length: Buffer) => number
 const bind = libc.func('int bind(int fd, const void *addr, uint32 length)') as (fd: number, address: Buffer, length: number) => number
 const listen = libc.func('int listen(int fd, int backlog)') as (fd: number, backlog: number) => number
 const connect = libc.func('int connect(int fd, const void *addr, uint32 length)') as (fd: number, address: Buffer, length: number) => number
@@ -23,9 +34,9 @@ const connect = libc.func('int connect(int fd, const void *addr, uint32 length)'
  * the namespace that it is in when its event loop comes to it. Not blocking.
  * @throws SyscallError
  */
-export function inetSocket(type: keyof typeof types, ipv6: boolean): Descriptor {
+export function inetSocket(type: Transport, ipv6: boolean): Descriptor {
   const domain = ipv6 ? AddressFamily.IPv6 : AddressFamily.IPv4
-  return new Descriptor(door('socket', () => ({ domain: ipv6 ? 'AF_INET6' : 'AF_INET', type }), () => socket(domain, types[type] | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)))
+  return new Descriptor(door('socket', () => ({ domain: ipv6 ? 'AF_INET6' : 'AF_INET', type }), () => socket(domain, types[type] | SOCK_NONBLOCK | SOCK_CLOEXEC, protocols[type])))
 }
 
 /**
@@ -36,6 +47,44 @@ export function setReceiveBuffer(fd: number, bytes: number): void {
   const value = Buffer.alloc(4)
   value.writeInt32LE(bytes)
   door('setsockopt', () => ({ fd, option: 'SO_RCVBUFFORCE', bytes }), () => setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, value.length))
+}
+
+/**
+ * A socket that keeps a port from other processes: bound, and listening where the protocol has it. One of IPv6 takes nothing of IPv4.
+ * @throws SyscallError EADDRINUSE, EADDRNOTAVAIL, EPROTONOSUPPORT, EAFNOSUPPORT
+ */
+export function holdPort(protocol: Transport, address: string, port: number): Descriptor {
+  const ipv6 = address.includes(':')
+  const socket = inetSocket(protocol, ipv6)
+  try {
+    if (ipv6) switchOn(socket.fd, SOL_IPV6, IPV6_V6ONLY, 'IPV6_V6ONLY')
+    // What a server of before left in TIME_WAIT keeps nobody out; for UDP the option would let two have the port.
+    if (protocol !== 'udp') switchOn(socket.fd, SOL_SOCKET, SO_REUSEADDR, 'SO_REUSEADDR')
+    bindInet(socket.fd, address, port)
+    if (protocol !== 'udp') listenInet(socket.fd, 1)
+    return socket
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/**
+ * Where an IPv6 connection was going before a rule sent it to this socket (IP6T_SO_ORIGINAL_DST).
+ * @param fd of the accepted socket
+ * @throws SyscallError ENOENT when connection tracking does not know it
+ */
+export function originalDestination(fd: number): { readonly address: string; readonly port: number } {
+  const value = Buffer.alloc(sockaddrBytes)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(sockaddrBytes)
+  door('getsockopt', () => ({ fd, option: 'IP6T_SO_ORIGINAL_DST' }), () => getsockopt(fd, SOL_IPV6, IP6T_SO_ORIGINAL_DST, value, length))
+  return { address: formatIpAddress(value.subarray(8, 24)), port: value.readUInt16BE(2) }
+}
+
+function switchOn(fd: number, level: number, option: number, name: string): void {
+  const on = Buffer.from([1, 0, 0, 0])
+  door('setsockopt', () => ({ fd, option: name }), () => setsockopt(fd, level, option, on, on.length))
 }
 
 /** bind(2). @throws SyscallError EADDRINUSE, EADDRNOTAVAIL */

@@ -39,8 +39,9 @@ export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
   if (settings.ipv6) enableIPv6(settings.name)
   else disableIPv6(settings.name)
   ignoreRouterAdvertisements(settings.name)
-  // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558).
-  writeSysctl(`net/ipv4/conf/${settings.name}/route_localnet`, '0')
+  // Services that the host keeps to its loopback stay out of reach (CVE-2020-8558). PortRules turns it on for ports that are published
+  // there, and off again, also for what a crash left.
+  if (existing === undefined) writeSysctl(`net/ipv4/conf/${settings.name}/route_localnet`, '0')
   for (const family of [AddressFamily.IPv4, AddressFamily.IPv6]) ensureAddress(routing, bridge, settings, family)
   if (!bridge.up) routing.setLink({ index: bridge.index, up: true })
   return foundLink(routing, settings.name)

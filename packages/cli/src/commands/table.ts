@@ -36,6 +36,7 @@ const import_: Entry = { summary: 'Import the contents from a tarball to create 
 const inspect: Entry = { summary: 'Return low-level information on Docker objects', load: () => import('./inspect.ts') }
 const kill: Entry = { summary: 'Kill one or more running containers', load: () => import('./kill.ts') }
 const pause: Entry = { summary: 'Pause all processes within one or more containers', load: () => import('./pause.ts') }
+const port: Entry = { summary: 'List port mappings or a specific mapping for the container', load: () => import('./port.ts') }
 const pull: Entry = { summary: 'Download an image from a registry', common: true, load: () => import('./pull.ts') }
 const push: Entry = { summary: 'Upload an image to a registry', common: true, load: () => import('./push.ts') }
 const login: Entry = { summary: 'Authenticate to a registry', common: true, load: () => import('./login.ts') }
@@ -57,7 +58,7 @@ const wait: Entry = { summary: 'Block until one or more containers stop, then pr
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
   run, exec, ps, logs, build, pull, push, images, login, logout, search, explain, version, info,
-  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
+  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, port, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
 }
 
 /** Commands in the form `engine container ls`. */
@@ -76,7 +77,7 @@ export const groups: Readonly<Record<string, Group>> = {
       inspect: { summary: 'Display detailed information on one or more containers', load: () => import('./container-inspect.ts') },
       kill, logs,
       ls: { ...ps, aliases: ['list', 'ps'] },
-      pause,
+      pause, port,
       prune: { summary: 'Remove all stopped containers', load: () => import('./container-prune.ts') },
       rename, restart,
       rm: { ...rm, aliases: ['remove'] },

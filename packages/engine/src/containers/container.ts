@@ -1,4 +1,4 @@
-import type { EndpointLease } from '@engine/network'
+import type { EndpointLease, PublishedPort } from '@engine/network'
 import type { Health } from '../health/health.ts'
 import type { ContainerConfigView, EndpointIpamConfig, HostConfigView } from '../types/container-config.ts'
 import type { ContainerMount } from './mount-parse.ts'
@@ -37,6 +37,8 @@ export interface Sandbox {
   readonly key: string
   /** One for each network, the one of NetworkMode first. */
   readonly endpoints: readonly SandboxEndpoint[]
+  /** Ports of the host's that lead here; rows of before have none. */
+  readonly ports?: readonly PublishedPort[]
 }
 
 export const noSandbox: Sandbox = { id: '', key: '', endpoints: [] }

@@ -20,6 +20,7 @@ import { endpointRequests } from './endpoint-requests.ts'
 import { isContainerMode, checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
+import { unexposedBindings } from './port-bindings.ts'
 import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { registerMounts } from './register-mounts.ts'
@@ -54,6 +55,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   const merged = mergeConfig(ownHostname(request.config, host), image.config, id)
   // What a step writes where the image has a volume belongs to the layer, as with BuildKit.
   const config = request.buildStep === undefined ? merged : { ...merged, Volumes: null }
+  for (const port of unexposedBindings({ config, hostConfig: host })) warnings.push(`port ${port} is not in ExposedPorts: it is not published`)
   warnings.push(...ignoredFields(host, security), ...rlimitWarnings(engine.options, host))
   const { path, args } = commandLine(config)
   const at = now()

@@ -83,6 +83,7 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   const { id } = container
   const paths = engine.paths.container(id)
   closeNames(engine, sandbox)
+  engine.networks.ports.close(id)
   for (const endpoint of sandbox.endpoints) engine.networks.release(endpoint)
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { EngineError } from '@engine/linux'
 import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
 import { parseList, type KernelLimits } from '../system/limits.ts'
+import { checkPortBindings } from './port-bindings.ts'
 
 const invalid = (message: string): EngineError => new EngineError('invalid-argument', message)
 const MiB = 1024 * 1024
@@ -18,6 +19,7 @@ export function checkHostConfig(host: HostConfigView, config: NetworkedConfig, l
   const warnings: string[] = []
   checkPolicy(host)
   checkModes(host)
+  checkPortBindings(host.PortBindings)
   checkNetwork(host, config, warnings)
   checkMemory(host, limits, warnings)
   checkCpu(host, limits, warnings)
@@ -80,7 +82,6 @@ export function isContainerMode(mode: string): boolean {
 function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts }: NetworkedConfig, warnings: string[]): void {
   const exposes = ExposedPorts !== null && ExposedPorts !== undefined
   const bindings = Object.keys(host.PortBindings ?? {}).length > 0
-  const publishes = bindings || (host.PublishAllPorts && exposes)
   if (host.NetworkMode.startsWith('container:')) {
     if (!isContainerMode(host.NetworkMode)) throw invalid('invalid container format container:<name|id>')
     const conflict = (what: string): EngineError => invalid(`conflicting options: ${what} and the container type network mode`)
@@ -94,10 +95,6 @@ function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts
   } else if (host.NetworkMode === 'host') {
     if (MacAddress) throw invalid('conflicting options: mac-address and the network mode')
     if (bindings) warnings.push('Published ports are discarded when using host network mode')
-  } else if (host.NetworkMode !== 'none' && publishes) {
-    throw new EngineError('not-implemented', 'publishing ports is not supported yet: remove -p, --publish and -P, --publish-all', {
-      hint: "containers on the bridge can be reached from the host by their own address: see the container's NetworkSettings.IPAddress",
-    })
   }
   if (host.UTSMode === 'host' && Hostname) throw invalid('conflicting options: hostname and the UTS mode')
   if ((host.Links?.length ?? 0) > 0) throw new EngineError('not-implemented', 'links between containers (--link) are not supported yet')

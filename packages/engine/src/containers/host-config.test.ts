@@ -79,12 +79,11 @@ test('a name or an address of its own does not go with another one’s namespace
   assert.deepEqual(check({ NetworkMode: 'host' }, all, { Hostname: 'h' }).warnings, [])
 })
 
-test('publishing is said to be missing, and only where it would publish', () => {
+test('ports of the host are numbers or ranges', () => {
   const binding = { '80/tcp': [{ HostPort: '80' }] }
-  assert.throws(() => check({ PortBindings: binding }), { code: 'not-implemented' })
-  assert.throws(() => check({ PublishAllPorts: true }, all, { ExposedPorts: { '80/tcp': {} } }), { code: 'not-implemented' })
-  assert.deepEqual(check({ PublishAllPorts: true }).warnings, [])
-  assert.deepEqual(check({ PortBindings: {} }, all, { ExposedPorts: { '80/tcp': {} } }).warnings, [])
+  for (const HostPort of ['', '0', '80', '0080', '8000-8010']) assert.deepEqual(check({ PortBindings: { '80/tcp': [{ HostPort }] } }).warnings, [])
+  for (const HostPort of ['x', '70000', '90-80', '-1', '1-']) assert.throws(() => check({ PortBindings: { '80/tcp': [{ HostPort }] } }), { message: `invalid port specification: "${HostPort}"` })
+  assert.throws(() => check({ PortBindings: { '80-82/tcp': [] } }), { message: 'invalid port specification: "80-82"' })
   assert.deepEqual(check({ NetworkMode: 'none', PortBindings: binding }).warnings, [])
   assert.deepEqual(check({ NetworkMode: 'host', PortBindings: binding }).warnings, ['Published ports are discarded when using host network mode'])
 })

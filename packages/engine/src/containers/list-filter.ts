@@ -3,6 +3,7 @@ import type { Filters } from '../interface.ts'
 import { matchesLabel } from '../events/filter.ts'
 import type { ContainerStatus } from '../types/container-views.ts'
 import type { Container } from './container.ts'
+import { publishes } from './port-bindings.ts'
 import type { ContainerRegistry } from './registry.ts'
 import { isRunning } from './state.ts'
 
@@ -80,8 +81,7 @@ export function containerFilter(filters: Filters, around: FilterSurroundings): C
         any(values('network'), values('network'), (network) => onNetwork(container, network)) &&
         any(values('volume'), values('volume'), (volume) => record.mounts.some(({ point }) => point.Name === volume || point.Destination === volume || point.Source === volume)) &&
         any(exposed, exposed, (ports) => Object.keys(record.config.ExposedPorts ?? {}).some((port) => ports.includes(port))) &&
-        // Nothing is published by this version.
-        published.length === 0
+        any(published, published, (ports) => publishes(container.sandbox.ports ?? [], ports))
       )
     },
   }

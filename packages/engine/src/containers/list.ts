@@ -1,10 +1,11 @@
 import { now } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import type { Filters } from '../interface.ts'
-import type { ContainerSummary, PortSummary } from '../types/container-views.ts'
+import type { ContainerSummary } from '../types/container-views.ts'
 import type { Container } from './container.ts'
 import { containerFilter } from './list-filter.ts'
 import { networkEndpoints } from './network-view.ts'
+import { portList } from './port-bindings.ts'
 import { sizes } from './size.ts'
 import { isRunning } from './state.ts'
 import { statusText } from './status-text.ts'
@@ -41,7 +42,7 @@ function summary(engine: EngineContext, container: Container, at: bigint): Conta
     ImageID: record.imageId,
     Command: command(record.path, record.args),
     Created: Number(record.createdNs / 1_000_000_000n),
-    Ports: ports(container),
+    Ports: portList(container),
     Labels: record.config.Labels,
     State: state.status,
     Status: statusText(state, at, container.health?.status),
@@ -54,13 +55,4 @@ function summary(engine: EngineContext, container: Container, at: bigint): Conta
 /** Arguments with spaces are quoted, as Docker shows them. */
 function command(path: string, args: readonly string[]): string {
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ')
-}
-
-/** Ports that are exposed while the container is on a network of ours; none is published by this version. */
-function ports(container: Container): PortSummary[] {
-  if (!container.sandbox.endpoints.some(({ lease }) => lease !== undefined)) return []
-  return Object.keys(container.record.config.ExposedPorts ?? {}).map((port) => {
-    const [number = '', type = 'tcp'] = port.split('/')
-    return { PrivatePort: Number(number), Type: type }
-  })
 }

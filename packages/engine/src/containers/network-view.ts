@@ -4,6 +4,7 @@ import type { NetworkSettingsView } from '../types/container-views.ts'
 import { dnsNames } from '../networks/dns-names.ts'
 import { isPredefined } from '../networks/networks-table.ts'
 import type { Container } from './container.ts'
+import { portMap } from './port-bindings.ts'
 
 /** `NetworkSettings.Networks`: what was asked for, and what it has while it runs. */
 export function networkEndpoints(engine: EngineContext, container: Container): Record<string, EndpointSettingsView> {
@@ -41,7 +42,7 @@ export function networkSettings(engine: EngineContext, container: Container): Ne
     Bridge: '',
     SandboxID: container.sandbox.id,
     SandboxKey: container.sandbox.key,
-    Ports: exposedPorts(container),
+    Ports: portMap(container),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
@@ -57,10 +58,4 @@ export function networkSettings(engine: EngineContext, container: Container): Ne
     MacAddress: bridge?.MacAddress ?? '',
     Networks: endpoints,
   }
-}
-
-/** Ports that are exposed and not published, while the container is on a network of ours. */
-function exposedPorts(container: Container): Record<string, null> {
-  const shown = container.sandbox.endpoints.some(({ lease }) => lease !== undefined)
-  return Object.fromEntries(shown ? Object.keys(container.record.config.ExposedPorts ?? {}).map((port) => [port.includes('/') ? port : `${port}/tcp`, null]) : [])
 }

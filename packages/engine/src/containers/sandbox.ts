@@ -6,6 +6,7 @@ import { chooseRoutes } from '../networks/default-routes.ts'
 import { closeNames, openNames } from '../networks/names.ts'
 import type { NetworkRecord } from '../networks/networks-table.ts'
 import { noSandbox, type Container, type Sandbox, type SandboxEndpoint } from './container.ts'
+import { publishPorts } from './publish-ports.ts'
 import { publishNetwork } from './publish.ts'
 
 /**
@@ -35,7 +36,8 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     undo.defer(() => closeNames(engine, sandbox))
     await connectAll(engine, container, key, endpoints)
     await openNames(engine, container, sandbox)
-    return sandbox
+    undo.defer(() => engine.networks.ports.close(container.id))
+    return { ...sandbox, ports: publishPorts(engine, container, endpoints) }
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause
     throw new EngineError(cause.code, `failed to set up container networking: ${cause.message}`, { hint: cause.hint, cause })

@@ -4,6 +4,7 @@ import type { EngineContext } from '../context.ts'
 import type { Container, EndpointRequest, SandboxEndpoint } from '../containers/container.ts'
 import { checkedRequest } from '../containers/endpoint-requests.ts'
 import { beingRemoved } from '../containers/errors.ts'
+import { publishPorts } from '../containers/publish-ports.ts'
 import { updateNetworkFiles } from '../containers/network-files.ts'
 import { hasProcess } from '../containers/state.ts'
 import { withContainer } from '../ledger/cause.ts'
@@ -59,8 +60,9 @@ async function connectRunning(engine: EngineContext, container: Container, netwo
     if (lease !== undefined) await engine.networks.live(network.id)?.connect(sandbox.key, lease, { ipv4: false, ipv6: false })
     const endpoints = [...sandbox.endpoints, endpoint]
     await routeAnew(engine, container, endpoints)
+    const ports = publishPorts(engine, container, endpoints)
     transaction(engine.db, () => {
-      container.sandbox = { ...sandbox, endpoints }
+      container.sandbox = { ...sandbox, endpoints, ports }
       engine.containers.saveEndpoints(container)
       engine.containers.saveState(container)
       engine.intents.end(intent)
@@ -70,6 +72,7 @@ async function connectRunning(engine: EngineContext, container: Container, netwo
     container.sandbox = sandbox
     await engine.networks.disconnect(sandbox.key, endpoint)
     await routeAnew(engine, container, sandbox.endpoints)
+    publishPorts(engine, container, sandbox.endpoints)
     engine.intents.end(intent)
     throw error
   } finally {

@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import type { Container, SandboxEndpoint } from '../containers/container.ts'
 import { beingRemoved } from '../containers/errors.ts'
+import { publishPorts } from '../containers/publish-ports.ts'
 import { updateNetworkFiles } from '../containers/network-files.ts'
 import { hasProcess } from '../containers/state.ts'
 import { withContainer } from '../ledger/cause.ts'
@@ -49,6 +50,8 @@ async function disconnectRunning(engine: EngineContext, container: Container, en
   engine.names.removeEndpoint(endpoint.id)
   await engine.networks.disconnect(container.sandbox.key, endpoint)
   await routeAnew(engine, container, endpoints)
+  container.sandbox = { ...container.sandbox, ports: publishPorts(engine, container, endpoints) }
+  engine.containers.saveState(container)
   await openNames(engine, container, container.sandbox)
   updateNetworkFiles(engine, container)
   engine.intents.end(intent)

@@ -7,6 +7,7 @@ import type { Database } from '../state/database.ts'
 import { interfacePrefix } from './driver-options.ts'
 import { defaultBridge, openDriver, type LiveNetwork } from './drivers.ts'
 import { isPredefined, NetworksTable, type NetworkRecord } from './networks-table.ts'
+import { PublishedPorts } from './published-ports.ts'
 import { subnetPools } from './subnets.ts'
 
 /** A lease in use. */
@@ -18,6 +19,7 @@ interface Held {
 /** The networks there are, and what containers have of them. Memory answers; changes go to the database first. */
 export class NetworkRegistry implements Disposable {
   readonly firewall: Firewall
+  readonly ports: PublishedPorts
   readonly #table: NetworksTable
   readonly #options: EngineOptions
   readonly #id: string
@@ -36,6 +38,7 @@ export class NetworkRegistry implements Disposable {
     this.#id = id
     this.#records = this.#table.load()
     this.firewall = new Firewall(options.nftablesTable)
+    this.ports = new PublishedPorts(this.firewall)
     this.#bridge = defaultBridge(this.firewall, options, id)
   }
 
@@ -195,6 +198,7 @@ export class NetworkRegistry implements Disposable {
 
   /** Makes the host agree with the leases there are, after a crash. Sandboxes are looked after first. @returns ports that were taken away */
   async reconcile(): Promise<string[]> {
+    this.ports.settle()
     const removed: string[] = []
     for (const [id, live] of this.#live) if (live instanceof BridgeNetwork) removed.push(...(await live.reconcile(this.#leases(id))))
     return removed

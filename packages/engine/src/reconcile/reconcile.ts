@@ -19,6 +19,8 @@ export async function reconcile(engine: EngineContext): Promise<void> {
     for (const container of engine.containers.all()) {
       if (!hasProcess(container.state)) continue
       for (const endpoint of container.sandbox.endpoints) engine.networks.adopt(endpoint)
+      const taken = engine.networks.ports.adopt(container.id, container.sandbox.ports ?? [])
+      if (taken !== undefined) engine.options.log('warn', { container: container.id }, `another program has a port that the container publishes, and gets nothing there: ${taken}`)
     }
     for (const [id, health] of engine.health.all()) {
       const container = engine.containers.get(id)

@@ -1,13 +1,16 @@
 import { EngineError } from '../error.ts'
-import { parseAttributes, readNested, readString, readU32, writeAttribute, writeNested, writeString, writeU16, writeU32 } from './attributes.ts'
+import { parseAttributes, readNested, readString, readU32, writeAttribute, writeNested, writeString, writeU16, writeU32, writeU8 } from './attributes.ts'
 import { formatMacAddress, parseMacAddress } from './ip-address.ts'
 
 /** `ifi_flags` (netdevice(7)). */
 export const LinkFlag = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40 } as const
 
-const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, GROUP: 27, NET_NS_FD: 28, EXT_MASK: 29 } as const
+const Ifla = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, PROTINFO: 12, LINKINFO: 18, GROUP: 27, NET_NS_FD: 28, EXT_MASK: 29 } as const
 const LinkInfo = { KIND: 1, DATA: 2 } as const
 const vethPeer = 1
+const AF_BRIDGE = 7
+/** IFLA_BRPORT_MODE (linux/if_link.h). */
+const brportMode = 4
 /** Attributes of a kind's own (linux/if_link.h). */
 const Macvlan = { MODE: 1 } as const
 const Ipvlan = { MODE: 1, FLAGS: 2 } as const
@@ -95,6 +98,13 @@ export function writeLinkQuery(which: { readonly name: string } | { readonly ind
 export function writeLinkDump(master?: number): Buffer {
   const filters = master === undefined ? [] : [writeU32(Ifla.MASTER, master)]
   return Buffer.concat([writeHeader(0), ...filters, writeU32(Ifla.EXT_MASK, skipStatistics)])
+}
+
+/** The payload of RTM_SETLINK for a bridge's port: frames may leave by the port they came in by, which a bridge otherwise does not do. */
+export function writeHairpin(index: number): Buffer {
+  const header = writeHeader(index)
+  header.writeUInt8(AF_BRIDGE, 0)
+  return Buffer.concat([header, writeNested(Ifla.PROTINFO, writeU8(brportMode, 1))])
 }
 
 /** Reads the payload of RTM_NEWLINK as the kernel sends it. */

@@ -3,7 +3,7 @@ import { failedWith } from '../syscall-error.ts'
 import type { TracedValue } from '../tracer.ts'
 import { parseAddress, writeAddress, writeAddressDump, type LinkAddress } from './address.ts'
 import { AddressFamily } from './ip-address.ts'
-import { parseLink, writeLink, writeLinkDump, writeLinkQuery, type Link, type LinkSettings } from './link.ts'
+import { parseLink, writeHairpin, writeLink, writeLinkDump, writeLinkQuery, type Link, type LinkSettings } from './link.ts'
 import { MessageFlag } from './message.ts'
 import { parseNeighbour, writeNeighbour, writeNeighbourDump, type Neighbour } from './neighbour.ts'
 import { parseRoute, writeRoute, writeRouteDump, type Route, type RouteSettings } from './route.ts'
@@ -24,6 +24,12 @@ export class Routing implements Disposable {
   /** Changes a link, by index or name. @throws SyscallError ENODEV */
   setLink(settings: LinkSettings): void {
     this.#socket.request('RTM_NEWLINK', writeLink(settings), 0, () => linkArgs(settings))
+  }
+
+  /** Lets a bridge's port send back what came in by it: a container then reaches itself at an address of the host's. @throws SyscallError ENODEV */
+  setHairpin(name: string): void {
+    const index = this.findLink({ name })?.index ?? 0
+    this.#socket.request('RTM_SETLINK', writeHairpin(index), 0, () => ({ name, hairpin: true }))
   }
 
   /**

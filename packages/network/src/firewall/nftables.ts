@@ -1,9 +1,11 @@
+import { Errno } from '@engine/linux'
 import { Routing } from '@engine/linux/netlink'
-import { Nftables } from '@engine/linux/nftables'
+import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
 import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { PortRules } from './port-rules.ts'
 import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
 /**
@@ -11,6 +13,8 @@ import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBr
  * the tables is touched. Belongs to the thread and network namespace that made it.
  */
 export class Firewall implements Disposable {
+  /** Published ports. */
+  readonly ports: PortRules
   readonly #table: string
   readonly #nftables: Nftables
 
@@ -21,6 +25,7 @@ export class Firewall implements Disposable {
   constructor(table: string) {
     this.#table = checkedTableName(table)
     this.#nftables = new Nftables()
+    this.ports = new PortRules(this.#table, (text) => this.#nftables.run(text))
   }
 
   /**
@@ -31,14 +36,14 @@ export class Firewall implements Disposable {
   ensure(): void {
     const forwarding = isForwarding()
     // The rules come first: at no moment does the host forward for strangers.
-    this.#nftables.run(writeTables(this.#table, !forwarding || this.#isGuarded(strangersChain), this.#isGuarded(strangersChain6)))
+    this.#lay(!forwarding || this.#isGuarded(strangersChain), this.#isGuarded(strangersChain6))
     if (!forwarding) setForwarding(true)
   }
 
   /** The same of IPv6, which only networks that have it need: a bridge with IPv6 is there, or is coming. */
   ensureIPv6(): void {
     if (isForwardingIPv6()) return
-    this.#nftables.run(writeTables(this.#table, this.#isGuarded(strangersChain), true))
+    this.#lay(this.#isGuarded(strangersChain), true)
     using routing = new Routing()
     turnOnForwardingIPv6(routing.listLinks().map(({ name }) => name))
   }
@@ -53,12 +58,12 @@ export class Firewall implements Disposable {
 
   /** A bridge's rules, or a change of them. */
   addBridge(rules: BridgeRules): void {
-    this.#nftables.run(writeBridge(this.#table, rules))
+    this.#nftables.run(writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, rules.internal ? [] : rules.subnets.map(({ subnet }) => subnet)))
   }
 
   /** A bridge's rules away, if they are there. */
   removeBridge(bridge: string): void {
-    this.#nftables.run(writeBridgeRemoval(this.#table, bridge))
+    this.#nftables.run(writeBridgeRemoval(this.#table, bridge) + this.ports.bridgeRemoval(bridge))
   }
 
   /** An endpoint's rules. They come before its link goes up. */
@@ -119,6 +124,17 @@ export class Firewall implements Disposable {
 
   [Symbol.dispose](): void {
     this.#nftables.close()
+  }
+
+  /** A set that another version of engine made otherwise cannot be changed: then all is laid anew, and filled by what follows. */
+  #lay(guarded: boolean, guarded6: boolean): void {
+    const frame = writeTables(this.#table, guarded, guarded6) + this.ports.frame()
+    try {
+      this.#nftables.run(frame)
+    } catch (error) {
+      if (!(error instanceof NftablesError) || error.errno !== Errno.EEXIST) throw error
+      this.#nftables.run(writeTablesRemoval(this.#table) + frame)
+    }
   }
 
   /** Whether an engine, this one or another, keeps strangers out. */

@@ -151,6 +151,8 @@ export function writeBridge(table: string, rules: BridgeRules): string {
     `add chain ${inet} ${into}`,
     `flush chain ${inet} ${into}`,
     `add rule ${inet} ${into} ct state established,related accept`,
+    // Published ports; also from containers that are kept apart: this way is open to everybody.
+    `add rule ${inet} ${into} ct status dnat accept`,
     `add rule ${inet} ${into} iifname "${bridge}" ${rules.interContainer ? 'accept' : 'drop'}`,
     ...(internal ? [] : [...rules.trusted.map((link) => `add rule ${inet} ${into} iifname "${checkedLinkName(link)}" accept`), ...subnets.flatMap((one) => writeEntry(`${inet} ${into}`, one))]),
     // Nobody reaches a container by its address from outside; a published port has its own way in.

@@ -1,0 +1,203 @@
+import { isIPv6 } from 'node:net'
+import { EngineError } from '@engine/linux'
+import { HostPorts, Relay, ephemeralRange, hostHasIPv6, isFree, isRelayed, isUnspecified, type Firewall, type PublishedPort } from '@engine/network'
+import { Routing } from '@engine/linux/netlink'
+import type { Transport } from '@engine/linux/inet-socket'
+import type { PortRequest } from '../containers/port-bindings.ts'
+
+/** Where a container's ports are to lead. */
+export interface PublishTarget {
+  readonly address?: string | undefined
+  readonly address6?: string | undefined
+  /** The bridges' ports that it is behind. */
+  readonly hostInterfaces: readonly string[]
+  /** What stands for no address: the network's, or the daemon's (`ip` of engine.json). */
+  readonly defaultAddress: string
+}
+
+/**
+ * The ports of the host that containers have: who has which, sockets that keep them, rules that lead them on, and the relay for what
+ * rules cannot do. A container's ports are all open or none.
+ */
+export class PublishedPorts implements AsyncDisposable {
+  readonly #firewall: Firewall
+  readonly #host = new HostPorts()
+  readonly #routing = new Routing()
+  /** By owner: as they are in the database. */
+  readonly #ports = new Map<string, readonly PublishedPort[]>()
+  /** By `tcp 80`: mostly one or two places, of both families. */
+  readonly #taken = new Map<string, PublishedPort[]>()
+  /** By protocol: after which port to look for the next that nobody asks for by number. */
+  readonly #next = new Map<string, number>()
+  readonly #ipv6 = hostHasIPv6()
+  #relay: Relay | undefined
+
+  constructor(firewall: Firewall) {
+    this.#firewall = firewall
+  }
+
+  /** Begins to carry IPv6 connections for containers that have none. */
+  async openRelay(): Promise<void> {
+    if (!this.#ipv6) return
+    this.#relay = await Relay.open((address, port) => this.#relayTarget(address, port))
+    this.#firewall.ports.setRelay(this.#relay.port)
+  }
+
+  /**
+   * Publishes a container's ports. What fails is undone.
+   * @returns what was opened, to be kept with the container
+   * @throws EngineError internal, in Docker's words: a port is taken, all are, or the host has no such address
+   */
+  open(owner: string, requests: readonly PortRequest[], target: PublishTarget): PublishedPort[] {
+    const opened: PublishedPort[] = []
+    try {
+      const isFixed = ({ hostPorts }: PortRequest): boolean => hostPorts !== undefined && hostPorts[0] === hostPorts[1]
+      // Those that know their ports are taken together: of a long range the kernel's lists are read once.
+      for (const request of requests.filter(isFixed)) for (const place of this.#places(request, target, request.hostPorts?.[0] ?? 0)) opened.push(this.#claim(place))
+      this.#host.take(owner, opened)
+      for (const request of requests.filter((one) => !isFixed(one))) {
+        const chosen = this.#choose(request, target)
+        for (const place of chosen) opened.push(this.#claim(place))
+        this.#host.take(owner, chosen)
+      }
+      if (opened.length > 0) this.#letReachItself(target)
+      this.#firewall.ports.open(owner, opened)
+    } catch (error) {
+      for (const port of opened) this.#unclaim(port)
+      this.#host.release(owner)
+      throw error
+    }
+    if (opened.length > 0) this.#ports.set(owner, opened)
+    return opened
+  }
+
+  /** Whether a container has ports open. */
+  has(owner: string): boolean {
+    return this.#ports.has(owner)
+  }
+
+  /** Leads a container's open ports to another place; to none, they close. @returns what is open now */
+  move(owner: string, target: PublishTarget | undefined): readonly PublishedPort[] {
+    const before = this.#ports.get(owner) ?? []
+    if (target === undefined) {
+      this.close(owner)
+      return []
+    }
+    const moved = before.flatMap((port): PublishedPort[] => {
+      const to = isIPv6(port.hostAddress) ? (target.address6 ?? target.address) : target.address
+      return to === undefined ? [] : [{ ...port, target: to }]
+    })
+    if (moved.length > 0) this.#letReachItself(target)
+    this.#firewall.ports.open(owner, moved)
+    for (const port of before) this.#unclaim(port)
+    for (const port of moved) this.#note(port)
+    this.#ports.set(owner, moved)
+    return moved
+  }
+
+  /** Takes up what a container has from before a restart of ours; `settle` makes the rules agree. @returns what another program has meanwhile */
+  adopt(owner: string, ports: readonly PublishedPort[]): string | undefined {
+    if (ports.length === 0) return undefined
+    this.#ports.set(owner, ports)
+    for (const port of ports) this.#note(port)
+    try {
+      this.#host.take(owner, ports)
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  /** Makes the rules hold what containers have, and nothing else. */
+  settle(): void {
+    this.#firewall.ports.replace(this.#ports)
+  }
+
+  /** Closes a container's ports. Nothing happens when it has none. */
+  close(owner: string): void {
+    const ports = this.#ports.get(owner)
+    if (ports === undefined) return
+    this.#firewall.ports.close(owner)
+    this.#host.release(owner)
+    for (const port of ports) this.#unclaim(port)
+    this.#ports.delete(owner)
+  }
+
+  /** Ports of the host's, with whose they are. */
+  *all(): Generator<readonly [owner: string, ports: readonly PublishedPort[]]> {
+    yield* this.#ports
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#host[Symbol.dispose]()
+    this.#routing[Symbol.dispose]()
+    await this.#relay?.[Symbol.asyncDispose]()
+  }
+
+  #letReachItself({ hostInterfaces }: PublishTarget): void {
+    for (const name of hostInterfaces) this.#routing.setHairpin(name)
+  }
+
+  /** The places that one binding means: both families where no address was named. */
+  #places({ protocol, containerPort, hostAddress }: PortRequest, target: PublishTarget, hostPort: number): PublishedPort[] {
+    if (!isTransport(protocol)) throw new EngineError('internal', 'unknown protocol')
+    const address = hostAddress ?? target.defaultAddress
+    const addresses = hostAddress === undefined && address === '0.0.0.0' ? (this.#ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0']) : [address]
+    return addresses.flatMap((one): PublishedPort[] => {
+      const to = isIPv6(one) ? (target.address6 ?? target.address) : target.address
+      return to === undefined ? [] : [{ protocol, hostAddress: one, hostPort, containerPort, target: to }]
+    })
+  }
+
+  /** Finds a port for a binding that leaves the choice. */
+  #choose(request: PortRequest, target: PublishTarget): PublishedPort[] {
+    const [first, last] = request.hostPorts ?? ephemeralRange()
+    const count = last - first + 1
+    const next = request.hostPorts === undefined ? (this.#next.get(request.protocol) ?? first) : first
+    const offset = next >= first && next <= last ? next - first : 0
+    for (let i = 0; i < count; i++) {
+      const port = first + ((offset + i) % count)
+      const places = this.#places(request, target, port)
+      if (places.some((place) => this.#holder(place) !== undefined) || !places.every(isFree)) continue
+      if (request.hostPorts === undefined) this.#next.set(request.protocol, port + 1)
+      return places
+    }
+    throw new EngineError('internal', 'all ports are allocated')
+  }
+
+  #claim(place: PublishedPort): PublishedPort {
+    const holder = this.#holder(place)
+    if (holder !== undefined) throw new EngineError('internal', `Bind for ${holder.hostAddress}:${place.hostPort} failed: port is already allocated`)
+    this.#note(place)
+    return place
+  }
+
+  #note(place: PublishedPort): void {
+    const key = `${place.protocol} ${place.hostPort}`
+    const places = this.#taken.get(key)
+    if (places === undefined) this.#taken.set(key, [place])
+    else places.push(place)
+  }
+
+  #unclaim(place: PublishedPort): void {
+    const key = `${place.protocol} ${place.hostPort}`
+    const places = this.#taken.get(key)?.filter((one) => one !== place) ?? []
+    if (places.length === 0) this.#taken.delete(key)
+    else this.#taken.set(key, places)
+  }
+
+  #holder({ protocol, hostPort, hostAddress }: PublishedPort): PublishedPort | undefined {
+    const same = (one: PublishedPort): boolean => isIPv6(one.hostAddress) === isIPv6(hostAddress) && (one.hostAddress === hostAddress || isUnspecified(one.hostAddress) || isUnspecified(hostAddress))
+    return this.#taken.get(`${protocol} ${hostPort}`)?.find(same)
+  }
+
+  #relayTarget(address: string, port: number): { address: string; port: number } | undefined {
+    const place = this.#taken.get(`tcp ${port}`)?.find((one) => isIPv6(one.hostAddress) && (one.hostAddress === address || isUnspecified(one.hostAddress)))
+    if (place === undefined || (!isRelayed(place) && address !== '::1')) return undefined
+    return { address: place.target, port: place.containerPort }
+  }
+}
+
+function isTransport(protocol: string): protocol is Transport {
+  return protocol === 'tcp' || protocol === 'udp' || protocol === 'sctp'
+}
