@@ -37,10 +37,15 @@ function inOneOrder(body: { readonly Env?: string[] | null; readonly HostConfig?
   return body
 }
 
-/** Go sends every field of a structure; to an update, those that are empty say nothing. */
-function saidByUpdate(path: string, body: unknown): unknown {
+/** Go sends every field of a structure; in an update or an endpoint, those that are empty say nothing. */
+function saidOf(path: string, body: unknown): unknown {
+  if (path.endsWith('/connect')) return { ...(body as object), EndpointConfig: said((body as { readonly EndpointConfig: object }).EndpointConfig) }
   if (!path.endsWith('/update')) return body
-  return Object.fromEntries(Object.entries(body as object).filter(([, value]) => value !== null && value !== 0 && value !== ''))
+  return said(body as object)
+}
+
+function said(body: object): object {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null && value !== 0 && value !== ''))
 }
 
 /** What goes over the wire for the same words, from the docker command and from ours, to a daemon that only takes notes. */
@@ -68,7 +73,7 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
           method: request.method ?? '',
           path: url.pathname.replace(/^\/v1\.\d+/, ''),
           query: normalise(url.searchParams),
-          body: text.startsWith('{') ? saidByUpdate(url.pathname, inOneOrder(JSON.parse(text))) : undefined,
+          body: text.startsWith('{') ? saidOf(url.pathname, inOneOrder(JSON.parse(text))) : undefined,
         })
         response.setHeader('content-type', 'application/json')
         if (url.pathname.endsWith('/containers/create')) {
@@ -141,6 +146,9 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
     'commit --pause=false a localhost:5000/x', 'rmi -f a', 'rmi --no-prune a', 'tag a b:c', 'history a', 'events --since 10 -f type=container', 'inspect -s --type container a', 'container inspect a', 'volume create --name x',
     'volume create -o a=b --label c=d y', 'volume ls -f dangling=true', 'volume rm -f x', 'volume prune -f', 'volume prune -af --filter label=x', 'network ls -f name=x', 'network inspect -v x', 'wait x', 'pause x', 'unpause x', 'rename x y', 'container prune -f --filter until=1h', 'image prune -f',
     'image prune -af', 'version', 'info', 'pull x', 'pull -q --platform linux/arm64 r:5000/x:1', 'pull -a r:5000/x', 'image pull x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'push r:5000/x:1', 'push a/b', 'push -a x', 'push --platform linux/arm/v7 x:1', 'login -u a -p b r.example:5000', 'search --limit 3 -f stars=3 -f is-official=true x', 'diff x', 'cp x:/a -', 'cp x:/a /tmp/nowhere/', 'cp -L x:/a -', 'cp -a /etc/hostname x:/b', 'cp /etc/hostname x:b/c',
+    'network create x',
+    'network create --subnet 10.0.0.0/24 --gateway 10.0.0.1 --ip-range 10.0.0.128/25 --aux-address a=10.0.0.5 --subnet fd00::/64 --ipv6 --ipv4=false --internal --attachable -o a=b --label c=d -d macvlan --ipam-opt e=f --scope local x',
+    'network create --config-only --config-from y z', 'network connect n c', 'network connect --alias a,b --alias d --ip 1.2.3.4 --ip6 ::1 --link x:y --link-local-ip 169.254.1.1 --driver-opt a=b --gw-priority -5 n c', 'network disconnect -f n c', 'network prune -f --filter label=a',
     'stats --no-stream a', 'update -m 64m --memory-swap -1 --cpus 0.5 --pids-limit 7 --restart on-failure:3 a b', 'update --cpuset-cpus 0 a',
   ]
   for (const line of others) it(line, () => same(...line.split(' ')))

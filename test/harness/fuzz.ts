@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { connect, type Client } from '@engine/api/client'
 import { importBusybox } from './containers.ts'
 import { startDaemon, type TestDaemon } from './daemon.ts'
-import { settledDiscrepancies } from './host-state.ts'
+import { rows, settledDiscrepancies } from './host-state.ts'
 import { removeEverything } from './kill-points.ts'
 import { statusOf, wrongRequests, type WrongRequest } from './malformed-requests.ts'
 
@@ -25,6 +25,9 @@ export async function fuzz(count: number, seed: number): Promise<void> {
   }
   assert.equal((await daemon.api('GET', '/_ping')).status, 200)
   assert.deepEqual(await settledDiscrepancies(daemon), [], `seed ${seed}`)
+  // Also volumes that were asked for by no name, or outlived their containers.
+  for (const { id } of rows(daemon).containers) await client.request('DELETE', `/containers/${id}`, { query: { force: true, v: true } })
+  for (const name of rows(daemon).volumes) await client.request('DELETE', `/volumes/${encodeURIComponent(name)}`)
   await removeEverything(daemon, client)
   assert.deepEqual(daemon.log().split('\n').filter((line) => line.includes(' error ') || line.includes('"level":50')), [], `seed ${seed}`)
 }

@@ -5,11 +5,12 @@ import { defineCommand } from './command.ts'
 import { confirm } from './confirm.ts'
 import { pruneContainers } from './container-prune.ts'
 import { pruneImages } from './image-prune.ts'
+import { pruneNetworks } from './network-prune.ts'
 import { print } from '../terminal/output.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS]',
-  summary: 'Remove stopped containers and unused images',
+  summary: 'Remove stopped containers, and unused networks and images',
   flags: {
     all: onOff('Remove all unused images not just dangling ones', { short: 'a' }),
     filter: filterFlag('Provide filter values (e.g. "label=<key>=<value>")'),
@@ -18,11 +19,12 @@ export const command = defineCommand({
   args: [0, 0],
   async run({ flags }, { client }) {
     const images = flags.all ? 'all images without at least one container associated to them' : 'all dangling images'
-    const warning = `WARNING! This will remove:\n  - all stopped containers\n  - ${images}\n\nAre you sure you want to continue?`
+    const warning = `WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n  - ${images}\n\nAre you sure you want to continue?`
     if (!flags.force && !(await confirm(warning))) return 0
     const containers = await pruneContainers(client, toFilters(flags.filter))
+    const networks = await pruneNetworks(client, toFilters(flags.filter))
     const { text, reclaimed } = await pruneImages(client, flags.all, flags.filter)
-    print(`${containers.text}${text}Total reclaimed space: ${humanSize(containers.reclaimed + reclaimed, 4)}\n`)
+    print(`${containers.text}${networks}${text}Total reclaimed space: ${humanSize(containers.reclaimed + reclaimed, 4)}\n`)
     return 0
   },
 })

@@ -99,15 +99,20 @@ export const groups: Readonly<Record<string, Group>> = {
   network: {
     summary: 'Manage networks',
     commands: {
+      connect: { summary: 'Connect a container to a network', load: () => import('./network-connect.ts') },
+      create: { summary: 'Create a network', load: () => import('./network-create.ts') },
+      disconnect: { summary: 'Disconnect a container from a network', load: () => import('./network-disconnect.ts') },
       inspect: { summary: 'Display detailed information on one or more networks', load: () => import('./network-inspect.ts') },
       ls: { summary: 'List networks', aliases: ['list'], load: () => import('./network-ls.ts') },
+      prune: { summary: 'Remove all unused networks', load: () => import('./network-prune.ts') },
+      rm: { summary: 'Remove one or more networks', aliases: ['remove'], load: () => import('./network-rm.ts') },
     },
   },
   system: {
     summary: 'Manage the engine',
     commands: {
       events, info,
-      prune: { summary: 'Remove stopped containers and unused images', load: () => import('./system-prune.ts') },
+      prune: { summary: 'Remove stopped containers, and unused networks and images', load: () => import('./system-prune.ts') },
     },
   },
   volume: {
