@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -140,6 +140,55 @@ describe('building from the command line', () => {
     assert.match(pruned.stdout, /Deleted build cache objects:\n[0-9a-f]{64}\n/)
     assert.match(await engineOk(daemon.host, 'builder', 'prune', '-af'), /^(Deleted build cache objects:\n[^]*)?Total reclaimed space: /)
     assert.match(await engineOk(daemon.host, 'builder', 'prune', '-af'), /^Total reclaimed space: 0B\n$/)
+  })
+
+  it('sends only what has changed since the last build, and builds what is there now', async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nCOPY . /app\nRUN cd /app && find . -type f | sort | xargs md5sum && ls -l\n', '.dockerignore': 'Dockerfile\n.dockerignore\n', big: 'x'.repeat(3_000_000), 'sub/a': 'a', b: 'b', c: 'c' })
+    const sent = (output: string): number => Number(/Sending build context to engine daemon {2}([\d.]+)MB/.exec(output)?.[1] ?? 0)
+    /** What the step saw, as the host has it. */
+    const check = (output: string): void => {
+      const files = execFileSync('sh', ['-c', 'find . -type f ! -name Dockerfile ! -name .dockerignore | sort | xargs md5sum'], { cwd: path, encoding: 'utf8' })
+      assert.ok(output.includes(files), output)
+    }
+    const first = (await build(path)).stdout
+    assert.ok(sent(first) > 2.9)
+    check(first)
+    assert.match((await build(path)).stdout, /Sending build context to engine daemon {2}[\d.]+kB\n[^]*Using cache\n[^]*Using cache\n/)
+    const same = { atime: new Date(), mtime: statSync(join(path, 'b')).mtime }
+    writeFileSync(join(path, 'b'), 'B')
+    utimesSync(join(path, 'b'), same.atime, same.mtime)
+    rmSync(join(path, 'sub'), { recursive: true })
+    writeFileSync(join(path, 'sub'), 'a file now')
+    rmSync(join(path, 'c'))
+    mkdirSync(join(path, 'c'))
+    writeFileSync(join(path, 'c/inside'), 'new')
+    const changed = (await build(path)).stdout
+    assert.equal(sent(changed), 0)
+    check(changed)
+    chmodSync(join(path, 'b'), 0o711)
+    assert.match((await build(path)).stdout, /-rwx--x--x .* b\n/)
+    // Two at once from one directory do not meet.
+    const both = await Promise.all([build(path, '--no-cache'), build(path, '--no-cache')])
+    for (const { stdout } of both) check(stdout)
+  })
+
+  it('refuses paths of a context that lead outside', async () => {
+    const key = 'a'.repeat(64)
+    for (const wrong of ['../x', '/etc/passwd', 'a//b', 'a/./b', '', 'a/../../b', 'a\u0000b']) {
+      const { status } = await daemon.api('POST', '/build/contexts', { Key: key, Entries: [[wrong, 'f', 't']] })
+      assert.equal(status, 400, JSON.stringify(wrong))
+    }
+    assert.equal((await daemon.api('POST', '/build/contexts', { Key: '../../x', Entries: [] })).status, 400)
+    // A link of the client's, and then a file below it that is to be removed.
+    const outside = join(directory, 'outside')
+    mkdirSync(outside)
+    writeFileSync(join(outside, 'victim'), 'here')
+    const path = context({ Dockerfile: 'FROM busybox\nCOPY . /x\n', 'd/victim': 'mine' })
+    await build(path)
+    rmSync(join(path, 'd'), { recursive: true })
+    symlinkSync(outside, join(path, 'd'))
+    assert.equal((await build(path)).status, 0)
+    assert.equal(readFileSync(join(outside, 'victim'), 'utf8'), 'here')
   })
 
   it('leaves nothing when the client is killed', async () => {

@@ -10,6 +10,7 @@ import { Intents } from '../../packages/engine/src/state/intents.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { BuildCacheTable } from '../../packages/engine/src/builds/build-cache-table.ts'
+import { ContextStore } from '../../packages/engine/src/builds/contexts.ts'
 import { InputStore } from '../../packages/engine/src/builds/inputs.ts'
 import { CacheMounts } from '../../packages/engine/src/builds/mounts/cache-mounts.ts'
 import { CacheMountsTable } from '../../packages/engine/src/builds/mounts/cache-mounts-table.ts'
@@ -134,7 +135,7 @@ async function fixture(t: TestContext): Promise<Fixture> {
   const containers = new FunctionContainers(stores, images)
   const engine: BuildEngine = {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
-    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers),
+    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
   }
   return {
     stores, images, containers, engine,

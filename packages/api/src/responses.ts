@@ -35,6 +35,7 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   ImageBuild: images.ProgressLine,
   BuildPrune: images.BuildPruneResponse,
   BuildInputs: containers.IdResponse,
+  BuildContexts: z.object({ Id: z.string(), Need: z.array(z.number()) }),
   ImageCommit: containers.IdResponse,
   NetworkList: z.array(Network),
   NetworkInspect: Network,

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { AuthConfig } from './registry-auth.ts'
 import * as archive from './schemas/archive.ts'
-import { BuildInputsBody, BuildInputsQuery, BuildPruneQuery, ImageBuildQuery } from './schemas/build.ts'
+import { BuildContextsBody, BuildInputsBody, BuildInputsQuery, BuildPruneQuery, ImageBuildQuery } from './schemas/build.ts'
 import * as container from './schemas/container.ts'
 import { ContainerConfig } from './schemas/container-config.ts'
 import { SystemEventsQuery } from './schemas/event.ts'
@@ -79,6 +79,7 @@ export const routes = {
   ImageBuild: { method: 'POST', path: '/build', query: ImageBuildQuery, status: 200 },
   BuildPrune: { method: 'POST', path: '/build/prune', query: BuildPruneQuery, status: 200 },
   BuildInputs: { method: 'POST', path: '/build/inputs', body: BuildInputsBody, bodyRequired: true, status: 201 },
+  BuildContexts: { method: 'POST', path: '/build/contexts', body: BuildContextsBody, bodyRequired: true, status: 201 },
   BuildFiles: { method: 'GET', path: '/build/files/{name}', status: 200 },
   BuildInputsContext: { method: 'PUT', path: '/build/inputs/{name}', query: BuildInputsQuery, status: 204 },
   ImageCommit: { method: 'POST', path: '/commit', query: image.ImageCommitQuery, body: ContainerConfig.nullable(), status: 201 },

@@ -4,7 +4,7 @@ import { parseReference } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
 import type { Unpack } from './context/build-context.ts'
-import { openContext, openRemote, type ContextTools } from './context/open-context.ts'
+import { openContext, openRemote, type ContextTools, type KeptContext } from './context/open-context.ts'
 import { parseInstructions } from './dockerfile/instructions.ts'
 import type { Stages } from './dockerfile/instruction-types.ts'
 import { parseDockerfile } from './dockerfile/parse.ts'
@@ -60,6 +60,8 @@ export interface BuildTools {
   /** An empty directory that is this build's alone; the caller removes it. */
   readonly directory: string
   readonly inputs?: ClientInputs | undefined
+  /** A context of an earlier build, of which the client's tar has what is new. */
+  readonly kept?: KeptContext | undefined
   /** Ends the build: what runs is killed, what was begun is taken back. */
   readonly signal: AbortSignal
 }
@@ -83,7 +85,7 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     const inputs = tools.inputs ?? noInputs
     await using open = new AsyncDisposableStack()
     const contextTools = { unpack: tools.unpack, directory: tools.directory, output, signal }
-    const context = open.use(await openContext(tar, request.remote ?? '', contextTools))
+    const context = open.use(await openContext(tar, request.remote ?? '', contextTools, tools.kept))
     const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
     const ignore = context.readIgnored()
     const text = context.readDockerfile(request.dockerfile)

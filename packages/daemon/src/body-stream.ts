@@ -22,6 +22,8 @@ export function bodyStream(request: IncomingMessage): Readable {
   const onClose = (): void => {
     if (!request.complete) body.destroy(new Error('the client has gone before its request was whole'))
   }
+  // Whoever was to read it may not have begun yet: its error must not end the process.
+  body.on('error', ignore)
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', ignore)
   request.pause()
   return body

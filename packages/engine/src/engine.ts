@@ -3,8 +3,9 @@ import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from 
 import { NameServer } from '@engine/network'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
-import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds } from './builds/build.ts'
+import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
 import { cacheImages } from './builds/cache-images.ts'
+import { ContextStore } from './builds/contexts.ts'
 import { InputStore } from './builds/inputs.ts'
 import { CacheMounts } from './builds/mounts/cache-mounts.ts'
 import { CacheMountsTable } from './builds/mounts/cache-mounts-table.ts'
@@ -104,6 +105,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
     cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
     inputs: new InputStore(buildsDirectory(options.dataRoot), workers),
+    contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
   }
   await cleanBuilds(builder)
   await reconcile(context)

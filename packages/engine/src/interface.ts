@@ -174,6 +174,8 @@ export interface BuildOptions {
   readonly shmSize?: number | undefined
   /** What `POST /build/inputs` answered. */
   readonly inputs?: string | undefined
+  /** What `POST /build/contexts` answered: the request's tar has only what was asked for. */
+  readonly context?: string | undefined
   readonly contexts?: Readonly<Record<string, string>> | undefined
   readonly entitlements?: readonly string[] | undefined
   readonly progress?: 'classic' | 'steps' | undefined
@@ -195,7 +197,19 @@ export interface BuildInputsBody {
   readonly agents: Readonly<Record<string, string>>
 }
 
+/** A path, whether it is a file, directory or link, and a token that changes when it does. */
+export type ContextEntry = readonly [path: string, kind: 'f' | 'd' | 'l', token: string]
+
+/** The files of a build context, as a client has them. */
+export interface ContextManifest {
+  /** 64 hex digits that name the client's directory. */
+  readonly key: string
+  readonly entries: readonly ContextEntry[]
+}
+
 export interface Builds {
+  /** Says which entries of a context a client is to send; what it does not name is removed from the copy that is here. */
+  prepareContext(manifest: ContextManifest): Promise<{ readonly Id: string; readonly Need: number[] }>
   /** Takes secrets and agents for a build that is about to be asked for; they are forgotten when it ends, or when it does not come. */
   addInputs(inputs: BuildInputsBody): Promise<{ readonly Id: string }>
   /** Takes the files of a named context, as a tar. @throws EngineError not-found */
@@ -219,7 +233,7 @@ export interface BuildPruneOptions {
 export interface BuildCacheRecord {
   ID: string
   Parents?: string[]
-  Type: 'regular' | 'exec.cachemount'
+  Type: 'regular' | 'exec.cachemount' | 'source.local'
   Description: string
   InUse: boolean
   Shared: boolean

@@ -31,6 +31,7 @@ export const ImageBuildQuery = z.object({
   version: word,
   // Of our own, for `engine build`; docs/builds.md.
   inputs: optionalWord,
+  context: optionalWord,
   contexts: json(z.record(z.string(), z.string()).nullable(), 'build contexts'),
   allow: words,
   progress: z.enum(['classic', 'steps']).optional(),
@@ -63,3 +64,9 @@ export const BuildPruneQuery = z.object({
 function lenient(): z.ZodType<number | undefined, string | undefined> {
   return z.string().optional().transform((value) => (value !== undefined && /^-?\d+$/.test(value) ? Number(value) : undefined)).meta({ type: 'integer' })
 }
+
+/** POST /build/contexts, of our own: the files of a directory, of which the daemon says which it wants. */
+export const BuildContextsBody = z.object({
+  Key: z.string(),
+  Entries: z.array(z.tuple([z.string(), z.enum(['f', 'd', 'l']), z.string()])),
+})

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, statSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -7,6 +7,7 @@ import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openParent, openRoot, readFileInRoot, removeTree, type Descriptor } from '@engine/linux/paths'
 import { IgnoreMatcher, readDockerignore } from '../dockerignore.ts'
 import { cleanPath } from '../filepath.ts'
+import type { KeptContext } from './open-context.ts'
 
 /** Largest Dockerfile or .dockerignore that is read, in bytes. */
 const maxTextBytes = 16 << 20
@@ -20,10 +21,16 @@ export class BuildContext implements Disposable {
   /** The Dockerfile's path, when the context decides it and not the client. */
   readonly #dockerfile: string | undefined
 
-  /** @param root directory with the files; closed with the context */
-  constructor(root: Descriptor, dockerfile?: string) {
+  readonly #removed: (path: string) => void
+
+  /**
+   * @param root    directory with the files; closed with the context
+   * @param removed told of what {@link readDockerfile} takes away
+   */
+  constructor(root: Descriptor, dockerfile?: string, removed: (path: string) => void = () => undefined) {
     this.#root = root
     this.#dockerfile = dockerfile
+    this.#removed = removed
   }
 
   /** Descriptor of the context's root directory. */
@@ -45,6 +52,16 @@ export class BuildContext implements Disposable {
     await unpack(archive, files, signal)
     await rm(archive)
     return new BuildContext(openRoot(files))
+  }
+
+  /** Completes a context that is kept from an earlier build by what a client sends. @throws as {@link receive} */
+  static async complete(tar: Readable, kept: KeptContext, { directory, unpack, signal }: { readonly directory: string; readonly unpack: Unpack; readonly signal: AbortSignal }): Promise<BuildContext> {
+    const archive = join(directory, 'context.tar')
+    await pipeline(tar, createWriteStream(archive, { mode: 0o600 }), { signal })
+    if (statSync(archive).size > 0) await unpack(archive, kept.directory, signal)
+    await rm(archive)
+    kept.whole()
+    return new BuildContext(openRoot(kept.directory), undefined, (path) => kept.forget([path]))
   }
 
   /**
@@ -85,6 +102,7 @@ export class BuildContext implements Disposable {
   #remove(path: string): void {
     using parent = openParent(this.fd, path)
     removeTree(parent.directory.fd, parent.name)
+    this.#removed(path)
   }
 
   [Symbol.dispose](): void {

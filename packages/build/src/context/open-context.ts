@@ -18,6 +18,15 @@ export interface ContextTools {
   readonly signal: AbortSignal
 }
 
+/** A directory that has the most of a context already. */
+export interface KeptContext {
+  readonly directory: string
+  /** Everything that the client has sent is there. */
+  whole(): void
+  /** What was taken away for this build, and must be sent again for the next. */
+  forget(paths: readonly string[]): void
+}
+
 /** The Dockerfile's name in a context that is nothing else. */
 const alone = 'Dockerfile'
 
@@ -27,7 +36,8 @@ const alone = 'Dockerfile'
  * @param remote the address; empty is none
  * @throws EngineError invalid-argument
  */
-export async function openContext(tar: Readable, remote: string, tools: ContextTools): Promise<BuildContext> {
+export async function openContext(tar: Readable, remote: string, tools: ContextTools, kept?: KeptContext): Promise<BuildContext> {
+  if (kept !== undefined) return BuildContext.complete(tar, kept, tools)
   if (remote === '') return BuildContext.receive(tar, tools.directory, tools.unpack, tools.signal)
   tar.resume()
   return openRemote(remote, 'context', tools)

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, fstatSync, read, readSync, type Stats } from 'node:fs'
+import { constants, fstatSync, read, readSync, type BigIntStats } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readlinkat } from '@engine/linux/file-at'
 import { listDirectory, openChild, openInRoot, O_PATH, procPath, reopen } from '@engine/linux/paths'
 import { getXattr } from '@engine/linux/xattr'
 import type { KeyFile } from '../cache.ts'
+import { DigestMemory } from './digest-memory.ts'
 import type { Source } from './source.ts'
 
 const readAsync = promisify(read)
@@ -28,7 +29,7 @@ export async function digestSource(source: Source, owned: boolean, signal: Abort
       await setImmediate()
       began = performance.now()
     }
-    const stat = fstatSync(fd)
+    const stat = fstatSync(fd, { bigint: true })
     const digest = digestEntry(fd, stat, owned)
     files.push({ path, digest: typeof digest === 'string' ? digest : await digest })
     if (!stat.isDirectory()) return
@@ -45,19 +46,30 @@ export async function digestSource(source: Source, owned: boolean, signal: Abort
   return files
 }
 
-function digestEntry(fd: number, stat: Stats, owned: boolean): string | Promise<string> {
+const memory = new DigestMemory()
+
+function digestEntry(fd: number, stat: BigIntStats, owned: boolean): string | Promise<string> {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([stat.mode, owned ? [stat.uid, stat.gid] : [], stat.isFile() ? stat.size : 0]))
+  hash.update(JSON.stringify([Number(stat.mode), owned ? [Number(stat.uid), Number(stat.gid)] : [], stat.isFile() ? Number(stat.size) : 0]))
   if (stat.isFile()) {
-    hash.update(getXattr(procPath(fd), 'security.capability') ?? '')
-    if (stat.size > smallFile) return digestLarge(fd, hash)
-    digestSmall(fd, stat.size, hash)
-  } else if (stat.isSymbolicLink()) {
-    hash.update(readlinkat(fd, ''))
-  } else if (stat.isCharacterDevice() || stat.isBlockDevice()) {
-    hash.update(String(stat.rdev))
+    const content = memory.find(stat) ?? readContent(fd, stat)
+    return typeof content === 'string' ? hash.update(content).digest('hex') : content.then((digest) => hash.update(digest).digest('hex'))
   }
+  if (stat.isSymbolicLink()) hash.update(readlinkat(fd, ''))
+  else if (stat.isCharacterDevice() || stat.isBlockDevice()) hash.update(String(stat.rdev))
   return hash.digest('hex')
+}
+
+/** Digest of a file's content and capabilities. */
+function readContent(fd: number, stat: BigIntStats): string | Promise<string> {
+  const hash = createHash('sha256').update(getXattr(procPath(fd), 'security.capability') ?? '')
+  const remembered = (digest: string): string => {
+    memory.remember(stat, digest)
+    return digest
+  }
+  if (stat.size > smallFile) return digestLarge(fd, hash).then(remembered)
+  digestSmall(fd, Number(stat.size), hash)
+  return remembered(hash.digest('hex'))
 }
 
 function digestSmall(fd: number, size: number, hash: Hash): void {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { errorText } from '../arguments/error-text.ts'
-import { tarDirectory, type ExtraFile } from './directory.ts'
+import { describeDirectory, tarDirectory, type ExtraFile, type Manifest } from './directory.ts'
 import { Ignore, readIgnoreFile } from './dockerignore.ts'
 import { tarEnd, tarHeader, tarPadding } from './tar.ts'
 
@@ -12,6 +13,8 @@ export interface BuildContext {
   readonly archive?: Readable
   readonly remote?: string
   readonly dockerfile: string
+  /** A directory's files, to send only those that have changed; `key` names the directory. */
+  readonly manifest?: Manifest & { readonly key: string }
 }
 
 /**
@@ -47,8 +50,12 @@ async function fromDirectory(given: string, file: string | undefined, stdin: Rea
   const probe = new Ignore(ignored)
   // The daemon needs these two even where the patterns leave them out; it applies the patterns again.
   const kept = ['.dockerignore', path].filter((name) => probe.excludes(name)).map((name) => `!${name}`)
-  const archive = Readable.from(tarDirectory(root, new Ignore([...ignored, ...kept]), extra), { objectMode: false })
-  return { archive, dockerfile: path }
+  const ignore = new Ignore([...ignored, ...kept])
+  const archive = Readable.from(tarDirectory(root, ignore, extra), { objectMode: false })
+  const manifest = describeDirectory(root, ignore, extra)
+  if (manifest === undefined) return { archive, dockerfile: path }
+  const key = createHash('sha256').update(JSON.stringify([hostname(), process.getuid?.() ?? 0, root])).digest('hex')
+  return { archive, dockerfile: path, manifest: { ...manifest, key } }
 }
 
 function findDockerfile(root: string, file: string | undefined): string {

@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Ignore } from './dockerignore.ts'
 import { tarEnd, tarHeader, tarPadding, type TarEntry } from './tar.ts'
@@ -22,12 +23,59 @@ export function* tarDirectory(root: string, ignore: Ignore, extra: readonly Extr
   for (const [path, stats] of walk(root, '', ignore)) {
     if (!replaced.has(path)) yield* tarFile(join(root, path), path, stats, seen)
   }
-  for (const { path, content } of extra) {
-    yield tarHeader({ path, type: 'file', mode: 0o600, size: content.length, modified: 0 })
-    yield content
-    yield tarPadding(content.length)
-  }
+  for (const file of extra) yield* extraFile(file)
   yield tarEnd()
+}
+
+/** Entries of a directory up to which it is described; the description is one JSON body. */
+const MANIFEST_ENTRIES = 30_000
+
+/** What is needed to send only what has changed. */
+export interface Manifest {
+  readonly entries: readonly (readonly [path: string, kind: 'f' | 'd' | 'l', token: string])[]
+  /** The entries of these numbers as a tar. */
+  tar(numbers: readonly number[]): Generator<Buffer>
+}
+
+/**
+ * Describes a directory by names and tokens: what has the same token has not changed (a change of a file sets its ctime).
+ * @returns undefined when it has what only a whole archive can tell: several names of one file, devices, or very many files
+ */
+export function describeDirectory(root: string, ignore: Ignore, extra: readonly ExtraFile[]): Manifest | undefined {
+  const replaced = new Map(extra.map((file) => [file.path, file]))
+  const found: (readonly [path: string, stats: BigIntStats | undefined])[] = []
+  const entries: (readonly [string, 'f' | 'd' | 'l', string])[] = []
+  for (const [path] of walk(root, '', ignore)) {
+    if (replaced.has(path)) continue
+    const stats = lstatSync(join(root, path), { bigint: true })
+    if (stats.isSocket()) continue
+    const kind = stats.isFile() ? 'f' : stats.isDirectory() ? 'd' : stats.isSymbolicLink() ? 'l' : undefined
+    if (kind === undefined || (kind === 'f' && stats.nlink > 1n) || entries.length >= MANIFEST_ENTRIES) return undefined
+    // A directory's inode changes with nothing that matters.
+    entries.push([path, kind, kind === 'd' ? `${stats.mode}:${stats.mtimeNs}` : `${stats.mode}:${stats.size}:${stats.ctimeNs}:${stats.ino}`])
+    found.push([path, stats])
+  }
+  for (const { path, content } of extra) {
+    entries.push([path, 'f', createHash('sha256').update(content).digest('hex')])
+    found.push([path, undefined])
+  }
+  const tar = function* (numbers: readonly number[]): Generator<Buffer> {
+    if (numbers.length === 0) return
+    for (const number of numbers) {
+      const [path, stats] = found[number] ?? []
+      const file = path === undefined ? undefined : replaced.get(path)
+      if (file !== undefined) yield* extraFile(file)
+      else if (path !== undefined && stats !== undefined) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), new Map())
+    }
+    yield tarEnd()
+  }
+  return { entries, tar }
+}
+
+function* extraFile({ path, content }: ExtraFile): Generator<Buffer> {
+  yield tarHeader({ path, type: 'file', mode: 0o600, size: content.length, modified: 0 })
+  yield content
+  yield tarPadding(content.length)
 }
 
 function* walk(root: string, directory: string, ignore: Ignore): Generator<[string, Stats]> {

@@ -1,13 +1,14 @@
 import { writeFileSync } from 'node:fs'
-import { Transform, type Readable } from 'node:stream'
+import { Readable, Transform } from 'node:stream'
 import { readExtraHost } from '../arguments/addresses.ts'
 import { list, onOff, text, value } from '../arguments/flag.ts'
 import { readLabel, readVariable, toMap, toMapWithNull } from '../arguments/key-values.ts'
 import { readBytes, readBytesOrUnlimited, readInteger } from '../arguments/sizes.ts'
-import { openContext } from '../build-context/context.ts'
+import { openContext, type BuildContext } from '../build-context/context.ts'
 import { readBuildContext, sendInputs } from '../build-context/inputs.ts'
 import { listContext } from '../build-context/list.ts'
 import { readOutput, writeOutput } from '../build-context/output.ts'
+import { ApiError, type Client } from '../connection/client.ts'
 import { mergeUlimits, readUlimit } from '../container-options/limits.ts'
 import { showSteps, type StepMessage } from '../output/build-progress.ts'
 import { humanSize } from '../output/human.ts'
@@ -81,7 +82,7 @@ export const command = defineCommand({
     const progress = progressKind(flags.progress, flags.quiet)
     const outputs = flags.output.map(readOutput)
     const extra = await sendInputs(client, { secrets: flags.secret, agents: flags.ssh, contexts: Object.fromEntries(flags['build-context'].map(readBuildContext)) })
-    const context = await openContext(path, flags.file, process.stdin)
+    const context = await withoutKnown(client, await openContext(path, flags.file, process.stdin))
     const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
     const json = <T extends object>(from: T): T | undefined => (Object.keys(from).length === 0 ? undefined : from)
     const sent = flags.quiet || progress !== 'classic' || flags.check ? undefined : new SentReport()
@@ -100,6 +101,7 @@ export const command = defineCommand({
         rm: flags.rm ? 1 : 0,
         squash: on(flags.squash),
         inputs: extra.inputs,
+        context: context.kept,
         contexts: json(extra.contexts),
         allow: flags.allow.length === 0 ? undefined : flags.allow,
         progress: progress === 'classic' ? undefined : 'steps',
@@ -147,6 +149,19 @@ export const command = defineCommand({
     return 0
   },
 })
+
+/** Leaves out of a context what the daemon has of an earlier build. A daemon that knows nothing of this gets everything. */
+async function withoutKnown(client: Client, context: BuildContext): Promise<BuildContext & { readonly kept?: string }> {
+  const { manifest } = context
+  if (manifest === undefined) return context
+  try {
+    const { body } = await client.request<{ readonly Id: string; readonly Need: readonly number[] }>('POST', '/build/contexts', { body: { Key: manifest.key, Entries: manifest.entries } })
+    return { dockerfile: context.dockerfile, archive: Readable.from(manifest.tar(body.Need), { objectMode: false }), kept: body.Id }
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 413)) return context
+    throw error
+  }
+}
 
 type Kind = 'classic' | 'plain' | 'tty' | 'rawjson'
 

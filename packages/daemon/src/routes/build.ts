@@ -5,7 +5,7 @@ import { bodyStream } from '../body-stream.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 
 /** Serves /build: the classic builder's wire format, and what `engine build` sends besides (docs/builds.md). */
-export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'BuildInputsContext' | 'BuildFiles'> = {
+export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'BuildInputsContext' | 'BuildContexts' | 'BuildFiles'> = {
   ImageBuild,
 
   BuildPrune({ engine, query }) {
@@ -14,6 +14,8 @@ export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'Buil
   },
 
   BuildInputs: ({ engine, body }) => engine.builds.addInputs({ secrets: body.Secrets ?? {}, agents: body.Agents ?? {} }),
+
+  BuildContexts: ({ engine, body }) => engine.builds.prepareContext({ key: body.Key, entries: body.Entries }),
 
   async BuildInputsContext({ engine, name, query, request, signal }) {
     if (query.context === '') throw new RequestError('the name of the build context is missing')
@@ -62,6 +64,7 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     cpusetCpus: query.cpusetcpus,
     shmSize: query.shmsize,
     inputs: query.inputs,
+    context: query.context,
     contexts: query.contexts ?? {},
     entitlements: query.allow,
     progress: query.progress,

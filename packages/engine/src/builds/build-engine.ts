@@ -2,6 +2,7 @@ import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engi
 import type { Containers } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
+import type { ContextStore } from './contexts.ts'
 import type { InputStore } from './inputs.ts'
 import type { CacheMounts } from './mounts/cache-mounts.ts'
 
@@ -41,6 +42,7 @@ export interface BuildEngine {
   readonly cache: BuildCacheTable
   readonly cacheMounts: CacheMounts
   readonly inputs: InputStore
+  readonly contexts: ContextStore
   /** A step's container is nobody's after a crash. */
   readonly intents: Pick<Intents, 'begin' | 'end'>
 }

@@ -25,7 +25,8 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
   try {
     await using inputs = options.inputs === undefined ? undefined : engine.inputs.take(options.inputs)
     using executor = new EngineExecutor(engine, options, directory, signal)
-    yield* build(context, options, { executor, unpack, directory, signal, inputs })
+    await using kept = options.context === undefined ? undefined : engine.contexts.take(options.context)
+    yield* build(context, options, { executor, unpack, directory, signal, inputs, kept })
   } finally {
     context.destroy()
     // Nobody waits for the files to go; what a stop interrupts is removed at the next start.
@@ -43,6 +44,7 @@ export function buildVerbs(engine: BuildEngine, images: CacheImages): Builds {
   return {
     addInputs: async (inputs) => ({ Id: engine.inputs.add(inputs) }),
     addDirectory: (id, name, tar, signal) => engine.inputs.addDirectory(id, name, tar, signal),
+    prepareContext: (manifest) => engine.contexts.prepare(manifest),
     files: (image) => imageFiles(engine, image),
     cache: () => listCache(engine, images),
     prune: (options) => pruneCache(engine, images, options),
@@ -67,7 +69,7 @@ async function imageFiles({ images, overlay, workers }: BuildEngine, reference: 
  * Removes what builds that a crash ended have left: mounts, contexts, and what the cache knows of images that are gone. At the start,
  * before anything is built. Directories under overlay2/ that they left have no row in the database and go with such.
  */
-export async function cleanBuilds({ dataRoot, cache, cacheMounts }: Pick<BuildEngine, 'dataRoot' | 'cache' | 'cacheMounts'>): Promise<void> {
+export async function cleanBuilds({ dataRoot, cache, cacheMounts, contexts }: Pick<BuildEngine, 'dataRoot' | 'cache' | 'cacheMounts' | 'contexts'>): Promise<void> {
   cache.prune()
   const parent = buildsDirectory(dataRoot)
   mkdirSync(parent, { recursive: true, mode: 0o700 })
@@ -80,6 +82,7 @@ export async function cleanBuilds({ dataRoot, cache, cacheMounts }: Pick<BuildEn
   const names = await readdir(parent)
   await Promise.all(names.map((name) => rm(join(parent, name), { recursive: true, force: true })))
   await cacheMounts.clean()
+  await contexts.clean()
 }
 
 /** Where builds have their files while they run. */
@@ -90,4 +93,9 @@ export function buildsDirectory(dataRoot: string): string {
 /** Where cache mounts lie. */
 export function cacheMountsDirectory(dataRoot: string): string {
   return join(dataRoot, 'build-cache')
+}
+
+/** Where contexts are kept from build to build. */
+export function contextsDirectory(dataRoot: string): string {
+  return join(dataRoot, 'build-contexts')
 }

@@ -7,7 +7,7 @@ import type { CacheImages } from './prune-cache.ts'
  * What the build cache has: steps by their keys, and cache mounts. A step's size is that of the layer that it made; it is shared when
  * an image with a name has the layer too.
  */
-export async function listCache({ cache, cacheMounts }: BuildEngine, images: CacheImages): Promise<BuildCacheRecord[]> {
+export async function listCache({ cache, cacheMounts, contexts }: BuildEngine, images: CacheImages): Promise<BuildCacheRecord[]> {
   const named = layersOfNamed(images)
   const entries = cache.all()
   const byImage = new Map(entries.map(({ key, image_id }) => [image_id, key]))
@@ -39,7 +39,18 @@ export async function listCache({ cache, cacheMounts }: BuildEngine, images: Cac
     LastUsedAt: mount.used_at,
     UsageCount: mount.uses,
   }))
-  return [...steps, ...mounts]
+  const kept = (await contexts.list()).map(({ slot, size, used, inUse }): BuildCacheRecord => ({
+    ID: slot,
+    Type: 'source.local',
+    Description: 'local source for context',
+    InUse: inUse,
+    Shared: false,
+    Size: size,
+    CreatedAt: used.toISOString(),
+    LastUsedAt: used.toISOString(),
+    UsageCount: 1,
+  }))
+  return [...steps, ...mounts, ...kept]
 }
 
 /** Layers that an image with a name has. */

@@ -60,8 +60,9 @@ function candidates(records: readonly BuildCacheRecord[]): BuildCacheRecord[] {
   return records.toSorted((a, b) => (depths.get(b) ?? 0) - (depths.get(a) ?? 0))
 }
 
-async function remove({ cache, cacheMounts }: BuildEngine, images: CacheImages, record: BuildCacheRecord): Promise<number | undefined> {
+async function remove({ cache, cacheMounts, contexts }: BuildEngine, images: CacheImages, record: BuildCacheRecord): Promise<number | undefined> {
   if (record.Type === 'exec.cachemount') return (await cacheMounts.remove(record.ID)) ? record.Size : undefined
+  if (record.Type === 'source.local') return (await contexts.drop(record.ID)) ? record.Size : undefined
   const entry = cache.all().find(({ key }) => key === record.ID)
   if (entry === undefined) return undefined
   cache.delete(record.ID)
