@@ -149,6 +149,36 @@ describe('a published port', () => {
     assert.equal(await askUdp(outside, hostAddress, 5300), '198.51.100.2')
   })
 
+  it('takes clients of UDP that were there before it, and forgets them when it goes', async () => {
+    const tracked = (): boolean => /udp .*dport=5301/.test(onHost('cat /proc/net/nf_conntrack'))
+    const client = bash(outside, `exec 3<>/dev/udp/${hostAddress}/5301; while :; do echo >&3; timeout 0.3 dd bs=1500 count=1 status=none <&3 2>/dev/null && exit 0; sleep 0.05; done`, 20)
+    await until(tracked)
+    {
+      await using dns = await container(published('53/udp', ['', '5301']))
+      using _server = await serveUdp(dns.sandbox, 53)
+      assert.equal(await client, '198.51.100.2')
+    }
+    await until(() => !tracked())
+  })
+
+  it('is there again when somebody has flushed the firewall', async () => {
+    await using web = await container(published('80/tcp', ['', '8080']))
+    using _server = await serveIn(web.sandbox, 80)
+    const rules = (): string => onHost('nft list ruleset')
+    // A set's elements are listed in any order.
+    const words = (text: string): string[] => text.split(/[\s,]+/).sort()
+    const before = rules()
+    onHost('nft flush ruleset')
+    await until(() => rules() !== '')
+    assert.deepEqual(words(rules()), words(before))
+    assert.equal(await ask(outside, hostAddress, 8080), '198.51.100.2')
+    assert.ok(test.troubles.some((trouble) => trouble.includes('somebody flushed the firewall')))
+    onHost("nft 'flush ruleset; add table inet own; add chain inet own c { type filter hook input priority 0; policy accept; }'")
+    await until(() => rules().includes(test.options.nftablesTable))
+    assert.match(rules(), /table inet own/)
+    onHost('nft delete table inet own')
+  })
+
   it('is shown as the host\'s, and kept from other programs', async () => {
     await using web = await container(published('80/tcp', ['', '8080']))
     assert.match(onHost('ss -Hltn sport = :8080'), /0\.0\.0\.0:8080 .*\n.*\[::\]:8080 /)

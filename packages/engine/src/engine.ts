@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
-import { NameServer } from '@engine/network'
+import { FirewallWatch, NameServer } from '@engine/network'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
@@ -78,6 +78,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   undo.use(networks.ports)
   for (const warning of networks.ensure()) options.log('warn', {}, warning)
   await networks.ports.openRelay()
+  undo.use(new FirewallWatch(networks.firewall, (error) => {
+    if (error === undefined) options.log('warn', {}, 'somebody flushed the firewall: the rules for containers were gone and are there again')
+    else options.log('error', { error: String(error) }, 'somebody flushed the firewall: the rules for containers cannot be laid again')
+  }))
   const names = undo.use(new NameServer({ program: programs.names, log: (level, message) => options.log(level, {}, message) }))
   const pump = new LogPump({ workerPath: programs.logs, log: options.log })
   undo.defer(() => pump.shutdown())

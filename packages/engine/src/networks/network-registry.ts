@@ -38,7 +38,7 @@ export class NetworkRegistry implements Disposable {
     this.#id = id
     this.#records = this.#table.load()
     this.firewall = new Firewall(options.nftablesTable)
-    this.ports = new PublishedPorts(this.firewall)
+    this.ports = new PublishedPorts(this.firewall, options.log)
     this.#bridge = defaultBridge(this.firewall, options, id)
   }
 

@@ -1,8 +1,9 @@
 import { isIPv6 } from 'node:net'
 import { EngineError } from '@engine/linux'
 import { HostPorts, Relay, ephemeralRange, hostHasIPv6, isFree, isRelayed, isUnspecified, type Firewall, type PublishedPort } from '@engine/network'
-import { Routing } from '@engine/linux/netlink'
+import { AddressFamily, Routing, conntrack } from '@engine/linux/netlink'
 import type { Transport } from '@engine/linux/inet-socket'
+import type { EngineOptions } from '../interface.ts'
 import type { PortRequest } from '../containers/port-bindings.ts'
 
 /** Where a container's ports are to lead. */
@@ -21,6 +22,7 @@ export interface PublishTarget {
  */
 export class PublishedPorts implements AsyncDisposable {
   readonly #firewall: Firewall
+  readonly #log: EngineOptions['log']
   readonly #host = new HostPorts()
   readonly #routing = new Routing()
   /** By owner: as they are in the database. */
@@ -32,8 +34,9 @@ export class PublishedPorts implements AsyncDisposable {
   readonly #ipv6 = hostHasIPv6()
   #relay: Relay | undefined
 
-  constructor(firewall: Firewall) {
+  constructor(firewall: Firewall, log: EngineOptions['log']) {
     this.#firewall = firewall
+    this.#log = log
   }
 
   /** Begins to carry IPv6 connections for containers that have none. */
@@ -68,6 +71,7 @@ export class PublishedPorts implements AsyncDisposable {
       throw error
     }
     if (opened.length > 0) this.#ports.set(owner, opened)
+    this.#forgetBefore(opened)
     return opened
   }
 
@@ -121,6 +125,8 @@ export class PublishedPorts implements AsyncDisposable {
     this.#host.release(owner)
     for (const port of ports) this.#unclaim(port)
     this.#ports.delete(owner)
+    const targets = new Set(ports.filter(({ protocol }) => protocol === 'udp').map(({ target }) => target))
+    for (const target of targets) this.#forget(conntrack.forgetAnsweredBy(target))
   }
 
   /** Ports of the host's, with whose they are. */
@@ -132,6 +138,20 @@ export class PublishedPorts implements AsyncDisposable {
     this.#host[Symbol.dispose]()
     this.#routing[Symbol.dispose]()
     await this.#relay?.[Symbol.asyncDispose]()
+  }
+
+  /** What came for these ports before the rules were there would go on past them. TCP begins anew by itself, UDP does not. */
+  #forgetBefore(ports: readonly PublishedPort[]): void {
+    const udp = ports.filter(({ protocol }) => protocol === 'udp')
+    for (const [family, ipv6] of [[AddressFamily.IPv4, false], [AddressFamily.IPv6, true]] as const) {
+      const numbers = new Set(udp.filter(({ hostAddress }) => isIPv6(hostAddress) === ipv6).map(({ hostPort }) => hostPort))
+      if (numbers.size > 0) this.#forget(conntrack.forgetTo(family, 'udp', numbers))
+    }
+  }
+
+  #forget(work: Promise<number>): void {
+    // A kernel without it (before 5.8) lets such connections end by themselves, a minute after their last packet.
+    work.catch((error: unknown) => this.#log('debug', { error: String(error) }, 'connections could not be forgotten'))
   }
 
   #letReachItself({ hostInterfaces }: PublishTarget): void {

@@ -14,7 +14,8 @@ const recvCall = libc.func('long recv(int fd, void *bytes, size_t length, int fl
 
 const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0x80000
-const NETLINK_ROUTE = 0
+/** Families of netlink (linux/netlink.h). */
+const families = { NETLINK_ROUTE: 0, NETLINK_NETFILTER: 12 } as const
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
 const SOL_NETLINK = 270
@@ -34,7 +35,7 @@ const replyBuffer = Buffer.alloc(64 * 1024)
 type Args = Readonly<Record<string, TracedValue>>
 
 /**
- * A netlink socket of the routing family (rtnetlink(7)). It belongs for its life to the network namespace in which this
+ * A netlink socket of the routing family (rtnetlink(7)), or of netfilter's. It belongs for its life to the network namespace in which this
  * thread was when it was made, wherever the thread is later. Requests are synchronous: the kernel handles a message within
  * send(2), and the answer lies ready.
  */
@@ -43,8 +44,8 @@ export class NetlinkSocket implements Disposable {
   #sequence = 0
 
   /** @throws SyscallError when no descriptor is to be had */
-  constructor() {
-    this.#fd = door('socket', () => ({ domain: 'AF_NETLINK', type: 'SOCK_RAW', protocol: 'NETLINK_ROUTE' }), () => Number(socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE)))
+  constructor(protocol: keyof typeof families = 'NETLINK_ROUTE') {
+    this.#fd = door('socket', () => ({ domain: 'AF_NETLINK', type: 'SOCK_RAW', protocol }), () => Number(socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, families[protocol])))
     try {
       const on = Buffer.from([1, 0, 0, 0])
       this.#setOption(SOL_NETLINK, NETLINK_CAP_ACK, 'NETLINK_CAP_ACK', on)
@@ -105,6 +106,34 @@ export class NetlinkSocket implements Disposable {
     const nanoseconds = Number(process.hrtime.bigint() - start)
     report?.({ call: `netlink ${name}`, args: shown, result: outcome.errno === 0 ? 0 : -1, ...(outcome.errno === 0 ? {} : { errno: errnoName(outcome.errno) }), nanoseconds })
     if (outcome.errno !== 0) throw new SyscallError(`netlink ${name}`, shown, outcome.errno)
+  }
+
+  /**
+   * As dump, for tables that take the kernel long to search (262,144 buckets of connections: 10 ms and more): it does so within send(2),
+   * on a thread of libuv's pool meanwhile. Needs a socket of its own. What changes meanwhile may be missed.
+   */
+  async dumpApart(name: keyof typeof MessageType, payload: Buffer, args: () => Args): Promise<NetlinkMessage[]> {
+    const report = tracer()
+    const start = process.hrtime.bigint()
+    const sequence = this.#nextSequence()
+    const entries: NetlinkMessage[] = []
+    const sent = await sendApart(this.#fd, writeMessage({ type: MessageType[name], flags: MessageFlag.REQUEST | MessageFlag.DUMP, sequence, payload }))
+    const errno = sent < 0 ? Errno.ENOMEM : this.#readDump(sequence, entries)
+    const nanoseconds = Number(process.hrtime.bigint() - start)
+    report?.({ call: `netlink ${name}`, args: args(), result: errno === 0 ? 0 : -1, ...(errno === 0 ? {} : { errno: errnoName(errno) }), nanoseconds })
+    if (errno !== 0) throw new SyscallError(`netlink ${name}`, args(), errno)
+    return entries
+  }
+
+  #readDump(sequence: number, entries: NetlinkMessage[]): number {
+    for (;;) {
+      const messages = this.#receive(sequence)
+      if (messages === undefined) return koffi.errno()
+      for (const message of messages) {
+        if (message.type === MessageType.DONE || message.type === MessageType.ERROR) return parseOutcome(message).errno
+        entries.push(copy(message))
+      }
+    }
   }
 
   /** Receives until the acknowledgement of request `sequence` is there. */

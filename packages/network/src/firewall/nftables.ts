@@ -1,7 +1,7 @@
 import { Errno } from '@engine/linux'
 import { Routing } from '@engine/linux/netlink'
 import { Nftables, NftablesError } from '@engine/linux/nftables'
-import { linkLocalAddress } from '../cidr.ts'
+import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
 import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
@@ -17,6 +17,10 @@ export class Firewall implements Disposable {
   readonly ports: PortRules
   readonly #table: string
   readonly #nftables: Nftables
+  /** What the tables hold, for the case that somebody flushes them. */
+  readonly #bridges = new Map<string, BridgeRules>()
+  readonly #endpoints = new Map<string, EndpointRules>()
+  #guards = { ipv4: false, ipv6: false }
 
   /**
    * @param table the tables' name, one per daemon
@@ -58,23 +62,44 @@ export class Firewall implements Disposable {
 
   /** A bridge's rules, or a change of them. */
   addBridge(rules: BridgeRules): void {
-    this.#nftables.run(writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, rules.internal ? [] : rules.subnets.map(({ subnet }) => subnet)))
+    this.#bridges.set(rules.bridge, rules)
+    this.#nftables.run(writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, portSubnets(rules)))
   }
 
   /** A bridge's rules away, if they are there. */
   removeBridge(bridge: string): void {
+    this.#bridges.delete(bridge)
     this.#nftables.run(writeBridgeRemoval(this.#table, bridge) + this.ports.bridgeRemoval(bridge))
   }
 
   /** An endpoint's rules. They come before its link goes up. */
   addEndpoint(rules: EndpointRules): void {
+    this.#endpoints.set(rules.hostInterface, rules)
     const text = writeEndpoint(this.#table, rules)
     if (text !== '') this.#nftables.run(text)
   }
 
   /** An endpoint's rules away, if they are there. */
   removeEndpoint(endpoint: EndpointIdentity): void {
+    this.#endpoints.delete(endpoint.hostInterface)
     this.#nftables.run(writeEndpointRemoval(this.#table, endpoint))
+  }
+
+  /** Whether both tables are there. */
+  isLaid(): boolean {
+    return this.#nftables.list(`list chain inet ${this.#table} forward`) !== undefined && this.#nftables.list(`list chain bridge ${this.#table} forward`) !== undefined
+  }
+
+  /**
+   * Lays everything again in one transaction, after somebody has flushed the ruleset (a reload of the host's own firewall does that):
+   * at no moment is there half of it.
+   */
+  restore(): void {
+    const bridges = [...this.#bridges.values()].map((rules) => writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, portSubnets(rules)))
+    const endpoints = [...this.#endpoints.values()].map((rules) => writeEndpoint(this.#table, rules))
+    this.#nftables.run(
+      writeTablesRemoval(this.#table) + writeTables(this.#table, this.#guards.ipv4, this.#guards.ipv6) + this.ports.frame() + bridges.join('') + endpoints.join('') + this.ports.contents(),
+    )
   }
 
   /** The endpoints that the tables hold rules for; none when there are no tables. */
@@ -128,6 +153,7 @@ export class Firewall implements Disposable {
 
   /** A set that another version of engine made otherwise cannot be changed: then all is laid anew, and filled by what follows. */
   #lay(guarded: boolean, guarded6: boolean): void {
+    this.#guards = { ipv4: guarded, ipv6: guarded6 }
     const frame = writeTables(this.#table, guarded, guarded6) + this.ports.frame()
     try {
       this.#nftables.run(frame)
@@ -145,6 +171,11 @@ export class Firewall implements Disposable {
   #elements(set: string): string[][] {
     return parseSetElements(this.#nftables.list(`list set bridge ${this.#table} ${set}`))
   }
+}
+
+/** Of an internal network nothing is published. */
+function portSubnets({ internal, subnets }: BridgeRules): Cidr[] {
+  return internal ? [] : subnets.map(({ subnet }) => subnet)
 }
 
 /** Whether an engine has a bridge. */
