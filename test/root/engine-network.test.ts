@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { noFilters, openTestEngine, removal } from '../harness/engine.ts'
@@ -78,4 +78,36 @@ test('networks are listed and found', async () => {
   assert.deepEqual((await engine.networks.list(new Map([['driver', ['host']]]))).map(({ Name }) => Name), ['host'])
   await assert.rejects(engine.networks.inspect('nope'), { code: 'not-found', message: 'network nope not found' })
   await assert.rejects(engine.networks.list(new Map([['foo', ['x']]])), { message: "invalid filter 'foo'" })
+})
+
+test('links on the default bridge: names, variables, and what follows the other container', async () => {
+  const { engine, create } = await world
+  const { Id: db } = await engine.containers.create({
+    name: 'linked-db', config: { Image: 'busybox', Cmd: ['sleep', '100'], Env: ['FOO=bar', 'HOME=/x'], Hostname: 'dbhost', ExposedPorts: { '6379/tcp': {}, '53/udp': {} } }, hostConfig: { NetworkMode: 'bridge' }, endpoints: {},
+  })
+  const web = await create(['sh', '-c', 'env; sleep 100'], { NetworkMode: 'bridge', Links: ['linked-db:my-db', 'linked-db'] }, {}, 'linked-web')
+  await assert.rejects(engine.containers.start(web), { message: 'Cannot link to a non running container: /linked-db AS /linked-web/my-db' })
+  await engine.containers.start(db)
+  await engine.containers.start(web)
+  const address = async () => (await engine.containers.inspect(db, { size: false })).NetworkSettings.IPAddress
+  const { HostsPath, HostConfig, State } = await engine.containers.inspect(web, { size: false })
+  const first = await address()
+  assert.match(readFileSync(HostsPath, 'utf8'), new RegExp(`^${first}\tmy-db dbhost linked-db\n${first}\tlinked-db dbhost$`, 'm'))
+  const environment = readFileSync(`/proc/${State.Pid}/environ`, 'utf8').split('\0')
+  for (const variable of ['MY_DB_NAME=/linked-web/my-db', `MY_DB_PORT=tcp://${first}:6379`, `MY_DB_PORT_53_UDP=udp://${first}:53`, 'MY_DB_PORT_6379_TCP_PROTO=tcp', 'MY_DB_ENV_FOO=bar']) assert.ok(environment.includes(variable), variable)
+  assert.ok(!environment.some((variable) => variable.startsWith('MY_DB_ENV_HOME')))
+  assert.deepEqual(HostConfig.Links, ['/linked-db:/linked-web/my-db', '/linked-db:/linked-web/linked-db'])
+  assert.deepEqual((await engine.containers.list({ all: true, size: false, filters: new Map([['id', [db]]]) }))[0]?.Names, ['/linked-db', '/linked-web/my-db', '/linked-web/linked-db'])
+  // Its address is another's meanwhile.
+  await engine.containers.kill(db, 'KILL')
+  const taker = await create(['sleep', '100'], { NetworkMode: 'bridge' })
+  await engine.containers.start(taker)
+  await engine.containers.start(db)
+  const second = await address()
+  assert.notEqual(second, first)
+  assert.match(readFileSync(HostsPath, 'utf8'), new RegExp(`^${second}\tmy-db dbhost linked-db$`, 'm'))
+  await engine.containers.remove('linked-web/my-db', { force: false, volumes: false, link: true })
+  assert.deepEqual((await engine.containers.inspect(web, { size: false })).HostConfig.Links, ['/linked-db:/linked-web/linked-db'])
+  for (const id of [web, db, taker]) await engine.containers.remove(id, removal)
+  await assert.rejects(create(['true'], { NetworkMode: 'bridge', Links: ['nosuch:x'] }), { message: 'could not get container for nosuch: No such container: nosuch' })
 })

@@ -10,6 +10,7 @@ import type { EngineContext } from '../context.ts'
 import type { CreateContainer } from '../interface.ts'
 import { checkHealthConfig } from '../health/health.ts'
 import { withContainer } from '../ledger/cause.ts'
+import { resolveLinks } from './links.ts'
 import { checkLogging } from '../logs/index.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
@@ -47,6 +48,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   checkLogging(host.LogConfig)
   resolveContainerModes(engine, host)
+  if (host.NetworkMode === 'bridge') resolveLinks(engine.containers, host)
   if (!request.config.Image) {
     throw new EngineError('invalid-argument', (request.config.Cmd?.length ?? 0) + (request.config.Entrypoint?.length ?? 0) === 0 ? 'no command specified' : 'no image specified')
   }

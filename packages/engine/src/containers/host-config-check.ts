@@ -97,7 +97,6 @@ function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts
     if (bindings) warnings.push('Published ports are discarded when using host network mode')
   }
   if (host.UTSMode === 'host' && Hostname) throw invalid('conflicting options: hostname and the UTS mode')
-  if ((host.Links?.length ?? 0) > 0) throw new EngineError('not-implemented', 'links between containers (--link) are not supported yet')
 }
 
 function checkPids(host: HostConfigView, limits: KernelLimits, warnings: string[]): void {

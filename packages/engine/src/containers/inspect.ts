@@ -2,7 +2,9 @@ import type { Health } from '../health/health.ts'
 import type { EngineContext } from '../context.ts'
 import type { ContainerInspect, ContainerStateView, HealthView } from '../types/container-views.ts'
 import { isContainerMode } from './host-config-check.ts'
+import type { HostConfigView } from '../types/container-config.ts'
 import type { Container } from './container.ts'
+import { shownLinks } from './links.ts'
 import { networkSettings } from './network-view.ts'
 import { sizes } from './size.ts'
 import { isRunning, type ContainerState } from './state.ts'
@@ -37,13 +39,19 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execs.length === 0 ? null : execs.map(({ id }) => id),
-    HostConfig: record.hostConfig,
+    HostConfig: hostConfigView(engine, container),
     GraphDriver: graphDriver(engine, container),
     ...size,
     Mounts: record.mounts.map(({ point }) => point),
     Config: record.config,
     NetworkSettings: networkSettings(engine, container),
   }
+}
+
+/** Links are kept by id, and shown by names; those on networks of users' own are kept as they came. */
+function hostConfigView({ containers }: EngineContext, container: Container): HostConfigView {
+  const { hostConfig } = container.record
+  return hostConfig.NetworkMode === 'bridge' && hostConfig.Links !== null ? { ...hostConfig, Links: shownLinks(containers, container) } : hostConfig
 }
 
 export function stateView(state: ContainerState, health?: Health): ContainerStateView {

@@ -1,6 +1,142 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
+import type { HostConfigView } from '../types/container-config.ts'
 import type { Container } from './container.ts'
+import type { ContainerRegistry } from './registry.ts'
+import { isRunning } from './state.ts'
 
-export function linkedHosts(_engine: EngineContext, _container: Container): { readonly address: string; readonly names: string }[] {
-  return []
+/** A name that a container on the default bridge has for another one there (`--link`). */
+interface Link {
+  readonly target: Container
+  readonly alias: string
+}
+
+/**
+ * Checks the links of a new container, and names their targets by id, whatever those will be called: `<id>:alias`.
+ * @throws EngineError invalid-argument in Docker's words
+ */
+export function resolveLinks(containers: ContainerRegistry, host: HostConfigView): void {
+  if (host.Links === null || host.Links.length === 0) return
+  host.Links = host.Links.map((link) => {
+    const parts = link.split(':')
+    const [name = '', alias = name.replace(/^\//, '')] = parts
+    if (link === '') throw new EngineError('invalid-argument', 'empty string specified for links')
+    if (parts.length > 2 || alias === '') throw new EngineError('invalid-argument', `bad format for links: ${link}`)
+    let target: Container
+    try {
+      target = containers.find(name)
+    } catch (cause) {
+      throw new EngineError('invalid-argument', `could not get container for ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+    if (target.record.hostConfig.NetworkMode === 'host') {
+      throw new EngineError('invalid-argument', "conflicting options: host type networking can't be used with links. This would result in undefined behavior")
+    }
+    return `${target.id}:${alias.slice(alias.lastIndexOf('/') + 1)}`
+  })
+}
+
+/** `HostConfig.Links` as clients see it, without those whose target is gone. */
+export function shownLinks(containers: ContainerRegistry, container: Container): readonly string[] | null {
+  const { Links } = container.record.hostConfig
+  return Links === null ? null : linksOf(containers, container).map(({ target, alias }) => `/${target.name}:/${container.name}/${alias}`)
+}
+
+/** The names that others have for a container: `/web/db`. */
+export function linkNames(containers: ContainerRegistry, container: Container): string[] {
+  return linkers(containers, container).flatMap(({ linker, alias }) => `/${linker.name}/${alias}`)
+}
+
+/** What a link means in /etc/hosts: the alias, the target's hostname, and its name. @throws EngineError when a target does not run */
+export function linkedHosts(engine: EngineContext, container: Container): { readonly address: string; readonly names: string }[] {
+  return linksOf(engine.containers, container).map((link) => ({ address: addressOf(engine, container, link), names: hostNames(link) }))
+}
+
+/** What a link means in the environment of the container: the target's ports, name and variables. */
+export function linkEnvironment(engine: EngineContext, container: Container): string[] {
+  return linksOf(engine.containers, container).flatMap((link) => {
+    const { alias, target } = link
+    const address = addressOf(engine, container, link)
+    const prefix = alias.replaceAll('-', '_').toUpperCase()
+    const ports = exposed(target)
+    const first = ports[0]
+    return [
+      ...(first === undefined ? [] : [`${prefix}_PORT=${first.protocol}://${address}:${first.port}`]),
+      ...ports.flatMap(({ port, protocol }) => {
+        const key = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`
+        return [`${key}=${protocol}://${address}:${port}`, `${key}_ADDR=${address}`, `${key}_PORT=${port}`, `${key}_PROTO=${protocol}`]
+      }),
+      `${prefix}_NAME=/${container.name}/${alias}`,
+      ...(target.record.config.Env ?? []).filter((variable) => variable.includes('=') && !/^(HOME|PATH)=/.test(variable)).map((variable) => `${prefix}_ENV_${variable}`),
+    ]
+  })
+}
+
+/** A container that others link to has started, perhaps at another address: their hosts files follow. */
+export function updateLinkers(engine: EngineContext, container: Container): void {
+  for (const { linker, alias } of linkers(engine.containers, container)) {
+    if (!isRunning(linker.state)) continue
+    const names = hostNames({ target: container, alias })
+    const { hosts } = engine.paths.container(linker.id)
+    const before = readFileSync(hosts, 'utf8')
+    const address = bridgeAddress(engine, container)
+    const after = before.split('\n').map((line) => (address !== undefined && line.split('\t')[1] === names ? `${address}\t${names}` : line)).join('\n')
+    if (after !== before) writeFileSync(hosts, after)
+  }
+}
+
+/**
+ * Removes a link and no container: `web/db`.
+ * @throws EngineError in Docker's words
+ */
+export function removeLink(engine: EngineContext, ref: string): void {
+  const slash = ref.lastIndexOf('/')
+  const [owner, alias] = [ref.slice(0, slash).replace(/^\//, ''), ref.slice(slash + 1)]
+  if (slash <= 0) throw new EngineError('invalid-argument', 'Conflict, cannot remove the default link name of the container')
+  const container = engine.containers.find(owner)
+  const links = container.record.hostConfig.Links ?? []
+  const left = links.filter((link) => !link.endsWith(`:${alias}`))
+  if (left.length === links.length) throw new EngineError('not-found', `No such link: ${ref}`)
+  engine.containers.saveHostConfig(container, { ...container.record.hostConfig, Links: left })
+}
+
+/** Links of a container on the default bridge; on networks of users' own they are names that its nameserver knows. */
+function linksOf(containers: ContainerRegistry, { record }: Container): Link[] {
+  if (record.hostConfig.NetworkMode !== 'bridge') return []
+  return (record.hostConfig.Links ?? []).flatMap((link) => {
+    const [id = '', alias = ''] = link.split(':')
+    const target = containers.get(id)
+    return target === undefined ? [] : [{ target, alias }]
+  })
+}
+
+function linkers(containers: ContainerRegistry, container: Container): { readonly linker: Container; readonly alias: string }[] {
+  return containers.all().flatMap((linker) => (linker.record.hostConfig.Links ?? []).filter((link) => link.startsWith(`${container.id}:`)).map((link) => ({ linker, alias: link.slice(container.id.length + 1) })))
+}
+
+function addressOf(engine: EngineContext, container: Container, { target, alias }: Link): string {
+  if (!isRunning(target.state)) throw new EngineError('internal', `Cannot link to a non running container: /${target.name} AS /${container.name}/${alias}`)
+  const address = bridgeAddress(engine, target)
+  if (address === undefined) throw new EngineError('internal', `Cannot link to /${target.name}, as it does not belong to the default network`)
+  return address
+}
+
+function bridgeAddress(engine: EngineContext, container: Container): string | undefined {
+  const { id } = engine.networks.find('bridge')
+  return container.sandbox.endpoints.find(({ networkId }) => networkId === id)?.lease?.address
+}
+
+function hostNames({ target, alias }: Link): string {
+  const { Hostname: hostname } = target.record.config
+  return [alias, ...(hostname === '' ? [] : [hostname]), ...(alias === target.name ? [] : [target.name])].join(' ')
+}
+
+/** TCP before UDP, lower ports first, as Docker sorts them. */
+function exposed({ record }: Container): { readonly port: number; readonly protocol: string }[] {
+  return Object.keys(record.config.ExposedPorts ?? {})
+    .map((text) => {
+      const [port = '', protocol = 'tcp'] = text.split('/')
+      return { port: Number(port), protocol }
+    })
+    .sort((a, b) => (a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.port - b.port))
 }

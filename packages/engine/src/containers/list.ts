@@ -4,6 +4,7 @@ import type { Filters } from '../interface.ts'
 import type { ContainerSummary } from '../types/container-views.ts'
 import type { Container } from './container.ts'
 import { containerFilter } from './list-filter.ts'
+import { linkNames } from './links.ts'
 import { networkEndpoints } from './network-view.ts'
 import { portList } from './port-bindings.ts'
 import { sizes } from './size.ts'
@@ -37,7 +38,7 @@ function summary(engine: EngineContext, container: Container, at: bigint): Conta
   const { Annotations, NetworkMode } = record.hostConfig
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [`/${container.name}`, ...linkNames(engine.containers, container)],
     Image: engine.images.shownName(record.config.Image, record.imageId),
     ImageID: record.imageId,
     Command: command(record.path, record.args),

@@ -4,6 +4,7 @@ import type { EngineContext } from '../context.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import type { Container } from './container.ts'
+import { removeLink } from './links.ts'
 import { cancelRestart } from './pending-restart.ts'
 import { killContainer } from './signal.ts'
 import { isRunning, transition } from './state.ts'
@@ -20,7 +21,7 @@ export interface RemoveOptions {
  * @throws EngineError conflict when it runs (and `force` is not set), or is being removed already
  */
 export async function removeContainerByRef(engine: EngineContext, ref: string, options: RemoveOptions & { readonly link: boolean }): Promise<void> {
-  if (options.link) throw new EngineError('not-implemented', 'links between containers are not supported yet: there is none to remove')
+  if (options.link) return removeLink(engine, ref)
   const container = engine.containers.find(ref)
   if (container.removing) throw new EngineError('conflict', `removal of container ${ref} is already in progress`)
   await removeContainer(engine, container, options, ref)

@@ -9,6 +9,7 @@ import { transaction } from '../state/database.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { findInit } from './init-program.ts'
+import { linkEnvironment, updateLinkers } from './links.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
 import { initializeLog } from './open-log.ts'
 import { openSandbox } from './sandbox.ts'
@@ -61,6 +62,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   engine.ledger.add(container.id, started.records)
   publishVolumes(engine, container, 'mount')
   publishNetwork(engine, container, 'connect', sandbox)
+  updateLinkers(engine, container)
   engine.events.publish('container', 'start', container.id, container.attributes())
   container.wake('started')
   startHealth(engine, container)
@@ -106,6 +108,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     rlimits: containerRlimits(engine.options, host).rlimits,
     cgroupsPath: cgroupPath(engine.options, container),
     hostname,
+    links: linkEnvironment(engine, container),
     namespaces: {
       ...(joined.network !== undefined ? { network: joined.network.path } : host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
       ...(joined.pid === undefined ? {} : { pid: joined.pid }),

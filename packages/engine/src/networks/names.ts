@@ -58,7 +58,9 @@ function resolverSettings(engine: EngineContext, container: Container, sandbox: 
 
 /** Links on a network of a user's own are names for this container alone: `target:alias`. */
 function links(container: Container, network: NetworkRecord): Record<string, string> {
-  const given = container.record.endpoints[network.name]?.Links ?? []
+  const { hostConfig, endpoints } = container.record
+  const ofHost = hostConfig.NetworkMode === network.name || hostConfig.NetworkMode === network.id ? (hostConfig.Links ?? []) : []
+  const given = [...ofHost, ...(endpoints[network.name]?.Links ?? [])]
   return Object.fromEntries(given.map((link) => {
     const [target = '', alias = target] = link.split(':')
     return [alias, target.replace(/^\//, '')]

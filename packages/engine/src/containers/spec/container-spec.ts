@@ -22,6 +22,8 @@ export interface SpecSettings {
   readonly hostname: string
   /** Namespace files to join: the network's, and those of containers whose PID or IPC namespace is shared. */
   readonly namespaces: { readonly network?: string; readonly pid?: string; readonly ipc?: string }
+  /** Variables that come of links to other containers. */
+  readonly links: readonly string[]
   readonly mounts: Omit<MountSettings, 'host' | 'mounts' | 'writableCgroups' | 'propagations'>
 }
 
@@ -53,7 +55,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       ...(height > 0 && width > 0 ? { consoleSize: { height, width } } : {}),
       user: user.user,
       args: host.Init === true ? [initPath, '--', container.record.path, ...container.record.args] : [container.record.path, ...container.record.args],
-      env: environment({ given: [...(config.Env ?? []), ...container.secretEnvironment], hostname: settings.hostname, tty: config.Tty, home: user.home }),
+      env: environment({ given: [...settings.links, ...(config.Env ?? []), ...container.secretEnvironment], hostname: settings.hostname, tty: config.Tty, home: user.home }),
       cwd: config.WorkingDir || '/',
       capabilities: capabilitySets(settings.capabilities),
       rlimits: settings.rlimits,

@@ -30,7 +30,7 @@ function spec(given: HostConfig = {}, config: ContainerConfig = {}, init?: strin
     root: '/r',
     user: { user: { uid: 0, gid: 0, additionalGids: [] }, home: '/root' },
     security: parseSecurityOptions(host.SecurityOpt ?? []),
-    capabilities: containerCapabilities(container),
+    links: [], capabilities: containerCapabilities(container),
     rlimits: [],
     cgroupsPath: `/engine/${id}`,
     hostname: merged.Hostname,
