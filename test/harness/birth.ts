@@ -128,8 +128,8 @@ export class TestBirths implements AsyncDisposable {
   }
 }
 
-function filterOf({ filter }: RunOptions): { readonly filter?: Buffer } {
-  return filter === undefined ? {} : { filter }
+function filterOf({ filter: program }: RunOptions): Parameters<typeof createProcess>[2] {
+  return program === undefined ? {} : { filter: { program, flags: 0 } }
 }
 
 async function result(outcome: BirthOutcome, output: () => string): Promise<Result> {

@@ -77,6 +77,7 @@ function fileValue(option: Option, value: unknown): unknown {
   if (option.key === 'registries') return parseJson(option, String(value))
   const list = value as readonly string[]
   if (option.key === 'log-opts') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)]))
+  if (option.key === 'runtimes') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', { path: pair.slice(pair.indexOf('=') + 1) }]))
   if (option.key === 'default-ulimits') return Object.fromEntries(list.map(parseUlimit).map((ulimit) => [ulimit.Name, ulimit]))
   if (option.key === 'default-address-pools') return list.map(parseAddressPool)
   return value

@@ -44,6 +44,8 @@ export const options: readonly Option[] = [
   { key: 'max-concurrent-downloads', kind: 'number', help: 'layers that are fetched at a time' },
   { key: 'max-concurrent-uploads', kind: 'number', help: 'layers that are sent at a time' },
   { key: 'max-download-attempts', kind: 'number', help: 'attempts at a layer that bring nothing before a pull fails' },
+  { key: 'runtimes', flag: 'add-runtime', kind: 'list', help: 'another OCI runtime: name=/path/of/program' },
+  { key: 'default-runtime', kind: 'text', help: 'the runtime of containers that name none: engine, runc, crun, or one of those added' },
   { key: 'live-restore', kind: 'switch', help: 'leave containers running when the daemon ends' },
   { key: 'shutdown-timeout', kind: 'number', help: "seconds that containers have to stop at the host's shutdown" },
   { key: 'debug', short: 'D', kind: 'switch', help: 'log everything' },
@@ -67,7 +69,6 @@ export const options: readonly Option[] = [
 export const fixedOptions: Readonly<Record<string, unknown>> = {
   'storage-driver': 'overlay2',
   'firewall-backend': 'nftables',
-  'default-runtime': 'runc',
   'default-cgroupns-mode': 'private',
   'default-ipc-mode': 'private',
   'default-stop-timeout': 10,
@@ -101,5 +102,5 @@ export const unsupportedOptions: ReadonlySet<string> = new Set([
   'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'cdi-spec-dirs', 'default-gateway', 'default-gateway-v6',
   'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
   'init-path', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
-  'resolv-conf', 'runtimes', 'seccomp-profile',
+  'resolv-conf', 'seccomp-profile',
 ])

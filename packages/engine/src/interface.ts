@@ -371,6 +371,10 @@ export interface EngineOptions {
   readonly registries?: RegistryOptions | undefined
   /** Seconds a container has to stop at a host's shutdown. */
   readonly shutdownTimeout: number
+  /** Other OCI runtimes, by the name that containers choose them by. */
+  readonly runtimes?: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>> | undefined
+  /** The runtime of containers that name none; engine's own without it. */
+  readonly defaultRuntime?: string | undefined
   /** Path of the program engine-shim (bundled) and of the Node binary that runs it. */
   readonly shimProgram: string
   readonly nodeBinary: string

@@ -24,6 +24,7 @@ import { ignoredFields } from './ignored-fields.ts'
 import { unexposedBindings } from './port-bindings.ts'
 import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
+import { isRuntime } from './runtimes.ts'
 import { registerMounts } from './register-mounts.ts'
 import { rlimitWarnings } from './spec/rlimits.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
@@ -41,6 +42,8 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     shmSize: engine.options.defaultShmSize,
     maskedPaths: defaultMaskedPaths(),
     readonlyPaths: defaultReadonlyPaths,
+    runtimes: (name) => isRuntime(engine.options, name),
+    ...(engine.options.defaultRuntime === undefined ? {} : { runtime: engine.options.defaultRuntime }),
     log: engine.options.logDefault,
   })
   const warnings = checkHostConfig(host, request.config, kernelLimits())

@@ -12,6 +12,7 @@ import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
+import { forgetAtRuntime } from './runtimes.ts'
 import { scheduleRestart } from './restart-timer.ts'
 import { drainPatience } from './signal.ts'
 import { within } from '../within.ts'
@@ -88,6 +89,7 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)
   letOutputGo(engine, container)
+  await forgetAtRuntime(engine.options, container.record.hostConfig.Runtime, id, paths.run).catch((error: unknown) => engine.options.log('warn', { container: id, error: String(error) }, 'a runtime could not forget an ended container'))
   const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), engine.shim.release({ container: id })])
   removeRunDirectory(paths)
   await Promise.all(volumeNames(container).map((name) => engine.volumes.release(name, id)))

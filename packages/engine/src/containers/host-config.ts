@@ -1,6 +1,7 @@
 import { EngineError } from '@engine/linux'
 import { normalizeCapabilities } from '@engine/runtime'
 import type { HostConfig, HostConfigView } from '../types/container-config.ts'
+import { builtInRuntime } from './runtimes.ts'
 
 /** What the engine's configuration says where a client said nothing. */
 export interface HostDefaults {
@@ -9,12 +10,13 @@ export interface HostDefaults {
   readonly readonlyPaths: readonly string[]
   /** The log driver of containers that name none, and its options; json-file without it. */
   readonly log?: LogConfigView | undefined
+  /** The runtime of containers that name none; engine's own without it. */
+  readonly runtime?: string
+  /** Whether there is a runtime of that name; only engine's own without it. */
+  readonly runtimes?: (name: string) => boolean
 }
 
 type LogConfigView = HostConfigView['LogConfig']
-
-/** The name of the one runtime there is; Docker's `runc` means it too. */
-export const runtimeName = 'engine'
 
 /**
  * A client's HostConfig with every field filled in as Docker fills it (moby adaptContainerSettings), not yet checked.
@@ -58,7 +60,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
     UsernsMode: given.UsernsMode ?? '',
     ShmSize: given.ShmSize || defaults.shmSize,
     ...(notEmpty(given.Sysctls) ? { Sysctls: given.Sysctls } : {}),
-    Runtime: runtime(given.Runtime ?? ''),
+    Runtime: runtime(given.Runtime ?? '', defaults),
     Isolation: given.Isolation ?? '',
     CpuShares: given.CpuShares ?? 0,
     Memory: memory,
@@ -126,9 +128,9 @@ function securityOptions(given: HostConfig, privileged: boolean): readonly strin
   return [...(options ?? []), 'label=disable']
 }
 
-function runtime(name: string): string {
-  if (name === '' || name === runtimeName) return runtimeName
-  if (name === 'runc' || name === 'io.containerd.runc.v2') return name
+function runtime(name: string, { runtimes, runtime: otherwise = builtInRuntime }: HostDefaults): string {
+  if (name === '') return otherwise
+  if (runtimes?.(name) ?? name === builtInRuntime) return name
   throw new EngineError('invalid-argument', `unknown or invalid runtime name: ${name}`)
 }
 

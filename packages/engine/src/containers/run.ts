@@ -12,13 +12,14 @@ import { findInit } from './init-program.ts'
 import { linkEnvironment, updateLinkers } from './links.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
 import { initializeLog } from './open-log.ts'
+import { externalRuntime } from './runtimes.ts'
 import { openSandbox } from './sandbox.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { mountSharedMemory, prepareMounts, removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { containerCapabilities, containerSpec } from './spec/container-spec.ts'
 import { containerRlimits } from './spec/rlimits.ts'
-import { seccompFilter } from './spec/seccomp-filter.ts'
+import { seccompFilter, seccompProfile } from './spec/seccomp-filter.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
 import { birthRecords, startFailure } from './start-error.ts'
 import { transition } from './state.ts'
@@ -121,7 +122,10 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
       ...(host.Init === true ? { init: findInit() } : {}),
     },
   })
-  const filter = await seccompFilter(security, capabilities, host.Privileged, engine.paths.seccomp)
+  const profile = seccompProfile(security, capabilities, host.Privileged)
+  const runtime = externalRuntime(engine.options, host.Runtime)
+  // Also for another runtime: a shim from before knows of none, and must not make a container without a filter.
+  const filter = { ...(await seccompFilter(profile, engine.paths.seccomp)), ...(runtime === undefined ? {} : { runtime }) }
   undo.defer(() => removeCgroup(spec.linux.cgroupsPath))
   createCgroup(spec.linux.cgroupsPath, spec.linux.resources)
 
@@ -132,8 +136,8 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     runDirectory: paths.run,
     directory: paths.directory,
     stdin: config.OpenStdin,
-    spec,
-    ...(filter === undefined ? {} : { seccompFilter: filter }),
+    spec: runtime === undefined || profile === undefined ? spec : { ...spec, linux: { ...spec.linux, seccomp: profile } },
+    ...filter,
     ...(engine.ledger.off ? { silent: true } : {}),
   })
   undo.move()

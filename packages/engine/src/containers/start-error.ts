@@ -1,5 +1,5 @@
 import { EngineError, Errno, SyscallError, errnoName } from '@engine/linux'
-import { BirthError, type ActionRecord } from '@engine/runtime'
+import { BirthError, runtimeStep, type ActionRecord } from '@engine/runtime'
 
 const creation = 'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: '
 /** What runc says of a failure that shows only in the container's own process. */
@@ -19,6 +19,7 @@ export interface StartFailure {
  */
 export function startFailure(failed: unknown): StartFailure {
   if (failed instanceof BirthError) {
+    if (failed.step === runtimeStep) return judged(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${failed.message}`, failed)
     // runc's order of words; what shows only in the container's init is said to be so.
     return judged(`${creation}${inInit}${birthText(failed)}`, failed)
   }
@@ -46,8 +47,8 @@ function judged(text: string, cause: BirthError): StartFailure {
 }
 
 function exitCodeOf(text: string): number {
-  if (text.endsWith(wrongKind) || /executable file not found|no such file or directory/.test(text)) return 127
-  if (/permission denied|exec format error/.test(text)) return 126
+  if (text.endsWith(wrongKind) || /executable file (\S+ )?not found|no such file or directory/i.test(text)) return 127
+  if (/permission denied|exec format error/i.test(text)) return 126
   return 128
 }
 

@@ -10,7 +10,7 @@ import { containerCapabilities } from '../containers/spec/container-spec.ts'
 import { environment } from '../containers/spec/environment.ts'
 import { containerRlimits } from '../containers/spec/rlimits.ts'
 import { birthRecords } from '../containers/start-error.ts'
-import { seccompFilter } from '../containers/spec/seccomp-filter.ts'
+import { seccompFilter, seccompProfile } from '../containers/spec/seccomp-filter.ts'
 import { parseSecurityOptions } from '../containers/spec/security-options.ts'
 import type { EngineContext } from '../context.ts'
 import type { Attachment, Execs, OutputChunk } from '../interface.ts'
@@ -96,7 +96,7 @@ async function execRequest(
   const { config, hostConfig: host } = container.record
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   const capabilities = containerCapabilities(container)
-  const filter = await seccompFilter(security, capabilities, host.Privileged, engine.paths.seccomp)
+  const filter = await seccompFilter(seccompProfile(security, capabilities, host.Privileged), engine.paths.seccomp)
   const { user, home } = execUser(container, asked)
   const [height, width] = options.consoleSize ?? asked.ConsoleSize ?? [0, 0]
   return {
@@ -105,7 +105,7 @@ async function execRequest(
     runDirectory: paths.run,
     directory: paths.directory,
     stdin: asked.AttachStdin,
-    ...(filter === undefined ? {} : { seccompFilter: filter }),
+    ...filter,
     ...(engine.ledger.off ? { silent: true } : {}),
     pid: container.state.pid,
     startTime: container.state.startTime,

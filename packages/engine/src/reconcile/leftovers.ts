@@ -4,6 +4,7 @@ import { listSandboxes, removeSandbox } from '@engine/network'
 import { cgroupLayout, removeCgroup } from '@engine/runtime'
 import { cgroupParent, cgroupPath } from '../containers/cgroup-path.ts'
 import { removeRunDirectory } from '../containers/prepare-mounts.ts'
+import { runtimeRoot } from '../containers/runtimes.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 
@@ -36,6 +37,10 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
       const { directory, run } = paths.container(id).exec(exec)
       await step('a directory', directory, () => [directory, run].forEach((path) => rmSync(path, { recursive: true, force: true })))
     }
+  }
+  for (const name of namesIn(join(engine.options.execRoot, 'runtimes'))) {
+    const root = runtimeRoot(engine.options, name)
+    for (const id of namesIn(root).filter((one) => isId(one) && !running.has(one))) await step("a runtime's state", id, () => rmSync(join(root, id), { recursive: true, force: true }))
   }
   const keys = new Set(containers.filter(({ id }) => running.has(id)).map(({ sandbox }) => sandbox.key))
   for (const name of listSandboxes(paths.sandboxes)) {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, hostname, machine, release, totalmem } from 'node:os'
 import { installedInit } from '../containers/init-program.ts'
-import { runtimeName } from '../containers/host-config.ts'
+import { builtInRuntime, knownRuntimes } from '../containers/runtimes.ts'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { logDrivers } from '../logs/index.ts'
@@ -82,8 +82,8 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     Labels: options.labels,
     ExperimentalBuild: false,
     ServerVersion: programVersion(),
-    Runtimes: { [runtimeName]: { path: options.shimProgram }, runc: { path: options.shimProgram } },
-    DefaultRuntime: runtimeName,
+    Runtimes: knownRuntimes(options),
+    DefaultRuntime: options.defaultRuntime ?? builtInRuntime,
     Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true,
     Isolation: '',

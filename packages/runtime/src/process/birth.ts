@@ -8,9 +8,15 @@ export type Stdio =
   | { readonly stdin: number; readonly stdout: number; readonly stderr: number }
   | { readonly terminal: { readonly rows: number; readonly columns: number } }
 
+/** A compiled seccomp program, and the SECCOMP_FILTER_FLAG_… bits that it is loaded with. */
+export interface Filter {
+  readonly program: Buffer
+  readonly flags: number
+}
+
 export interface BirthOptions {
   /** The compiled seccomp program; left out for none. */
-  readonly filter?: Buffer | undefined
+  readonly filter?: Filter | undefined
   /** Nobody wants to know how it came about: of its records only those of execve are made. */
   readonly silent?: boolean | undefined
 }
@@ -26,6 +32,8 @@ export type BirthOutcome = {
       readonly pid: number
       /** Close-on-exec pidfd; the receiver closes it. */
       readonly pidfd: number
+      /** A terminal's master that only now is there; its owner closes it. */
+      readonly master?: number
     }
   | {
       readonly born: false

@@ -1,6 +1,6 @@
 import type { OciSpec } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
-import type { Birth, BirthOptions, Stdio } from './birth.ts'
+import type { Birth, BirthOptions, Filter, Stdio } from './birth.ts'
 import { refuseUnlessRunnable } from './check-spec.ts'
 import { makeBehindLinks } from './dangling-links.ts'
 import { closeAllBut } from './descriptors.ts'
@@ -33,7 +33,7 @@ export function createProcess(spec: OciSpec, stdio: Stdio, options: BirthOptions
   return begin((scope) => layOut(scope, spec, stdio, options.filter), options.silent)
 }
 
-function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Buffer | undefined): Plan {
+function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter | undefined): Plan {
   const { program, hold } = scope
   const { process } = spec
   const filter = compiled === undefined ? undefined : guard(compiled, ['exit_group'])

@@ -5,7 +5,7 @@ import { pidfdOpen } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import type { OciProcess } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
-import type { Birth, BirthOptions, Stdio } from './birth.ts'
+import type { Birth, BirthOptions, Filter, Stdio } from './birth.ts'
 import { refuseUnlessExecutable } from './check-spec.ts'
 import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
@@ -40,7 +40,7 @@ export function execProcess(target: ExecTarget, process: OciProcess, stdio: Stdi
   return begin((scope) => layOut(scope, target, process, stdio, options.filter), options.silent)
 }
 
-function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdio: Stdio, compiled: Buffer | undefined): Plan {
+function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdio: Stdio, compiled: Filter | undefined): Plan {
   const { program, hold } = scope
   const filter = compiled === undefined ? undefined : guard(compiled, ['capset', 'clone', 'setsid', 'openat2', 'fchdir', 'exit_group', ...('terminal' in stdio ? (['ioctl'] as const) : [])])
   const { pidfd, root } = openContainer(target, hold)

@@ -33,7 +33,7 @@ export function loadFilter(program: Program, filter: GuardedFilter | undefined):
   if (filter === undefined) return
   const instructions = filter.bytes.length / 8
   const described = program.words(instructions, program.bytes(filter.bytes))
-  program.call('seccomp', [SECCOMP_SET_MODE_FILTER, 0, described], { args: { operation: 'SECCOMP_SET_MODE_FILTER', instructions }, failure: 'error loading seccomp filter' })
+  program.call('seccomp', [SECCOMP_SET_MODE_FILTER, filter.flags, described], { args: { operation: 'SECCOMP_SET_MODE_FILTER', flags: filter.flags, instructions }, failure: 'error loading seccomp filter' })
 }
 
 /** A process's arguments in the program's memory, and what is tried to execute. */

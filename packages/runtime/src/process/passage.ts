@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EngineError } from '@engine/linux'
 import type { Argument } from '@engine/linux/program'
 import { syscallNumber, type SyscallName } from '@engine/linux/syscall-numbers'
+import type { Filter } from './birth.ts'
 
 // Classic BPF over struct seccomp_data (linux/seccomp.h): number at 0, the sixth argument at 56.
 const LOAD = 0x20
@@ -18,6 +19,8 @@ const LONGEST = 4096
 export interface GuardedFilter {
   /** struct sock_filter[] */
   readonly bytes: Buffer
+  /** SECCOMP_FILTER_FLAG_… */
+  readonly flags: number
   /** To be the sixth argument of the calls, none of which has so many. */
   readonly passage: bigint
 }
@@ -31,7 +34,7 @@ export interface GuardedFilter {
  * @param calls what the birth has left to do then; each costs the container a little at this call, so there are no more than needed
  * @throws EngineError invalid-argument when the filter has no room for it
  */
-export function guard(filter: Buffer, calls: readonly SyscallName[]): GuardedFilter {
+export function guard({ program: filter, flags }: Filter, calls: readonly SyscallName[]): GuardedFilter {
   // Both halves are more than 0, which is what a register usually holds.
   const low = randomBytes(4).readUInt32LE(0) | 1
   const high = randomBytes(4).readUInt32LE(0) | 1
@@ -54,7 +57,7 @@ export function guard(filter: Buffer, calls: readonly SyscallName[]): GuardedFil
   })
   const bytes = Buffer.concat([before, filter])
   if (bytes.length / 8 > LONGEST) throw new EngineError('invalid-argument', `seccomp profile is too long: ${filter.length / 8} instructions, there is room for ${LONGEST - check.length}`)
-  return { bytes, passage: (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0) }
+  return { bytes, flags, passage: (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0) }
 }
 
 /** A call's arguments with the number that lets it pass, if there is one. */

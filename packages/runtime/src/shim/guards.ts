@@ -1,7 +1,7 @@
 import { EngineError } from '@engine/linux'
 import type { OciProcess, OciSpec } from '../spec.ts'
 import type { AdoptRequest } from './client-types.ts'
-import type { ExecRequest, ProcessKey, StartRequest } from './messages.ts'
+import type { ExecRequest, OciRuntime, ProcessKey, StartRequest } from './messages.ts'
 
 /** A request from engined, seen to be of the right form. */
 export type ShimRequest =
@@ -102,6 +102,13 @@ function spec(value: unknown): OciSpec {
   return value as OciSpec
 }
 
+function runtime(value: unknown): { readonly runtime?: OciRuntime } {
+  if (value === undefined) return {}
+  const given = fields(value, 'runtime')
+  texts(given['args'], 'runtime.args')
+  return { runtime: { path: path(given['path'], 'runtime.path'), args: given['args'] as string[], root: path(given['root'], 'runtime.root') } }
+}
+
 function streams(params: Fields): Omit<StartRequest, 'spec'> {
   const filter = params['seccompFilter']
   return {
@@ -110,6 +117,7 @@ function streams(params: Fields): Omit<StartRequest, 'spec'> {
     directory: path(params['directory'], 'directory'),
     stdin: flag(params['stdin'], 'stdin'),
     ...(filter === undefined ? {} : { seccompFilter: path(filter, 'seccompFilter') }),
+    ...(params['seccompFlags'] === undefined ? {} : { seccompFlags: integer(params['seccompFlags'], 'seccompFlags', 0, 0xff) }),
     ...(params['silent'] === true ? { silent: true as const } : {}),
   }
 }
@@ -143,14 +151,14 @@ export function parseRequest(message: unknown): ShimRequest {
   switch (method) {
     case 'start': {
       if (params['exec'] !== undefined) throw invalid('exec')
-      return { method, params: { ...streams(params), spec: spec(params['spec']) } }
+      return { method, params: { ...streams(params), spec: spec(params['spec']), ...runtime(params['runtime']) } }
     }
     case 'exec': {
       if (params['exec'] === undefined) throw invalid('exec')
       return { method, params: { ...streams(params), ...living(params), process: process(params['process']) } }
     }
     case 'adopt': {
-      const { seccompFilter: _, silent: _silent, ...held } = streams(params)
+      const { seccompFilter: _, seccompFlags: _flags, silent: _silent, ...held } = streams(params)
       return { method, params: { ...held, ...living(params), ...descriptor(params, 'master'), ...descriptor(params, 'pidfd') } }
     }
     case 'closeStdin':

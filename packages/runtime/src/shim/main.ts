@@ -9,6 +9,7 @@ import { processStat } from '@engine/linux/process-stat'
 import { oomKills } from '../cgroup/events.ts'
 import { createProcess } from '../process/create.ts'
 import { execProcess } from '../process/exec.ts'
+import { createByRuntime } from '../oci-runtime/create.ts'
 import { shimBuild } from './build.ts'
 import { becomeProgram, takeOver, type Handover } from './handover.ts'
 import { runFromReadOnlyMount } from './read-only-program.ts'
@@ -67,7 +68,7 @@ function settle(): void {
 }
 
 const births: Births = {
-  create: (request, stdio, filter) => createProcess(request.spec, stdio, { filter, silent: request.silent }),
+  create: (request, stdio, filter) => (request.runtime === undefined ? createProcess(request.spec, stdio, { filter, silent: request.silent }) : createByRuntime(request, request.runtime, stdio)),
   exec: (request, stdio, filter) => execProcess(request, request.process, stdio, { filter, silent: request.silent }),
 }
 

@@ -25,12 +25,26 @@ interface Streams extends ProcessKey {
   readonly stdin: boolean
   /** Path of a file with the compiled seccomp program (struct sock_filter[]), or absent for none. */
   readonly seccompFilter?: string
+  /** SECCOMP_FILTER_FLAG_… that it is loaded with; 0 when absent. */
+  readonly seccompFlags?: number
   /** Without the record of how it came about; see Started. */
   readonly silent?: true
 }
 
+/** Another OCI runtime, which makes the container in the shim's stead. */
+export interface OciRuntime {
+  /** Absolute path of the program. */
+  readonly path: string
+  /** What goes before its own arguments. */
+  readonly args: readonly string[]
+  /** Where it keeps its state (`--root`). */
+  readonly root: string
+}
+
 export interface StartRequest extends Streams {
   readonly spec: OciSpec
+  /** Absent for the shim's own way. The runtime takes the seccomp profile from the spec. */
+  readonly runtime?: OciRuntime
 }
 
 export interface ExecRequest extends Streams {

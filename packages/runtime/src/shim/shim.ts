@@ -6,7 +6,8 @@ import type { PeerCredentials } from '@engine/linux/peer-credentials'
 import { pidfdGetfd, pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { waitPid } from '@engine/linux/wait'
-import type { Birth, BirthOutcome, Stdio } from '../process/birth.ts'
+import type { Birth, BirthOutcome, Filter, Stdio } from '../process/birth.ts'
+import { reapOrphans } from '../oci-runtime/orphans.ts'
 import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.ts'
 import { readExitFile, removeExitFile } from './exit-file.ts'
 import { makeFifos, removeFifos, reopenFifos, type Fifos } from './fifos.ts'
@@ -19,13 +20,15 @@ import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
 import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
 
+/** How often children that were left to this process by accident are looked for, once another runtime has been used. */
+const ORPHAN_MILLISECONDS = 10_000
 /** How long an upgrade waits for processes that are being made. */
 const BIRTH_MILLISECONDS = 10_000
 
 /** What makes processes; given from outside so that the shim can be tried without containers. */
 export interface Births {
-  create(request: StartRequest, stdio: Stdio, filter: Buffer | undefined): Birth
-  exec(request: ExecRequest, stdio: Stdio, filter: Buffer | undefined): Birth
+  create(request: StartRequest, stdio: Stdio, filter: Filter | undefined): Birth
+  exec(request: ExecRequest, stdio: Stdio, filter: Filter | undefined): Birth
 }
 
 export interface ShimOptions {
@@ -57,6 +60,7 @@ export class Shim {
   readonly #births = new Map<string, Promise<unknown>>()
   readonly #sinks = new Set<Sink>()
   #upgrading = false
+  #orphanTimer: NodeJS.Timeout | undefined
 
   constructor(options: ShimOptions) {
     this.#options = options
@@ -81,6 +85,7 @@ export class Shim {
     switch (request.method) {
       case 'start': {
         const { params } = request
+        if (params.runtime !== undefined) this.#orphanTimer ??= setInterval(() => this.#reapOrphans(), ORPHAN_MILLISECONDS).unref()
         const terminal = params.spec.process.terminal ? (params.spec.process.consoleSize ?? { height: 0, width: 0 }) : undefined
         return this.#bear(params, params.spec.linux.cgroupsPath, params.spec.process.user.uid, terminal, (stdio, filter) => this.#options.births.create(params, stdio, filter))
       }
@@ -130,8 +135,14 @@ export class Shim {
     for (const fd of state.sinks) this.#sink(fd)
   }
 
+  /** Not while processes are being made: theirs are not known yet. */
+  #reapOrphans(): void {
+    if (this.#births.size === 0) reapOrphans(new Set([...this.#processes.values()].map(({ description }) => description.pid)))
+  }
+
   /** Ends the loop, for tests: processes are left to themselves. */
   close(): void {
+    clearInterval(this.#orphanTimer)
     this.#poller.close()
   }
 
@@ -166,7 +177,7 @@ export class Shim {
     cgroupsPath: string,
     owner: number,
     terminal: { readonly height: number; readonly width: number } | undefined,
-    begin: (stdio: Stdio, filter: Buffer | undefined) => Birth,
+    begin: (stdio: Stdio, filter: Filter | undefined) => Birth,
   ): Promise<Started> {
     const name = keyText(request)
     if (this.#upgrading) throw new EngineError('unavailable', 'the shim is being upgraded')
@@ -181,10 +192,10 @@ export class Shim {
     cgroupsPath: string,
     owner: number,
     terminal: { readonly height: number; readonly width: number } | undefined,
-    begin: (stdio: Stdio, filter: Buffer | undefined) => Birth,
+    begin: (stdio: Stdio, filter: Filter | undefined) => Birth,
   ): Promise<Started> {
     removeExitFile(request.directory)
-    const filter = request.seccompFilter === undefined ? undefined : readFileSync(request.seccompFilter)
+    const filter = request.seccompFilter === undefined ? undefined : { program: readFileSync(request.seccompFilter), flags: request.seccompFlags ?? 0 }
     using undo = new DisposableStack()
     const spool = this.#spool(request.directory)
     undo.defer(() => spool.close())
@@ -213,13 +224,15 @@ export class Shim {
       throw new BirthError(outcome.failure.message, { errno: outcome.failure.errno, step: outcome.failure.step, records: outcome.records })
     }
     const { pid, pidfd, records } = outcome
+    const master = birth.master ?? outcome.master
+    if (outcome.master !== undefined) undo.defer(() => closeSync(outcome.master as number))
     try {
       const startTime = processStat(pid)?.startTime
       if (startTime === undefined) throw new EngineError('internal', `process ${pid} has no /proc/${pid}/stat: ${errnoText(2)}`)
       const { runDirectory, directory } = request
       const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: terminal !== undefined }
       this.#supervise(
-        { process, adopted: false, oomKillsBefore, pidfd, ...(fifos === undefined ? {} : { fifos }), ...(birth.master === undefined ? {} : { master: birth.master }) },
+        { process, adopted: false, oomKillsBefore, pidfd, ...(fifos === undefined ? {} : { fifos }), ...(master === undefined ? {} : { master }) },
         spool,
       )
       undo.move()

@@ -23,6 +23,8 @@ export const neededByTests = [
   ['openssl', ['/usr/bin/openssl']],
   ['libcap2-bin', ['/usr/sbin/setcap', '/sbin/setcap']],
   ['git', ['/usr/bin/git']],
+  ['runc', ['/usr/bin/runc', '/usr/sbin/runc']],
+  ['crun', ['/usr/bin/crun']],
 ]
 
 /** @throws {SetupError} when this is no machine that engine runs on, or the user is not root */

@@ -1,14 +1,18 @@
-import { compileToFile, defaultProfile, parseProfile } from '@engine/runtime'
+import { compileToFile, defaultProfile, filterFlags, parseProfile, type OciSeccomp } from '@engine/runtime'
 import type { SecurityOptions } from './security-options.ts'
 
-/**
- * The compiled seccomp filter of a container with these capabilities.
- * @param directory where compiled ones are kept
- * @returns its path; undefined for none
- * @throws EngineError in Docker's words for a profile that is none
- */
-export async function seccompFilter(security: SecurityOptions, capabilities: readonly string[], privileged: boolean, directory: string): Promise<string | undefined> {
+/** The seccomp profile of a container with these capabilities; undefined for none. @throws EngineError in Docker's words for a profile that is none */
+export function seccompProfile(security: SecurityOptions, capabilities: readonly string[], privileged: boolean): OciSeccomp | undefined {
   if (security.seccomp === 'unconfined' || (privileged && security.seccomp === 'default')) return undefined
-  const profile = security.seccomp === 'default' ? defaultProfile({ capabilities }) : parseProfile(security.seccomp.profile, { capabilities })
-  return profile === undefined ? undefined : compileToFile(profile, directory)
+  return security.seccomp === 'default' ? defaultProfile({ capabilities }) : parseProfile(security.seccomp.profile, { capabilities })
+}
+
+/**
+ * A profile compiled, as the shim takes it.
+ * @param directory where compiled ones are kept
+ * @throws EngineError in runc's words for a profile that cannot be
+ */
+export async function seccompFilter(profile: OciSeccomp | undefined, directory: string): Promise<{ readonly seccompFilter?: string; readonly seccompFlags?: number }> {
+  if (profile === undefined) return {}
+  return { seccompFilter: await compileToFile(profile, directory), seccompFlags: filterFlags(profile) }
 }
