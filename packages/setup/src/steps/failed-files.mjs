@@ -1,10 +1,28 @@
-// A reporter of node:test: the files in which a test failed, one a line.
+// A reporter of node:test: the files in which a test failed, one a line, as soon as it has; and on standard error what failed, and
+// at the end which files took longest. The reporters that node:test has tell a failure only when all is over.
+import { relative } from 'node:path'
+import { root } from './places.mjs'
 
-/** @param {AsyncIterable<{ type: string, data: { file?: string } }>} events */
+/** Files that are named for their time. */
+const named = 8
+
+/** @param {AsyncIterable<{ type: string, data: { file?: string, name?: string, nesting?: number, details?: { duration_ms?: number } } }>} events */
 // node:test wants a default export.
 // oxlint-disable-next-line import/no-default-export
 export default async function* failedFiles(events) {
   const failed = new Set()
-  for await (const { type, data } of events) if (type === 'test:fail' && data.file !== undefined) failed.add(data.file)
-  for (const file of failed) yield `${file}\n`
+  /** @type {Map<string, number>} */
+  const seconds = new Map()
+  for await (const { type, data } of events) {
+    const { file, name, nesting, details } = data
+    if (file === undefined || (type !== 'test:fail' && type !== 'test:pass')) continue
+    if (nesting === 0) seconds.set(file, (seconds.get(file) ?? 0) + (details?.duration_ms ?? 0) / 1000)
+    if (type === 'test:pass') continue
+    process.stderr.write(`\n✖ ${relative(root, file)}: ${name ?? ''}\n`)
+    if (failed.has(file)) continue
+    failed.add(file)
+    yield `${file}\n`
+  }
+  const slowest = [...seconds].sort((a, b) => b[1] - a[1]).slice(0, named)
+  process.stderr.write(`\nslowest: ${slowest.map(([file, time]) => `${relative(root, file)} ${time.toFixed(0)} s`).join(', ')}\n`)
 }
