@@ -25,6 +25,7 @@ import { unexposedBindings } from './port-bindings.ts'
 import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { isRuntime } from './runtimes.ts'
+import { prepareImageMounts, resolveImageMounts } from './image-mounts.ts'
 import { registerMounts } from './register-mounts.ts'
 import { rlimitWarnings } from './spec/rlimits.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
@@ -80,7 +81,8 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   }
   try {
     const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
-    const mounts = registerMounts(engine.containers, host, config, engine.options.dataRoot)
+    const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot))
+    if (mounts.some(({ image: mounted }) => mounted !== undefined)) warnings.push('Image mount is an experimental feature')
     await withContainer(id, () => make(engine, { ...record, endpoints, mounts }))
   } catch (error) {
     engine.containers.release(record.name, id)
@@ -101,6 +103,7 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
   mkdirSync(directory, { mode: 0o710 })
   summarized('prepare layers', { directory: join(engine.overlay.root, id), lowers: record.layers.length }, () => engine.overlay.prepare(id, record.layers))
+  prepareImageMounts(engine, record, undo)
   const volumes = await makeVolumes(engine, record, names)
   undo.defer(volumes.undo)
   const container = new Container({ ...record, mounts: volumes.mounts }, createdState(), noSandbox)

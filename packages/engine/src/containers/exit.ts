@@ -10,6 +10,7 @@ import { closeNames } from '../networks/names.ts'
 import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
+import { imageMounts } from './image-mounts.ts'
 import { removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { forgetAtRuntime } from './runtimes.ts'
@@ -92,6 +93,7 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   await forgetAtRuntime(engine.options, container.record.hostConfig.Runtime, id, paths.run).catch((error: unknown) => engine.options.log('warn', { container: id, error: String(error) }, 'a runtime could not forget an ended container'))
   const results = await Promise.allSettled([unmounted, removeCgroup(cgroupPath(engine.options, container)), engine.shim.release({ container: id })])
   removeRunDirectory(paths)
+  await Promise.all(imageMounts(container.record).map(({ snapshot }) => engine.overlay.unmount(snapshot)))
   await Promise.all(volumeNames(container).map((name) => engine.volumes.release(name, id)))
   // The spool is the pump's to remove: a slow client may still be reading it.
   removeExitFile(join(paths.directory, 'exit.json'))

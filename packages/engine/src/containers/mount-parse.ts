@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { Mount } from '../types/container-config.ts'
 import type { MountPoint } from '../types/container-views.ts'
 import { cleanPath } from './config.ts'
+import type { ImageMount } from './image-mounts.ts'
 
 /** A mount of a container: what inspect shows of it, and what is needed to make it. */
 export interface ContainerMount {
@@ -20,6 +21,8 @@ export interface ContainerMount {
   readonly noCopy?: boolean
   /** Directory inside the volume; resolved in it by descriptor. */
   readonly subpath?: string
+  /** For an image: which, and where its files come to be. Known once the container is made. */
+  readonly image?: ImageMount
   /** For a tmpfs: mount options such as `size=1048576`. */
   readonly tmpfs?: readonly string[]
   /** For a volume that does not exist yet. */
@@ -105,10 +108,7 @@ export function parseMount(mount: Mount): ContainerMount {
     case 'tmpfs':
       return tmpfsMount(mount, target, refuse)
     case 'image':
-      throw new EngineError('not-implemented', 'mounts of images (type=image) are not supported yet')
-    case 'npipe':
-    case 'cluster':
-      throw refuse(type === 'npipe' ? 'named pipes are Windows only' : 'cluster volumes need swarm mode')
+      return imageMount(mount, target, refuse)
     default:
       throw refuse('mount type unknown')
   }
@@ -132,7 +132,6 @@ function bindMount(mount: Mount, target: string, refuse: (reason: string) => Eng
   requireAbsolute(mount.Source, refuse)
   requireAbsolute(mount.Target as string, refuse)
   if (options.ReadOnlyForceRecursive) {
-    if (!mount.ReadOnly) throw refuse('mount is not read-only: ReadOnlyForceRecursive requires ReadOnly')
     if (propagation !== 'rprivate') throw refuse('ReadOnlyForceRecursive requires Propagation to be rprivate')
   }
   return {
@@ -149,9 +148,7 @@ function volumeMount(mount: Mount, target: string, refuse: (reason: string) => E
   requireAbsolute(mount.Target as string, refuse)
   if (options.Subpath) {
     if (!mount.Source) throw refuse('must not set Subpath when using anonymous volumes')
-    if (options.Subpath.startsWith('/') || options.Subpath.split('/').includes('..')) {
-      throw refuse('subpath must be a relative path within the volume')
-    }
+    refuseOutside(options.Subpath, refuse)
   }
   return {
     point: {
@@ -161,6 +158,21 @@ function volumeMount(mount: Mount, target: string, refuse: (reason: string) => E
     ...(options.NoCopy ? { noCopy: true } : {}),
     ...(options.Subpath ? { subpath: options.Subpath } : {}),
     volume: { labels: options.Labels ?? {}, options: options.DriverConfig?.Options ?? {} },
+  }
+}
+
+function refuseOutside(subpath: string, refuse: (reason: string) => EngineError): void {
+  if (subpath.startsWith('/') || subpath.split('/').includes('..')) throw refuse('subpath must be a relative path within the volume')
+}
+
+function imageMount(mount: Mount, target: string, refuse: (reason: string) => EngineError): ContainerMount {
+  const subpath = mount.ImageOptions?.Subpath
+  if (!mount.Source) throw refuse('field Source must not be empty')
+  requireAbsolute(mount.Target as string, refuse)
+  if (subpath) refuseOutside(subpath, refuse)
+  return {
+    point: { Type: 'image', Name: mount.Source, Source: '', Destination: target, Mode: '', RW: false, Propagation: 'rprivate' },
+    ...(subpath ? { subpath } : {}),
   }
 }
 

@@ -1,8 +1,10 @@
-import { closeSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { AT_EMPTY_PATH, OPEN_TREE_CLONE, fsconfig, fsmount, fsopen, moveMount, openTree, MountAttribute } from '@engine/linux/mount-api'
-import { O_PATH, openBeneath, openRoot } from '@engine/linux/paths'
+import { AT_FDCWD } from '@engine/linux/at-flags'
+import { openat2 } from '@engine/linux/openat2'
+import { O_PATH, openBeneath, openRoot, type Descriptor } from '@engine/linux/paths'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import type { EngineContext } from '../context.ts'
 import type { ContainerPaths } from '../paths.ts'
@@ -19,8 +21,8 @@ export function prepareMounts(engine: EngineContext, container: Container, paths
     const { point } = mount
     if (point.Type === 'bind') {
       makeSource(point.Source, mount.createSource === true)
-    } else if (point.Type === 'volume') {
-      const directory = engine.volumes.mountpoint(point.Name as string)
+    } else if (point.Type === 'volume' || point.Type === 'image') {
+      const directory = point.Type === 'image' ? point.Source : engine.volumes.mountpoint(point.Name as string)
       sources.set(point.Destination, mount.subpath === undefined ? directory : mountSubpath(directory, mount.subpath, join(paths.subpaths, String(index))))
     }
   }
@@ -43,16 +45,15 @@ function makeSource(path: string, create: boolean): void {
 }
 
 /**
- * Binds a directory of a volume to a path of ours, resolved below the volume by descriptor: what is in a volume is a container's
+ * Binds a directory or file of a volume or image to a path of ours, resolved below the volume by descriptor: what is in a volume is a container's
  * (CVE-2017-1002101).
  */
 function mountSubpath(volume: string, subpath: string, target: string): string {
-  mkdirSync(target, { recursive: true, mode: 0o700 })
   using root = openRoot(volume)
   try {
-    using directory = openBeneath(root.fd, subpath, O_PATH)
-    using place = openRoot(target)
-    const tree = openTree(directory.fd, '', OPEN_TREE_CLONE | AT_EMPTY_PATH)
+    using found = openBeneath(root.fd, subpath, O_PATH)
+    using place = makePlace(target, fstatSync(found.fd).isDirectory())
+    const tree = openTree(found.fd, '', OPEN_TREE_CLONE | AT_EMPTY_PATH)
     try {
       moveMount(tree, place.fd)
     } finally {
@@ -66,6 +67,14 @@ function mountSubpath(volume: string, subpath: string, target: string): string {
     throw error
   }
   return target
+}
+
+/** A directory or a file of ours to mount on. */
+function makePlace(target: string, isDirectory: boolean): Descriptor {
+  mkdirSync(isDirectory ? target : dirname(target), { recursive: true, mode: 0o700 })
+  if (isDirectory) return openRoot(target)
+  closeSync(openSync(target, 'w', 0o600))
+  return openat2(AT_FDCWD, target, O_PATH, 0)
 }
 
 /** Mounts the /dev/shm of a container whose IPC namespace others may join. */

@@ -64,7 +64,7 @@ function mountsFrom(containers: ContainerRegistry, from: string): ContainerMount
   const colon = from.indexOf(':')
   const ref = colon < 0 ? from : from.slice(0, colon)
   const mode = colon < 0 ? '' : from.slice(colon + 1)
-  if (ref === '') throw new EngineError('invalid-argument', `invalid volumes-from specification: ${from}`)
+  if (ref === '') throw new EngineError('invalid-argument', 'volumes-from specification cannot be an empty string')
   if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw new EngineError('invalid-argument', `invalid mode: ${mode}`)
   let source
   try {
@@ -72,7 +72,6 @@ function mountsFrom(containers: ContainerRegistry, from: string): ContainerMount
   } catch (cause) {
     throw new EngineError('invalid-argument', cause instanceof Error ? cause.message : String(cause), { cause })
   }
-  return source.record.mounts
-    .filter(({ point }) => point.Type !== 'tmpfs')
-    .map((mount) => ({ ...mount, point: { ...mount.point, RW: mount.point.RW && mode !== 'ro', ...(mode === '' ? {} : { Mode: mode }) } }))
+  // What they begin with is the other container's business.
+  return source.record.mounts.map((mount) => ({ ...mount, noCopy: true, point: { ...mount.point, Mode: '', RW: mount.point.RW && mode !== 'ro' } }))
 }

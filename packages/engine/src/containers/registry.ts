@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { ContainersTable } from '../state/containers-table.ts'
 import { noSuchContainer, nameTaken } from './errors.ts'
 import type { HostConfigView } from '../types/container-config.ts'
+import { imageMounts } from './image-mounts.ts'
 import type { Container } from './container.ts'
 
 /** All containers there are, by id and by name. Memory answers; every change goes to the database first. */
@@ -114,8 +115,8 @@ export class ContainerRegistry {
     return this.all().filter(({ record }) => record.mounts.some(({ point }) => point.Type === 'volume' && point.Name === name)).map(({ id }) => id)
   }
 
-  /** Containers made from an image. */
+  /** Containers made from an image, and those that have it mounted. */
   usersOfImage(imageId: string): Container[] {
-    return this.all().filter(({ record }) => record.imageId === imageId)
+    return this.all().filter(({ record }) => record.imageId === imageId || imageMounts(record).some((mount) => mount.imageId === imageId))
   }
 }

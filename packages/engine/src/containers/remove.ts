@@ -5,6 +5,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import type { Container } from './container.ts'
 import { removeLink } from './links.ts'
+import { imageMounts } from './image-mounts.ts'
 import { cancelRestart } from './pending-restart.ts'
 import { killContainer } from './signal.ts'
 import { isRunning, transition } from './state.ts'
@@ -87,6 +88,7 @@ async function removeStopped(engine: EngineContext, container: Container, option
 export async function finishRemoval(engine: EngineContext, container: Container, volumes: boolean, intent: number): Promise<void> {
   const { id } = container
   await engine.overlay.remove(id)
+  for (const { snapshot } of imageMounts(container.record)) await engine.overlay.remove(snapshot)
   discardDirectory(engine, container)
   if (volumes) await removeAnonymousVolumes(engine, container)
   transaction(engine.db, () => {
@@ -96,7 +98,8 @@ export async function finishRemoval(engine: EngineContext, container: Container,
   engine.execs.forgetContainer(id)
   engine.events.publish('container', 'destroy', id, container.attributes())
   for (const condition of ['started', 'stopped', 'removed'] as const) container.wake(condition)
-  if (engine.images.get(container.record.imageId) === undefined) await engine.images.collect()
+  const images = [container.record.imageId, ...imageMounts(container.record).map(({ imageId }) => imageId)]
+  if (images.some((image) => engine.images.get(image) === undefined)) await engine.images.collect()
 }
 
 /** Deletes the container's directory in the background: a long log takes its time, and a slow client may still read its output. */

@@ -8,6 +8,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
+import { mountImages } from './image-mounts.ts'
 import { findInit } from './init-program.ts'
 import { linkEnvironment, updateLinkers } from './links.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
@@ -97,6 +98,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     await engine.volumes.use(name, container.id)
     undo.defer(() => engine.volumes.release(name, container.id))
   }
+  await mountImages(engine, container.record, undo)
   const sources = prepareMounts(engine, container, paths)
   if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ViewMount, ViewSpec } from '@engine/image'
 import type { EngineContext } from '../context.ts'
 import type { Container } from './container.ts'
+import { imageMounts } from './image-mounts.ts'
 import { volumeNames } from './prepare-mounts.ts'
 
 /**
@@ -11,6 +12,7 @@ import { volumeNames } from './prepare-mounts.ts'
 export async function withView<T>(engine: EngineContext, container: Container, work: (view: ViewSpec) => Promise<T>): Promise<T> {
   await using root = await engine.overlay.hold(container.id)
   await using volumes = new AsyncDisposableStack()
+  for (const { snapshot } of imageMounts(container.record)) volumes.use(await engine.overlay.hold(snapshot))
   const user = randomUUID()
   for (const name of volumeNames(container)) {
     await engine.volumes.use(name, user)
@@ -28,6 +30,7 @@ function viewMounts(engine: EngineContext, container: Container): ViewMount[] {
   ]
   const given = container.record.mounts.flatMap(({ point, subpath }): ViewMount[] => {
     if (point.Type === 'bind') return [{ destination: point.Destination, source: point.Source, readOnly: !point.RW }]
+    if (point.Type === 'image') return [{ destination: point.Destination, source: point.Source, subpath, readOnly: true }]
     if (point.Type !== 'volume') return []
     return [{ destination: point.Destination, source: engine.volumes.mountpoint(point.Name as string), subpath, readOnly: !point.RW }]
   })

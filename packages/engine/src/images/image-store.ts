@@ -10,12 +10,14 @@ import type { EngineOptions } from '../interface.ts'
 import { transaction, type Database } from '../state/database.ts'
 import { ImageContentsTable } from '../state/image-contents-table.ts'
 import { ImagesTable, type ImageRow } from '../state/images-table.ts'
+import { imageMounts } from '../containers/image-mounts.ts'
+import type { ContainerMount } from '../containers/mount-parse.ts'
 import { LayersTable, type LayerRow } from '../state/layers-table.ts'
 import { noSuchImage } from './errors.ts'
 
 /** What uses images besides other images. */
 export interface ImageUsers {
-  all(): readonly { readonly record: { readonly layers: readonly string[] } }[]
+  all(): readonly { readonly record: { readonly layers: readonly string[]; readonly mounts?: readonly ContainerMount[] } }[]
 }
 
 export interface ImageStoreParts {
@@ -254,7 +256,7 @@ export class ImageStore implements ImageSource {
   /** Deletes the rows of those layers that nothing has. In a transaction. */
   #forget(layers: readonly LayerRow[]): LayerRow[] {
     const unused = new Set(this.layers.withoutImage().map(({ id }) => id))
-    const inUse = new Set(this.#parts.containers.all().flatMap(({ record }) => record.layers))
+    const inUse = new Set(this.#parts.containers.all().flatMap(({ record }) => [...record.layers, ...imageMounts({ mounts: record.mounts ?? [] }).flatMap(({ layers }) => layers)]))
     const gone = layers.filter(({ id }) => unused.has(id) && !inUse.has(id))
     for (const layer of gone) {
       this.layers.delete(layer.id)

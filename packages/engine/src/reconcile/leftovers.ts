@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { listSandboxes, removeSandbox } from '@engine/network'
 import { cgroupLayout, removeCgroup } from '@engine/runtime'
 import { cgroupParent, cgroupPath } from '../containers/cgroup-path.ts'
+import { imageMounts } from '../containers/image-mounts.ts'
 import { removeRunDirectory } from '../containers/prepare-mounts.ts'
 import { runtimeRoot } from '../containers/runtimes.ts'
 import { hasProcess } from '../containers/state.ts'
@@ -53,9 +54,11 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
   for (const container of containers) if (running.has(container.id)) groups.delete(cgroupPath(engine.options, container))
   for (const group of groups) await step('a cgroup', group, () => removeCgroup(group))
 
+  const owners = new Map(containers.flatMap(({ id, record }) => [[id, id] as const, ...imageMounts(record).map(({ snapshot }) => [snapshot, id] as const)]))
   for (const id of (await engine.overlay.list()).others) {
-    if (!ids.has(id)) await step('a root file system', id, () => engine.overlay.remove(id))
-    else if (!running.has(id)) await step('a mount', id, () => engine.overlay.unmount(id))
+    const owner = owners.get(id)
+    if (owner === undefined) await step('a root file system', id, () => engine.overlay.remove(id))
+    else if (!running.has(owner)) await step('a mount', id, () => engine.overlay.unmount(id))
   }
   for (const name of namesIn(paths.containers)) {
     if (!ids.has(name)) await step('a directory', name, () => rmSync(join(paths.containers, name), { recursive: true, force: true }))
