@@ -12,7 +12,13 @@ export class ApiSession {
   }
 
   /** A request that must succeed. @throws Error with the engine's message */
-  call(method: string, path: string, body?: unknown): Promise<unknown> {
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const text = await this.text(method, path, body)
+    return text === '' ? undefined : text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text
+  }
+
+  /** The same, for an answer of many lines. */
+  text(method: string, path: string, body?: unknown): Promise<string> {
     return new Promise((resolve, reject) => {
       const content = body === undefined ? undefined : JSON.stringify(body)
       const headers = content === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }
@@ -21,7 +27,7 @@ export class ApiSession {
         response.on('data', (chunk: Buffer) => (text += chunk.toString()))
         response.on('end', () => {
           if ((response.statusCode ?? 500) >= 400) reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`))
-          else resolve(text === '' ? undefined : text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text)
+          else resolve(text)
         })
       })
       sent.on('error', reject)

@@ -7,16 +7,25 @@ import { parseArgs } from 'node:util'
 import { dist, startDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { ApiSession, idOf } from './api-session.ts'
+import { benchPull } from './pull.ts'
 import { interleaved, median, report } from './measure.ts'
 
-const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string', default: '20' } } })
-const rounds = Number(values.rounds)
+const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false } } })
+const rounds = Number(values.rounds ?? (values.pull ? 3 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
 
 await using daemon = await startDaemon({ 'log-level': 'warn' })
 const engineApi = new ApiSession(daemon.host)
 const dockerApi = docker === undefined ? undefined : new ApiSession(docker)
 for (const api of [engineApi, dockerApi]) if (api !== undefined) await api.upload('/images/create?fromSrc=-&repo=bench-busybox&tag=latest', busyboxTar())
+
+if (values.pull) {
+  await benchPull(daemon, engineApi, dockerApi, rounds)
+  engineApi.close()
+  dockerApi?.close()
+  await daemon[Symbol.asyncDispose]()
+  process.exit()
+}
 
 /** The same work for both, engine first. */
 function both(work: (api: ApiSession) => Promise<void>): Record<string, () => Promise<void>> {

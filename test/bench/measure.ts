@@ -1,11 +1,10 @@
 /** Times by subject, measured in turns, so that what disturbs the machine disturbs all of them. */
-export async function interleaved(subjects: Readonly<Record<string, () => Promise<void>>>, rounds: number): Promise<Record<string, number[]>> {
+export async function interleaved(subjects: Readonly<Record<string, () => Promise<void>>>, rounds: number, warmUp = 2): Promise<Record<string, number[]>> {
   const times: Record<string, number[]> = {}
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -warmUp; round < rounds; round++) {
     for (const [name, run] of Object.entries(subjects)) {
       const start = performance.now()
       await run()
-      // Two rounds to warm up.
       if (round >= 0) (times[name] ??= []).push(performance.now() - start)
     }
   }

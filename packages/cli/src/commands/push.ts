@@ -1,5 +1,5 @@
 import { onOff, text } from '../arguments/flag.ts'
-import { readReference, withTag } from '../arguments/image-reference.ts'
+import { readReference } from '../arguments/image-reference.ts'
 import { showProgress, type ProgressMessage } from '../output/progress.ts'
 import { registryHeaders } from '../registries/credentials.ts'
 import { print, standardOutput } from '../terminal/output.ts'
@@ -20,8 +20,7 @@ export const command = defineCommand({
     if (flags['all-tags'] && tag !== '') throw new CommandError("tag can't be used with --all-tags/-a")
     const isDefault = tag === '' && !flags['all-tags']
     if (isDefault && !flags.quiet) print('Using default tag: latest\n')
-    const familiar = withTag(repository).replace(/:latest$/, '')
-    const answer = await client.stream('POST', `/images/${familiar}/push`, {
+    const answer = await client.stream('POST', `/images/${repository}/push`, {
       query: { tag: isDefault ? 'latest' : tag, platform: flags.platform === undefined ? undefined : JSON.stringify(platformOf(flags.platform)) },
       headers: await registryHeaders(image),
     })

@@ -1,4 +1,4 @@
-import { ConnectionError, getBlob, getManifest, headManifest, maxConfigBytes, parseImageConfig, parseReference, withDefaultTag, type Credentials, type RegistryClient } from '@engine/image'
+import { ConnectionError, getBlob, getManifest, maxConfigBytes, parseImageConfig, parseReference, withDefaultTag, type Credentials, type Reference, type RegistryClient } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { DistributionInspect } from '../types/image-views.ts'
 import type { ImageVerbs } from './image-verbs.ts'
@@ -14,7 +14,7 @@ export async function inspectDistribution({ registries }: Pick<ImageVerbs, 'regi
   let failure: unknown
   for (const endpoint of await registries.endpoints(reference, 'pull')) {
     try {
-      return await inspect(registries.client(connections.transport, endpoint, reference, credentials, 'pull'), reference.digest ?? reference.tag ?? 'latest', signal)
+      return await inspect(registries.client(connections.transport, endpoint, reference, credentials, 'pull'), reference, signal)
     } catch (error) {
       if (!endpoint.mirror && !(error instanceof ConnectionError)) throw error
       failure = error
@@ -23,9 +23,8 @@ export async function inspectDistribution({ registries }: Pick<ImageVerbs, 'regi
   throw failure
 }
 
-async function inspect(client: RegistryClient, what: string, signal: AbortSignal): Promise<DistributionInspect> {
-  const head = await headManifest(client, what, signal)
-  const top = await getManifest(client, head?.digest ?? what, undefined, signal)
+async function inspect(client: RegistryClient, { digest, tag = 'latest' }: Reference, signal: AbortSignal): Promise<DistributionInspect> {
+  const top = await getManifest(client, digest ?? tag, undefined, signal)
   const Descriptor = { mediaType: top.mediaType, digest: top.digest, size: top.bytes.length }
   if (top.kind === 'index') return { Descriptor, Platforms: top.manifests.flatMap(({ platform }) => (platform ? [platform] : [])) }
   const { config } = parseImageConfig(await getBlob(client, top.config, maxConfigBytes, signal))

@@ -84,7 +84,8 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
   const { store } = verbs
   const { reference, platform, queue, signal } = pull
   const what = reference.digest ?? reference.tag ?? 'latest'
-  const digest = (await headManifest(client, what, signal))?.digest
+  // A digest that the client named is not the registry's to choose.
+  const digest = reference.digest ?? (await headManifest(client, what, signal))?.digest
   const begin = (): void => queue.push({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarRepository(reference).slice(reference.domain.length + 1)}`, id: what })
   if (digest !== undefined && platform === undefined && isCurrent(verbs, reference, digest)) {
     begin()

@@ -51,7 +51,8 @@ export class SharedWork<R, P> {
       running.last = progress
       for (const watcher of watchers) watcher(progress)
     }
-    const result = work(cancel.signal, report).finally(() => {
+    // Begins when it is noted: it may report at once.
+    const result = Promise.resolve().then(() => work(cancel.signal, report)).finally(() => {
       if (this.#running.get(key) === running) this.#running.delete(key)
     })
     // Everybody may have left before it fails.

@@ -34,7 +34,7 @@ export async function compressionOf(path: string): Promise<Compression> {
 }
 
 /** One large chunk at a time is much faster than the 16 KiB that zlib's streams give by themselves. */
-const chunkSize = 1 << 20
+const chunkSize = 256 << 10
 
 /**
  * The uncompressed bytes of a file, see {@link decompressed}.
