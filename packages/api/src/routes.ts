@@ -90,6 +90,7 @@ export const routes = {
   NetworkConnect: { method: 'POST', path: '/networks/{name}/connect', body: network.NetworkConnectBody, bodyRequired: true, status: 200 },
   NetworkDisconnect: { method: 'POST', path: '/networks/{name}/disconnect', body: network.NetworkDisconnectBody, bodyRequired: true, status: 200 },
   NetworkPrune: { method: 'POST', path: '/networks/prune', query: container.PruneQuery, status: 200 },
+  NetTrace: { method: 'GET', path: '/net/trace', query: network.NetTraceQuery, status: 200 },
   VolumeList: { method: 'GET', path: '/volumes', query: volume.VolumeListQuery, status: 200 },
   VolumeInspect: { method: 'GET', path: '/volumes/{name}', status: 200 },
   VolumeCreate: { method: 'POST', path: '/volumes/create', body: volume.VolumeCreateBody, status: 201 },

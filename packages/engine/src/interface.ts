@@ -6,6 +6,7 @@ import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, Wai
 import type { DistributionInspect, ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
 import type { EngineEvent } from './types/event.ts'
 import type { NetworkView, SystemInfo, SystemVersion } from './types/system-views.ts'
+import type { TraceView } from './types/trace-view.ts'
 import type { LedgerEntry } from './types/ledger-entry.ts'
 
 /**
@@ -275,6 +276,8 @@ export interface Networks {
   connect(ref: string, container: string, endpoint: EndpointSettings): Promise<void>
   disconnect(ref: string, container: string, force: boolean): Promise<void>
   prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>
+  /** The way of a packet, and what stops it. @param from container, `host` or `outside` @param to `container:port`, `address:port`, `host:port` */
+  trace(from: string, to: string, protocol: 'tcp' | 'udp'): Promise<TraceView>
 }
 
 /** A network as a client wants it made: POST /networks/create. */

@@ -5,6 +5,8 @@ import { tracer } from './tracer.ts'
 
 /** nftables.h: NFT_CTX_OUTPUT_JSON. */
 const jsonOutput = 1 << 4
+/** NFT_CTX_OUTPUT_HANDLE. */
+const handleOutput = 1 << 3
 /** Another process committed between reading and writing; the kernel asks to try again. */
 const attempts = 10
 
@@ -61,6 +63,17 @@ export class Nftables implements Disposable {
     }
     const output = this.#library.output(this.#context)
     return output === '' || output === null ? undefined : (JSON.parse(output) as unknown)
+  }
+
+  /** What a `list …` command prints, in nft(8)'s language and with handles; '' when what it names does not exist. @throws NftablesError */
+  print(command: string): string {
+    try {
+      this.#execute(command, handleOutput, false)
+    } catch (error) {
+      if (error instanceof NftablesError && error.errno === Errno.ENOENT) return ''
+      throw error
+    }
+    return this.#library.output(this.#context) ?? ''
   }
 
   /** Lets the context go; nothing happens the second time. */

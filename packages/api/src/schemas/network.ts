@@ -9,6 +9,9 @@ export const NetworkListQuery = z.object({ filters })
 /** GET /networks/{id} */
 export const NetworkInspectQuery = z.object({ verbose: bool(), scope: word })
 
+/** GET /net/trace, which is ours */
+export const NetTraceQuery = z.object({ from: word, to: word, protocol: z.enum(['tcp', 'udp']).default('tcp') })
+
 const text = z.string().nullish()
 const flag = z.boolean().nullish()
 const textMap = z.record(z.string(), z.string()).nullish()

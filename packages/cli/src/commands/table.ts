@@ -61,6 +61,8 @@ export const commands: Readonly<Record<string, Entry>> = {
   attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, port, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
 }
 
+const trace: Entry = { summary: 'Walk the way of a packet, and name what stops it', load: () => import('./net-trace.ts') }
+
 /** Commands in the form `engine container ls`. */
 export const groups: Readonly<Record<string, Group>> = {
   builder: {
@@ -96,6 +98,7 @@ export const groups: Readonly<Record<string, Group>> = {
       tag,
     },
   },
+  net: { summary: 'Look into the network', commands: { trace } },
   network: {
     summary: 'Manage networks',
     commands: {

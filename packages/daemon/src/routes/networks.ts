@@ -2,7 +2,7 @@ import { isAtLeast, RequestError } from '@engine/api'
 import type { Handlers } from '../call.ts'
 
 /** Serves /networks. */
-export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreate' | 'NetworkDelete' | 'NetworkConnect' | 'NetworkDisconnect' | 'NetworkPrune'> = {
+export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreate' | 'NetworkDelete' | 'NetworkConnect' | 'NetworkDisconnect' | 'NetworkPrune' | 'NetTrace'> = {
   NetworkList: ({ engine, query }) => engine.networks.list(query.filters),
   NetworkInspect: ({ engine, name, query }) => engine.networks.inspect(name, { scope: query.scope }),
 
@@ -21,6 +21,8 @@ export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreat
   async NetworkDisconnect({ engine, name, body }) {
     await engine.networks.disconnect(name, named(body.Container), body.Force ?? false)
   },
+
+  NetTrace: ({ engine, query }) => engine.networks.trace(query.from, query.to, query.protocol),
 
   NetworkPrune: ({ engine, query }) => engine.networks.prune(query.filters),
 }

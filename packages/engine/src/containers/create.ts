@@ -21,6 +21,7 @@ import { endpointRequests } from './endpoint-requests.ts'
 import { isContainerMode, checkHostConfig } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
+import { firewallWarnings } from './firewall-warnings.ts'
 import { unexposedBindings } from './port-bindings.ts'
 import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
@@ -79,6 +80,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     endpoints: {},
     layers: image.layers,
   }
+  warnings.push(...firewallWarnings(engine, record))
   try {
     const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
     const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot))

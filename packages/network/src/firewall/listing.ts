@@ -47,6 +47,11 @@ export function parseForwardDrops(listing: unknown, own: string): ForwardConflic
   })
 }
 
+/** The tables there are. Reads the JSON of `list tables`. */
+export function parseTables(listing: unknown): { readonly family: string; readonly name: string }[] {
+  return objects(listing, 'table').map(({ family, name }) => ({ family: String(family), name: String(name) }))
+}
+
 /** Whether a table of any name has this chain. Reads the JSON of `list chains`. */
 export function hasChain(listing: unknown, name: string): boolean {
   return objects(listing, 'chain').some((chain) => chain['name'] === name)

@@ -4,7 +4,8 @@ import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
-import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, parseTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { findDrop, type Hook, type Packet, type Verdict } from './evaluate.ts'
 import { PortRules } from './port-rules.ts'
 import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
@@ -83,6 +84,27 @@ export class Firewall implements Disposable {
   removeEndpoint(endpoint: EndpointIdentity): void {
     this.#endpoints.delete(endpoint.hostInterface)
     this.#nftables.run(writeEndpointRemoval(this.#table, endpoint))
+  }
+
+  /**
+   * Which rule would drop a packet at a hook, of ours or of others.
+   * @param families `ip`, `ip6` and `inet` for what is routed, `bridge` for frames between a bridge's ports
+   * @param others only tables that are not ours
+   * @returns in words that name it; undefined when none would, as far as can be told
+   */
+  findDrop(families: readonly string[], hook: Hook, packet: Packet, others = false): string | undefined {
+    const tables = parseTables(this.#nftables.list('list tables')).filter(({ family, name }) => families.includes(family) && !(others && name === this.#table))
+    for (const { family, name } of tables) {
+      const drop = findDrop(this.#nftables.list(`list table ${family} ${name}`), families, hook, packet)
+      if (drop !== undefined) return this.#words(drop)
+    }
+    return undefined
+  }
+
+  #words({ family, table, chain, handle }: Verdict): string {
+    if (handle === undefined) return `the policy of chain ${chain}, nftables table ${family} ${table}`
+    const line = this.#nftables.print(`list chain ${family} ${table} ${chain}`).split('\n').find((one) => one.trimEnd().endsWith(`# handle ${handle}`))
+    return `rule "${line?.replace(/ # handle \d+\s*$/, '').trim() ?? `handle ${handle}`}" of chain ${chain}, nftables table ${family} ${table}`
   }
 
   /** Whether both tables are there. */
