@@ -26,7 +26,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const root = join(directory, 'volumes')
   const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
   const store = reopen()
-  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, users: (name) => users.get(name) ?? [] }), users, events, reopen }
+  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
 }
 
 describe('volumes', () => {

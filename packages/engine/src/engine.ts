@@ -17,7 +17,8 @@ import { volumeNames } from './containers/prepare-mounts.ts'
 import { isRunning } from './containers/state.ts'
 import { ContainerRegistry } from './containers/registry.ts'
 import { openDataRoot } from './data-root.ts'
-import { Events } from './events/events.ts'
+import { EventFile } from './events/event-file.ts'
+import { Events, remembered } from './events/events.ts'
 import { execVerbs } from './execs/execs.ts'
 import { ExecRegistry } from './execs/registry.ts'
 import { ImageStore } from './images/image-store.ts'
@@ -69,7 +70,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const overlay = await OverlayStore.open({ root: paths.overlay, workers, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
   await content.clean()
-  const events = new Events()
+  const events = new Events(undo.use(new EventFile(paths.events, remembered, (error) => options.log('warn', { error: String(error) }, 'events could not be kept'))))
   const containers = new ContainerRegistry(new ContainersTable(db))
   const images = new ImageStore({ db, content, overlay, containers, events, log: options.log })
   const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, log: options.log })
@@ -126,7 +127,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     images: imageVerbs(imageParts, buildVerb(builder)),
     builds: buildVerbs(builder, cacheImages(imageParts)),
     networks: createNetworks(context),
-    volumes: volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name) }),
+    volumes: volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) }),
     system: systemVerbs(context, () => images.images.all().length),
     causedBy,
     async close({ stopContainers }) {

@@ -23,6 +23,10 @@ export class EnginePaths {
     return join(this.dataRoot, 'ledger.db')
   }
 
+  get events(): string {
+    return join(this.dataRoot, 'events.jsonl')
+  }
+
   get content(): string {
     return join(this.dataRoot, 'content')
   }

@@ -2,10 +2,11 @@ import { EngineError } from '@engine/linux'
 import { now } from '../clock.ts'
 import type { Filters } from '../interface.ts'
 import type { EngineEvent, EventType } from '../types/event.ts'
+import type { EventFile } from './event-file.ts'
 import { passes } from './filter.ts'
 
 /** How many events are remembered for clients that ask for the past; Docker keeps 256. */
-const remembered = 1024
+export const remembered = 1024
 /** A client that reads slower than this many events behind is dropped from, oldest first, so that it cannot fill the memory. */
 const longestQueue = 16_384
 
@@ -22,8 +23,15 @@ export interface EventRange {
 
 /** What happened to containers, images, networks and volumes: the last ones, and live ones to whoever listens. */
 export class Events {
-  readonly #past: EngineEvent[] = []
+  readonly #past: EngineEvent[]
+  readonly #file: Pick<EventFile, 'past' | 'append'> | undefined
   readonly #listeners = new Set<Listener>()
+
+  /** @param file keeps them over the daemon's end */
+  constructor(file?: Pick<EventFile, 'past' | 'append'>) {
+    this.#file = file
+    this.#past = [...(file?.past ?? [])]
+  }
 
   /** How many clients are listening; `NEventsListener` of GET /info. */
   get listeners(): number {
@@ -46,6 +54,7 @@ export class Events {
       timeNano: at,
     }
     this.#past.push(event)
+    this.#file?.append(event)
     if (this.#past.length > remembered * 2) this.#past.splice(0, this.#past.length - remembered)
     for (const listener of this.#listeners) listener.offer(event)
   }

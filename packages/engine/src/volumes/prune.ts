@@ -11,7 +11,7 @@ const pruning = new WeakSet<VolumeParts['store']>()
  * Removes volumes that no container has: those without a name of their own, with `all` the others too.
  * @throws EngineError conflict while another prune runs
  */
-export async function pruneVolumes({ store, users }: VolumeParts, filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
+export async function pruneVolumes({ store, users, publish }: VolumeParts, filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
   refuseUnknownFilters(filters, known)
   const all = allFilter(filters)
   if (pruning.has(store)) throw new EngineError('conflict', 'a prune operation is already running')
@@ -28,6 +28,7 @@ export async function pruneVolumes({ store, users }: VolumeParts, filters: Filte
       space += size
       deleted.push(name)
     }
+    publish(space)
     return { VolumesDeleted: deleted, SpaceReclaimed: space }
   } finally {
     pruning.delete(store)

@@ -15,6 +15,8 @@ export interface VolumeParts {
   readonly transfers: FileWorkers
   /** Ids of the containers that have a volume, running or not. */
   readonly users: (name: string) => readonly string[]
+  /** Tells of a prune. @param reclaimed bytes */
+  readonly publish: (reclaimed: number) => void
 }
 
 /** The verbs of volumes. */
