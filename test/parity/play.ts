@@ -113,6 +113,7 @@ export class Stage implements Disposable {
     for (const { Id } of await ask<{ Id: string }[]>('/containers/json?all=1')) await api(this.socket, 'DELETE', `/containers/${Id}?force=1&v=1`)
     for (const { Name } of (await ask<{ Volumes: { Name: string }[] | null }>('/volumes')).Volumes ?? []) await api(this.socket, 'DELETE', `/volumes/${Name}`)
     for (const { Id, Name } of await ask<{ Id: string; Name: string }[]>('/networks')) if (!['bridge', 'host', 'none'].includes(Name)) await api(this.socket, 'DELETE', `/networks/${Id}`)
+    await api(this.socket, 'POST', '/build/prune?all=1')
     const images = await ask<{ Id: string; RepoTags: string[] | null }[]>('/images/json')
     for (const { Id, RepoTags } of images) {
       const tags = (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>')

@@ -5,8 +5,9 @@ import type { CacheImages } from './prune-cache.ts'
 
 /** Images as the build cache sees them. */
 export function cacheImages(verbs: ImageVerbs): CacheImages {
-  const { store } = verbs
+  const { store, events } = verbs
   return {
+    events,
     images: store.images,
     layers: store.layers,
     isHeld: (id) => store.isHeld(id),

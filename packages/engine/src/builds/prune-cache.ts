@@ -2,6 +2,7 @@ import type { Digest } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { parseRfc3339 } from '../clock.ts'
 import { refuseUnknownFilters } from '../containers/list-filter.ts'
+import type { Events } from '../events/events.ts'
 import { booleanFilter } from '../filters.ts'
 import type { BuildCacheRecord, BuildPruneOptions } from '../interface.ts'
 import type { ImagesTable } from '../state/images-table.ts'
@@ -14,6 +15,7 @@ import { listCache } from './list-cache.ts'
 export interface CacheImages {
   readonly images: Pick<ImagesTable, 'get' | 'names' | 'children' | 'namesByImage'>
   readonly layers: Pick<LayersTable, 'ofImage'>
+  readonly events: Pick<Events, 'publish'>
   isHeld(id: string): boolean
   /** The layer that an image has on top of its parent's; undefined when it has none of its own. */
   layerOf(id: string): LayerRow | undefined
@@ -45,6 +47,7 @@ export async function pruneCache(engine: BuildEngine, images: CacheImages, optio
     reclaimed += bytes
     left -= record.Size
   }
+  images.events.publish('builder', 'prune', '', { reclaimed: String(reclaimed) })
   return { CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
 }
 

@@ -28,7 +28,7 @@ export function checkHostConfig(host: HostConfigView, config: NetworkedConfig, l
   if (host.ShmSize < 0) throw invalid('SHM size can not be less than 0')
   checkPids(host, limits, warnings)
   for (const option of host.ExtraHosts ?? []) checkExtraHost(option)
-  if (host.StorageOpt !== undefined) throw new EngineError('internal', "--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
+  if (host.StorageOpt !== undefined) throw new EngineError('invalid-argument', "--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
   if (host.Isolation !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation (${host.Isolation}): linux only supports 'default'`)
   return warnings
 }

@@ -9,7 +9,7 @@ import { completeHostConfig } from './host-config.ts'
 
 const defaults = { shmSize: 64 << 20, maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] } as const
 const all: KernelLimits = {
-  cgroupVersion: 1, memory: true, swap: true, memoryReservation: true, swappiness: true, oomKillDisable: true, cpuShares: true, cpuCfs: true, cpuRealtime: true,
+  cgroupVersion: 1, memory: true, swap: true, memoryReservation: true, swappiness: true, kernelMemoryTcp: true, oomKillDisable: true, cpuShares: true, cpuCfs: true, cpuRealtime: true,
   cpuset: true, cpus: '0-1', mems: '0', pids: true, blkioWeight: true, blkioThrottle: true,
 }
 const none: KernelLimits = {

@@ -205,7 +205,7 @@ export function tmpfsOptions(given: string): string[] {
   const words = given === '' ? [] : given.split(',')
   for (const word of words) {
     const [name = '', value] = word.split('=', 2)
-    if (value === undefined ? !tmpfsFlags.has(name) : !tmpfsData.has(name)) throw new EngineError('internal', `invalid tmpfs option ${JSON.stringify(word)}`)
+    if (value === undefined ? !tmpfsFlags.has(name) : !tmpfsData.has(name)) throw new EngineError('invalid-argument', `invalid tmpfs option ${JSON.stringify(word)}`)
   }
   // A later word takes back an earlier one: `exec` the default `noexec`.
   const opposite = (word: string): string => (word.startsWith('no') ? word.slice(2) : `no${word}`)

@@ -26,12 +26,12 @@ export async function pauseContainer(engine: EngineContext, ref: string): Promis
   )
 }
 
-/** Lets a paused container go on. @throws EngineError internal (as Docker has it) when it is not paused */
+/** Lets a paused container go on. @throws EngineError conflict when it is not paused (Docker: 500) */
 export async function unpauseContainer(engine: EngineContext, ref: string): Promise<void> {
   const container = engine.containers.find(ref)
   await container.lock.run(() =>
     withContainer(container.id, () => {
-      if (container.state.status !== 'paused') throw new EngineError('internal', `Container ${container.id} is not paused`)
+      if (container.state.status !== 'paused') throw new EngineError('conflict', `Container ${container.id} is not paused`)
       resume(engine, container)
     }),
   )

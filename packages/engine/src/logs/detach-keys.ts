@@ -17,7 +17,7 @@ export function parseDetachKeys(text: string | undefined, of: 'container' | 'exe
   return text.split(',').map((key) => {
     const code = NAMED.get(key) ?? (Buffer.byteLength(key) === 1 ? key.charCodeAt(0) : undefined)
     if (code === undefined) {
-      throw of === 'container' ? new EngineError('invalid-argument', `Invalid detach keys (${text}) provided`) : new EngineError('internal', `Invalid escape keys (${text}) provided`)
+      throw new EngineError('invalid-argument', `Invalid ${of === 'container' ? 'detach' : 'escape'} keys (${text}) provided`)
     }
     return code
   })

@@ -33,7 +33,7 @@ describe('detach keys', () => {
     assert.deepEqual(parseDetachKeys(''), [16, 17])
     assert.deepEqual(parseDetachKeys('ctrl-a,x,DEL,ctrl-@,ctrl-_'), [1, 120, 127, 0, 31])
     assert.throws(() => parseDetachKeys('ctrl-zz'), { code: 'invalid-argument', message: 'Invalid detach keys (ctrl-zz) provided' })
-    assert.throws(() => parseDetachKeys('ctrl-zz', 'exec'), { code: 'internal', message: 'Invalid escape keys (ctrl-zz) provided' })
+    assert.throws(() => parseDetachKeys('ctrl-zz', 'exec'), { code: 'invalid-argument', message: 'Invalid escape keys (ctrl-zz) provided' })
   })
 
   it('are found across reads, and what only begins like them goes through', () => {

@@ -25,7 +25,7 @@ export async function disconnectNetwork(engine: EngineContext, ref: string, cont
       const name = network?.name ?? ref
       const endpoint = container.sandbox.endpoints.find(({ networkId }) => networkId === network?.id)
       if (!Object.hasOwn(container.record.endpoints, name)) {
-        throw new EngineError('internal', `container ${container.id} is not connected to ${hasProcess(container.state) ? '' : 'the '}network ${name}`)
+        throw new EngineError('conflict', `container ${container.id} is not connected to ${hasProcess(container.state) ? '' : 'the '}network ${name}`)
       }
       const { [name]: _gone, ...rest } = container.record.endpoints
       if (endpoint !== undefined && hasProcess(container.state)) await disconnectRunning(engine, container, endpoint, rest)

@@ -44,6 +44,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'], Authorization: null, Log: [...logDrivers] },
     MemoryLimit: limits.memory,
     SwapLimit: limits.swap,
+    ...(limits.kernelMemoryTcp ? { KernelMemoryTCP: true } : {}),
     CpuCfsPeriod: limits.cpuCfs,
     CpuCfsQuota: limits.cpuCfs,
     CPUShares: limits.cpuShares,

@@ -9,6 +9,8 @@ export interface KernelLimits {
   readonly swap: boolean
   readonly memoryReservation: boolean
   readonly swappiness: boolean
+  /** Memory of TCP buffers by a limit of its own, which only v1 has. */
+  readonly kernelMemoryTcp: boolean
   readonly oomKillDisable: boolean
   readonly cpuShares: boolean
   readonly cpuCfs: boolean
@@ -43,6 +45,7 @@ function detect(): KernelLimits {
     swap: has('memory', 'memory.memsw.limit_in_bytes', !kernelCommandLine().includes('swapaccount=0')),
     memoryReservation: has('memory', 'memory.soft_limit_in_bytes', true),
     swappiness: has('memory', 'memory.swappiness', false),
+    kernelMemoryTcp: has('memory', 'memory.kmem.tcp.limit_in_bytes', false),
     oomKillDisable: has('memory', 'memory.oom_control', false),
     cpuShares: has('cpu', 'cpu.shares', true),
     cpuCfs: has('cpu', 'cpu.cfs_quota_us', true),
