@@ -44,6 +44,7 @@ export const options: readonly Option[] = [
   { key: 'max-concurrent-downloads', kind: 'number', help: 'layers that are fetched at a time' },
   { key: 'max-concurrent-uploads', kind: 'number', help: 'layers that are sent at a time' },
   { key: 'max-download-attempts', kind: 'number', help: 'attempts at a layer that bring nothing before a pull fails' },
+  { key: 'cdi-spec-dirs', flag: 'cdi-spec-dir', kind: 'list', help: 'directory with spec files of the Container Device Interface' },
   { key: 'runtimes', flag: 'add-runtime', kind: 'list', help: 'another OCI runtime: name=/path/of/program' },
   { key: 'default-runtime', kind: 'text', help: 'the runtime of containers that name none: engine, runc, crun, or one of those added' },
   { key: 'live-restore', kind: 'switch', help: 'leave containers running when the daemon ends' },
@@ -99,7 +100,7 @@ export const inertOptions: ReadonlySet<string> = new Set([
 
 /** Keys of Docker's daemon.json that are not supported. */
 export const unsupportedOptions: ReadonlySet<string> = new Set([
-  'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'cdi-spec-dirs', 'default-gateway', 'default-gateway-v6',
+  'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'default-gateway', 'default-gateway-v6',
   'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
   'init-path', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
   'resolv-conf', 'seccomp-profile',

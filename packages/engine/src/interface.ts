@@ -378,6 +378,8 @@ export interface EngineOptions {
   readonly runtimes?: Readonly<Record<string, { readonly path: string; readonly args: readonly string[] }>> | undefined
   /** The runtime of containers that name none; engine's own without it. */
   readonly defaultRuntime?: string | undefined
+  /** Directories with spec files of the Container Device Interface; Docker's two without it. */
+  readonly cdiSpecDirs?: readonly string[] | undefined
   /** Path of the program engine-shim (bundled) and of the Node binary that runs it. */
   readonly shimProgram: string
   readonly nodeBinary: string

@@ -1,6 +1,7 @@
 export * from './spec.ts'
 export * from './cgroup/index.ts'
 export * from './seccomp/index.ts'
+export { hasAppArmor } from './apparmor.ts'
 export * from './capabilities.ts'
 export * from './users.ts'
 export * from './rlimits.ts'

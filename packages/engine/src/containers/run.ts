@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { openRoot } from '@engine/linux/paths'
 import { BirthError, createCgroup, removeCgroup, resolveUser, type Started } from '@engine/runtime'
+import { defaultCdiSpecDirs, injectCdi } from '../cdi/inject.ts'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { startHealth } from '../health/monitor.ts'
@@ -102,7 +103,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   const sources = prepareMounts(engine, container, paths)
   if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
 
-  const spec = containerSpec({
+  const plain = containerSpec({
     container,
     root,
     user: user(root, config.User, host.GroupAdd ?? []),
@@ -124,6 +125,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
       ...(host.Init === true ? { init: findInit() } : {}),
     },
   })
+  const spec = injectCdi(plain, host.DeviceRequests ?? [], engine.options.cdiSpecDirs ?? defaultCdiSpecDirs)
   const profile = seccompProfile(security, capabilities, host.Privileged)
   const runtime = externalRuntime(engine.options, host.Runtime)
   // Also for another runtime: a shim from before knows of none, and must not make a container without a filter.

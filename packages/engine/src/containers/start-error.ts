@@ -1,4 +1,4 @@
-import { EngineError, Errno, SyscallError, errnoName } from '@engine/linux'
+import { EngineError, Errno, SyscallError, errnoName, errnoText } from '@engine/linux'
 import { BirthError, runtimeStep, type ActionRecord } from '@engine/runtime'
 
 const creation = 'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: '
@@ -22,6 +22,9 @@ export function startFailure(failed: unknown): StartFailure {
     if (failed.step === runtimeStep) return judged(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${failed.message}`, failed)
     // runc's order of words; what shows only in the container's init is said to be so.
     return judged(`${creation}${inInit}${birthText(failed)}`, failed)
+  }
+  if (failed instanceof SyscallError && cgroupRefusal(failed) !== undefined) {
+    return { error: new EngineError('internal', `${creation}unable to start container process: unable to apply cgroup configuration: ${cgroupRefusal(failed)}`, { cause: failed }), exitCode: 128 }
   }
   if (failed instanceof SyscallError) return { error: new EngineError('internal', `${creation}unable to start container process: ${failed.message}`, { cause: failed }), exitCode: 128 }
   if (failed instanceof EngineError) return { error: failed, exitCode: 128 }
@@ -50,6 +53,13 @@ function exitCodeOf(text: string): number {
   if (text.endsWith(wrongKind) || /executable file (\S+ )?not found|no such file or directory/i.test(text)) return 127
   if (/permission denied|exec format error/i.test(text)) return 126
   return 128
+}
+
+/** What runc says of a value that a cgroup does not take; undefined for other failures. */
+export function cgroupRefusal({ syscall: call, args, errno }: SyscallError): string | undefined {
+  const { path, value } = args
+  if (call !== 'write' || typeof path !== 'string' || typeof value !== 'string') return undefined
+  return `failed to write ${JSON.stringify(value)}: write ${path}: ${errnoText(errno)}`
 }
 
 /** A refusal of runc's as Docker passes it on. */

@@ -11,6 +11,7 @@ import type { Container } from './container.ts'
 import { checkUpdate } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { limits } from './spec/resources.ts'
+import { cgroupRefusal } from './start-error.ts'
 import { hasProcess } from './state.ts'
 
 /**
@@ -125,7 +126,11 @@ function everyLimit(host: HostConfigView): OciResources {
 const unlimitedPids = (limit: number | null): number | null => (limit === 0 ? -1 : limit)
 
 function cannotUpdate(container: Container, cause: unknown): EngineError {
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = (cause instanceof SyscallError ? cgroupRefusal(cause) : undefined) ?? reason(cause)
   const code = cause instanceof EngineError && !(cause instanceof SyscallError) ? cause.code : 'internal'
   return new EngineError(code, `Cannot update container ${container.id}: ${text}`, { cause })
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, hostname, machine, release, totalmem } from 'node:os'
 import { installedInit } from '../containers/init-program.ts'
+import { defaultCdiSpecDirs } from '../cdi/inject.ts'
 import { builtInRuntime, knownRuntimes } from '../containers/runtimes.ts'
 import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
@@ -95,7 +96,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     SecurityOptions: ['name=seccomp,profile=builtin', ...(limits.cgroupVersion === 2 ? ['name=cgroupns'] : [])],
     ...(options.addressPools.length === 0 ? {} : { DefaultAddressPools: options.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     FirewallBackend: { Driver: 'nftables' },
-    CDISpecDirs: [],
+    CDISpecDirs: [...(options.cdiSpecDirs ?? defaultCdiSpecDirs)],
     Warnings: warnings.length === 0 ? null : warnings,
   }
 }

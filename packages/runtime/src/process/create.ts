@@ -8,7 +8,7 @@ import { detach } from './detach.ts'
 import { bindConsole, makeDevices } from './devices.ts'
 import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
 import { becomeUser, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
-import { joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctls } from './kernel-files.ts'
+import { changeProfileOnExec, joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctls } from './kernel-files.ts'
 import { makePathsReadonly, maskPaths } from './masks.ts'
 import { mountAll, prepareMounts } from './mounts.ts'
 import { parseMountOptions } from './mount-options.ts'
@@ -50,6 +50,7 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
   program.call('umask', [0], { args: { mask: 0 }, quiet: true })
   joinCgroup(program, cgroup)
   setOomScore(program, process.oomScoreAdj ?? 0)
+  changeProfileOnExec(program, process.apparmorProfile)
   // So early, because it is the process that mounts procfs whose PID namespace that shows.
   program.keepApart()
   const stage = pid === undefined ? undefined : secondStage(program, pid, undefined)

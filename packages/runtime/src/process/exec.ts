@@ -11,7 +11,7 @@ import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
 import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
 import { becomeUser, dropKept, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
-import { joinCgroup, joinKeyring, openCgroup, setOomScore } from './kernel-files.ts'
+import { changeProfileOnExec, joinCgroup, joinKeyring, openCgroup, setOomScore } from './kernel-files.ts'
 import { guard, passing } from './passage.ts'
 import { secondStage } from './second-stage.ts'
 import { statInRoot } from './stat-in-root.ts'
@@ -52,6 +52,7 @@ function layOut(scope: BirthScope, target: ExecTarget, process: OciProcess, stdi
   detach(program, scope.held)
   joinCgroup(program, cgroup)
   setOomScore(program, process.oomScoreAdj ?? 0)
+  changeProfileOnExec(program, process.apparmorProfile)
   const flags = CloneFlag.NEWNS | CloneFlag.NEWUTS | CloneFlag.NEWIPC | CloneFlag.NEWNET | CloneFlag.NEWPID | CloneFlag.NEWCGROUP
   program.call('setns', [pidfd, flags], { args: { pid: target.pid, flags: shownFlags(flags) }, failure: 'error joining the container\'s namespaces' })
   joinKeyring(program)

@@ -3,6 +3,7 @@ import { Errno } from '@engine/linux'
 import { AT_FDCWD } from '@engine/linux/at-flags'
 import { O_CLOEXEC, Resolve } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
+import { profileFile } from '../apparmor.ts'
 import { joinTargets } from '../cgroup/join.ts'
 import { cgroupLayout } from '../cgroup/hierarchy.ts'
 import type { OciSpec } from '../spec.ts'
@@ -46,6 +47,20 @@ export function setOomScore(program: Program, value: number): void {
   const file = program.call('openat', [AT_FDCWD, program.string('/proc/self/oom_score_adj'), O_WRONLY | O_CLOEXEC, 0], { args: { path: '/proc/self/oom_score_adj' }, quiet: true })
   const text = `${value}`
   program.call('write', [file, program.string(text), text.length], { args: { path: '/proc/self/oom_score_adj', value }, allow: [Errno.EACCES, Errno.EPERM] })
+  program.call('close', [file], { args: {}, quiet: true })
+}
+
+/**
+ * Appends: from execve on the process is under an AppArmor profile (aa_change_onexec(2)), which the kernel knows already. Through the
+ * host's procfs, before anything is mounted; forks take it along.
+ */
+export function changeProfileOnExec(program: Program, profile: string | undefined): void {
+  if (profile === undefined) return
+  const path = profileFile()
+  const failure = `unable to apply apparmor profile: apparmor failed to apply profile: write ${path}`
+  const file = program.call('openat', [AT_FDCWD, program.string(path), O_WRONLY | O_CLOEXEC, 0], { args: { path }, failure })
+  const text = `exec ${profile}`
+  program.call('write', [file, program.string(text), Buffer.byteLength(text)], { args: { path, value: text }, failure })
   program.call('close', [file], { args: {}, quiet: true })
 }
 

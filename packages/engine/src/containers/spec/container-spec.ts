@@ -1,4 +1,4 @@
-import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
+import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, hasAppArmor, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
 import type { Container } from '../container.ts'
 import { refusedByRuntime } from '../start-error.ts'
 import { containerDevices } from './devices.ts'
@@ -61,6 +61,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       rlimits: settings.rlimits,
       noNewPrivileges: security.noNewPrivileges,
       oomScoreAdj: host.OomScoreAdj,
+      ...appArmorProfile(security),
     },
     root: { path: settings.root, readonly: host.ReadonlyRootfs },
     ...(ownUts ? { hostname: settings.hostname, ...(config.Domainname === '' ? {} : { domainname: config.Domainname }) } : {}),
@@ -77,6 +78,11 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       sysctl,
     },
   }
+}
+
+/** `unconfined` is what a process of the shim's is anyhow. */
+export function appArmorProfile({ apparmor }: SecurityOptions): { readonly apparmorProfile?: string } {
+  return apparmor === undefined || apparmor === 'unconfined' || !hasAppArmor() ? {} : { apparmorProfile: apparmor }
 }
 
 /** The container's namespaces: a type that is left out is the host's. */

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, realpathSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { defaultDeviceRules, privilegedDeviceRules, type OciDevice, type OciDeviceRule } from '@engine/runtime'
+import { isCdiRequest } from '../../cdi/inject.ts'
 import type { DeviceMapping, HostConfigView } from '../../types/container-config.ts'
 import { splitDevice } from './resources.ts'
 
@@ -16,10 +17,10 @@ export interface ContainerDevices {
  * @throws EngineError in Docker's words
  */
 export function containerDevices(host: HostConfigView): ContainerDevices {
-  if ((host.DeviceRequests?.length ?? 0) > 0) {
-    const [request] = host.DeviceRequests as NonNullable<HostConfigView['DeviceRequests']>
-    const wanted = (request?.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')
-    throw new EngineError('internal', `could not select device driver ${JSON.stringify(request?.Driver ?? '')} with capabilities: [${wanted}]`)
+  const request = host.DeviceRequests?.find((one) => !isCdiRequest(one))
+  if (request !== undefined) {
+    const wanted = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')
+    throw new EngineError('internal', `could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: [${wanted}]`)
   }
   const extra = (host.DeviceCgroupRules ?? []).map(parseDeviceRule)
   if (host.Privileged) return { devices: hostDevices(), rules: [...privilegedDeviceRules, ...extra] }

@@ -1,4 +1,6 @@
+import { EngineError } from '@engine/linux'
 import { compileToFile, defaultProfile, filterFlags, parseProfile, type OciSeccomp } from '@engine/runtime'
+import { refusal } from '../start-error.ts'
 import type { SecurityOptions } from './security-options.ts'
 
 /** The seccomp profile of a container with these capabilities; undefined for none. @throws EngineError in Docker's words for a profile that is none */
@@ -14,5 +16,10 @@ export function seccompProfile(security: SecurityOptions, capabilities: readonly
  */
 export async function seccompFilter(profile: OciSeccomp | undefined, directory: string): Promise<{ readonly seccompFilter?: string; readonly seccompFlags?: number }> {
   if (profile === undefined) return {}
-  return { seccompFilter: await compileToFile(profile, directory), seccompFlags: filterFlags(profile) }
+  try {
+    return { seccompFilter: await compileToFile(profile, directory), seccompFlags: filterFlags(profile) }
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'invalid-argument') throw error
+    throw new EngineError(error.code, refusal(error.message), { cause: error })
+  }
 }

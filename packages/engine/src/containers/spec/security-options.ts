@@ -9,7 +9,7 @@ export interface SecurityOptions {
   readonly systemPathsUnconfined: boolean
   /** The container may change its own cgroup. */
   readonly writableCgroups: boolean
-  /** A profile was named that this host cannot apply: it has no AppArmor. */
+  /** The profile that the container is under; the kernel must know it. */
   readonly apparmor: string | undefined
 }
 
