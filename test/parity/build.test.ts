@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { z } from 'zod'
+import { openContext } from '../../packages/cli/src/build-context/context.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { openTestEngine, type TestEngine } from '../harness/engine.ts'
 import { cases, type BuildCase } from './build/cases.ts'
@@ -43,16 +43,14 @@ describe('a build makes what BuildKit makes', () => {
   async function build(one: BuildCase): Promise<string> {
     const context = writeContext(directory, one)
     // As the command line does: what .dockerignore leaves out is not sent.
-    const tar = execFileSync(process.execPath, ['--no-warnings', '--input-type=module', '-e', `
-      import { openContext } from ${JSON.stringify(new URL('../../packages/cli/src/build-context/context.ts', import.meta.url).pathname)}
-      const { archive } = await openContext(${JSON.stringify(context)}, undefined, process.stdin)
-      archive.pipe(process.stdout)`], { maxBuffer: 1 << 26, input: '' })
+    const { archive } = await openContext(context, undefined, Readable.from([]))
+    assert.ok(archive)
     let id = ''
     const options = {
       tags: [], dockerfile: 'Dockerfile', buildArgs: one.args ?? {}, labels: one.labels ?? {}, noCache: false, quiet: false, remove: true, forceRemove: true,
       target: one.target ?? '', platform: '', networkMode: 'none', extraHosts: [], cacheFrom: [],
     }
-    for await (const line of fixture.engine.images.build(Readable.from([tar]), options, new AbortController().signal)) {
+    for await (const line of fixture.engine.images.build(archive, options, new AbortController().signal)) {
       if (typeof line['error'] === 'string') throw new Error(line['error'])
       id = (line['aux'] as { ID?: string } | undefined)?.ID ?? id
     }

@@ -162,7 +162,7 @@ describe('owner and mode', () => {
     const root = await run('FROM base\nARG U=bob\nCOPY --chown=$U:staff d /a/b\nCOPY --chown=bob g /h/i/\nCOPY --chown=7:8 --chmod=751 d /c\nCOPY --chmod=u=rw,go= g /m')
     assert.deepEqual(list(root, 'a'), { a: '755 0:0 directory', 'a/b': '755 1000:50 directory', 'a/b/l': '777 1000:50 -> x', 'a/b/s': '755 1000:50 directory', 'a/b/s/f': '644 1000:50 f' })
     assert.deepEqual(list(root, 'h'), { h: '755 1000:1001 directory', 'h/i': '755 1000:1001 directory', 'h/i/g': '644 1000:1001 g' })
-    assert.deepEqual(list(root, 'c'), { c: '755 7:8 directory', 'c/l': '777 7:8 -> x', 'c/s': '751 7:8 directory', 'c/s/f': '751 7:8 f' })
+    assert.deepEqual(list(root, 'c'), { c: '751 7:8 directory', 'c/l': '777 7:8 -> x', 'c/s': '751 7:8 directory', 'c/s/f': '751 7:8 f' })
     assert.equal(list(root, 'm')['m'], '600 0:0 g')
     const failed = 'unable to convert uid/gid chown string to host mapping'
     await assert.rejects(run('FROM base\nCOPY --chown=bob:nope g /x'), { message: `${failed}: can't find gid for group nope: no such group: nope` })

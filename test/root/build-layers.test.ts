@@ -1,3 +1,4 @@
+import { EngineError } from '@engine/linux'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -136,6 +137,7 @@ async function fixture(t: TestContext): Promise<Fixture> {
   const engine: BuildEngine = {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
     cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
+    pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
   }
   return {
     stores, images, containers, engine,

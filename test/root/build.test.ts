@@ -156,7 +156,7 @@ made
     assert.match((error as { message: string }).message, /exec: "nope": executable file not found in \$PATH/)
     assert.deepEqual((await build('FROM base\nRUN exit 3', {}, 'forcerm=1')).error, { code: 3, message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3" })
     assert.match((await build('FROM base\nUSER nobodyelse\nRUN true', {}, 'forcerm=1')).text, /Step 3\/3/)
-    assert.match(((await build('FROM nosuch')).error as { message: string }).message, /No such image: nosuch:latest/)
+    assert.match(((await build('FROM localhost:1/nosuch')).error as { message: string }).message, /localhost:1.*(refused|connect)/)
     assert.deepEqual(await containers(), [])
   })
 

@@ -29,9 +29,14 @@ export class BuildArgs {
     }
   }
 
-  /** The arguments at the beginning of a stage: none is declared. */
-  forStage(): BuildArgs {
-    return new BuildArgs(this)
+  /**
+   * The arguments at the beginning of a stage: none is declared but those of the stage that it begins from, as with BuildKit.
+   * @param below that stage's, at its end
+   */
+  forStage(below?: BuildArgs): BuildArgs {
+    const args = new BuildArgs(this)
+    if (below !== undefined) for (const [name, value] of below.#declared) args.#declared.set(name, value)
+    return args
   }
 
   /** ARG before the first FROM. */

@@ -22,7 +22,7 @@ export function applyChanges(config: RunConfig, changes: readonly string[]): Run
     if (!allowed.has(keyword.toLowerCase())) throw new EngineError('invalid-argument', `${keyword} is not a valid change command`)
   }
   const instructions = file.nodes.map(parseInstruction)
-  const state = new StageState({ id: '', content: '', config, author: '' }, new BuildArgs({}, {}))
+  const state = new StageState({ id: '-', content: '', config, author: '' }, new BuildArgs({}, {}))
   // A base image gets the default PATH; what is committed stays as it was.
   if (config.Env === undefined) delete state.config.Env
   else state.config.Env = config.Env

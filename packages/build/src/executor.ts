@@ -1,5 +1,6 @@
 import type { RunConfig } from '@engine/image'
 import type { CacheKey, KeyParts } from './cache.ts'
+import type { BuildLine } from './output.ts'
 import type { CacheSharing } from './dockerfile/run-mount.ts'
 
 /** An image as a build sees it. */
@@ -100,8 +101,12 @@ export interface StepContainer {
 
 /** What makes images of a build's steps. Package engine implements it with its store, its containers and its database. */
 export interface Executor {
-  /** Finds the image that FROM or `COPY --from` names, and gets it when it is not there. @throws EngineError not-found */
-  resolve(reference: string, platform: string): Promise<BuildImage>
+  /**
+   * Finds the image that FROM or `COPY --from` names, and gets it when it is not there.
+   * @param tell takes the progress of that
+   * @throws EngineError not-found
+   */
+  resolve(reference: string, platform: string, tell?: (line: BuildLine) => Promise<void> | void): Promise<BuildImage>
   /** An image that a step made or the cache knows. */
   image(id: string): Promise<BuildImage>
   /** Opens an image's files for reading. */

@@ -41,6 +41,7 @@ class Solver {
   readonly #args: BuildArgs
   /** Stages that are built or being built. */
   readonly #stages = new Map<StageNode, Promise<BuildImage>>()
+  readonly #argsOf = new Map<StageNode, BuildArgs>()
   readonly #graph: StageGraph
   readonly #stop = new AbortController()
   #lines: StageLines | undefined
@@ -135,7 +136,9 @@ class Solver {
     await this.#announce(output, first, node.stage.code)
     const base = await this.#base(node, target, output)
     await output.begin(shown(1, node.stage.code))
-    const state = new StageState(base, this.#args.forStage())
+    const below = node.baseStage === undefined ? undefined : this.#graph.nodes[node.baseStage]
+    const state = new StageState(base, this.#args.forStage(below && this.#argsOf.get(below)))
+    this.#argsOf.set(node, state.args)
     const step: Step = { build: this.#build, state, output, openFrom: (from) => this.#openFrom(from, node, target, output) }
     await output.end()
     await this.#triggers(step)
@@ -157,19 +160,19 @@ class Solver {
     if (node.stage.platform !== '') {
       const platform = expandWord(node.stage.platform, this.#args.globals(), { escape: this.#file.escape })
       parsePlatform(platform)
-      if (node.baseStage === undefined && reference !== 'scratch') return this.#build.executor.resolve(reference, platform)
+      if (node.baseStage === undefined && reference !== 'scratch') return this.#build.executor.resolve(reference, platform, (line) => output.write(line))
     }
     const stage = node.baseStage === undefined ? undefined : this.#graph.nodes[node.baseStage]
     if (stage !== undefined) return this.#stage(stage, target, output, 1)
     if (reference === 'scratch') return scratch
-    return this.#build.executor.resolve(reference, this.#build.platform)
+    return this.#build.executor.resolve(reference, this.#build.platform, (line) => output.write(line))
   }
 
   async #openFrom(from: string, node: StageNode, target: StageNode, output: BuildOutput): Promise<FromRoot> {
     const named = this.#build.contexts.get(from)
     if (named?.kind === 'directory') return { fd: named.fd, image: undefined, [Symbol.asyncDispose]: async () => undefined }
     const stage = named === undefined ? this.#graph.find(from, node.index) : undefined
-    const image = stage === undefined ? await this.#build.executor.resolve(named?.reference ?? from, this.#build.platform) : await this.#stage(stage, target, output, 1)
+    const image = stage === undefined ? await this.#build.executor.resolve(named?.reference ?? from, this.#build.platform, (line) => output.write(line)) : await this.#stage(stage, target, output, 1)
     const root = await this.#build.executor.openRoot(image.id)
     return { fd: root.fd, image, [Symbol.asyncDispose]: () => root[Symbol.asyncDispose]() }
   }

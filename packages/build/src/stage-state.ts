@@ -23,6 +23,8 @@ export class StageState {
     this.content = base.content
     this.config = structuredClone(base.config)
     this.author = base.author
+    // What has nothing below it has its root at least.
+    if (base.id === '' && !this.config.WorkingDir) this.config.WorkingDir = '/'
     this.args = args
     if (!toVariables(this.environment).has('PATH')) this.config.Env = [...this.environment, defaultPath]
   }

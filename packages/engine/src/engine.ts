@@ -23,8 +23,9 @@ import { execVerbs } from './execs/execs.ts'
 import { ExecRegistry } from './execs/registry.ts'
 import { ImageStore } from './images/image-store.ts'
 import { imageVerbs } from './images/images.ts'
+import { pullImage } from './images/pull.ts'
 import { Registries } from './images/registries.ts'
-import type { Engine, EngineOptions } from './interface.ts'
+import type { Engine, EngineOptions, Images } from './interface.ts'
 import { causedBy } from './ledger/cause.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { LogPump } from './logs/index.ts'
@@ -106,11 +107,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   followShim(context)
   const verbs = containerVerbs(context)
+  const registries = new Registries(options.registries ?? defaultRegistryOptions)
+  const imageParts = { store: images, containers, events, registries, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const builder = {
     dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
     cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
     inputs: new InputStore(buildsDirectory(options.dataRoot), workers),
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
+    pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
   await cleanBuilds(builder)
   await reconcile(context)
@@ -118,8 +122,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await images.reconcile()
   startByPolicy(context)
 
-  const registries = new Registries(options.registries ?? defaultRegistryOptions)
-  const imageParts = { store: images, containers, events, registries, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const parts = undo.move()
   return {
     containers: verbs,

@@ -173,6 +173,10 @@ export interface BuildOptions {
   readonly cpuQuota?: number | undefined
   readonly cpusetCpus?: string | undefined
   readonly shmSize?: number | undefined
+  /** Get images that FROM names though they are here. */
+  readonly pull?: boolean | undefined
+  /** By registry: a host, or Docker Hub's old address. */
+  readonly credentials?: ReadonlyMap<string, Credentials> | undefined
   /** What `POST /build/inputs` answered. */
   readonly inputs?: string | undefined
   /** What `POST /build/contexts` answered: the request's tar has only what was asked for. */

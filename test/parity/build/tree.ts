@@ -51,7 +51,7 @@ const fields = ['Cmd', 'Entrypoint', 'Env', 'WorkingDir', 'User', 'Labels', 'Exp
 
 /** The parts of an image's configuration that a Dockerfile decides; what is empty counts as absent. */
 export function configOf(config: object): Record<string, unknown> {
-  const empty = (value: unknown): boolean => value === null || value === undefined || value === '' || (typeof value === 'object' && Object.keys(value as object).length === 0)
+  const empty = (value: unknown): boolean => value === null || value === undefined || value === '' || (typeof value === 'object' && Object.keys(value).length === 0)
   return Object.fromEntries(fields.map((field): [string, unknown] => [field, (config as Readonly<Record<string, unknown>>)[field]]).filter(([, value]) => !empty(value)))
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { chownat } from '@engine/linux/file-at'
-import { mkdirAllInRoot, openInRoot, O_PATH, procPath, reopen, splitPath } from '@engine/linux/paths'
+import { chmodDescriptor, mkdirAllInRoot, openChild, openInRoot, O_PATH, procPath, reopen, splitPath } from '@engine/linux/paths'
 import type { KeyFile } from '../cache.ts'
 import { isArchive } from '../context/archive.ts'
 import { TreeCopier } from '../context/copy-tree.ts'
@@ -49,9 +49,28 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
     const owner = keepOwner ? undefined : instruction.chown === '' ? { uid: 0, gid: 0 } : await ownerIn(step, instruction, root.fd)
     using copier = new TreeCopier({ owner, mode }, build.signal)
     const destination = destinationPath(state.config.WorkingDir ?? '', instruction.destination)
-    for (const source of sources) await put(build, source, root.fd, destination, copier, owner)
+    if (instruction.link && state.image !== '') await keepDirectories(step, destination, root.fd)
+    const target = { rootFd: root.fd, destination, owner, chmod: instruction.chmod !== '', mode }
+    for (const source of sources) await put(build, source, target, copier)
     return await root.commit(newImage(step, createdBy))
   })
+}
+
+/** In a layer that is made apart the directories above the destination are as they are in the image below, where it has them. */
+async function keepDirectories({ build, state }: Step, destination: string, rootFd: number): Promise<void> {
+  await using below = await build.executor.openRoot(state.image)
+  using stack = new DisposableStack()
+  using copier = new TreeCopier({ owner: undefined, mode: (mode) => mode }, build.signal)
+  let [from, to] = [below.fd, rootFd]
+  for (const name of cleanPath(destination).split('/').filter((part) => part !== '' && part !== '.')) {
+    try {
+      from = stack.use(openChild(from, name, O_PATH | constants.O_DIRECTORY)).fd
+    } catch (error) {
+      if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) return
+      throw error
+    }
+    to = stack.use(copier.makeDirectory(from, to, name)).fd
+  }
 }
 
 /** A layer that is made apart has no /etc/passwd: names are those of the image below. */
@@ -61,8 +80,18 @@ async function ownerIn({ build, state }: Step, { chown, link }: CopyInstruction,
   return parseOwner(chown, below.fd)
 }
 
+/** Where sources go, and what a directory that is made for them gets. */
+interface Target {
+  readonly rootFd: number
+  readonly destination: string
+  readonly owner: Owner | undefined
+  /** `--chmod` was given. */
+  readonly chmod: boolean
+  readonly mode: (mode: number, directory: boolean) => number
+}
+
 /** Puts one source where it belongs. */
-async function put(build: Build, source: Source, rootFd: number, destination: string, copier: TreeCopier, owner: Owner | undefined): Promise<void> {
+async function put(build: Build, source: Source, { rootFd, destination, owner, chmod, mode }: Target, copier: TreeCopier): Promise<void> {
   try {
     using from = openInRoot(source.rootFd, source.path, O_PATH)
     if (source.strip !== undefined) return await putWithParents(source, from.fd, rootFd, destination, copier)
@@ -71,6 +100,7 @@ async function put(build: Build, source: Source, rootFd: number, destination: st
       using to = mkdirAllInRoot(rootFd, destination, 0o755)
       await copier.copyContent(from.fd, to.fd, source.selection && { selection: source.selection, above: '' })
       if (!existed && owner !== undefined) chownat(to.fd, '', owner.uid, owner.gid)
+      if (!existed && chmod) chmodDescriptor(to.fd, mode(0o755, true))
       return
     }
     if (source.extract && (await isArchive(procPath(from.fd)))) {

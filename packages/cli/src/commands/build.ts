@@ -14,6 +14,7 @@ import { showSteps, type StepMessage } from '../output/build-progress.ts'
 import { humanSize } from '../output/human.ts'
 import { ProgressError, showProgress, type ProgressMessage } from '../output/progress.ts'
 import { CommandError, defineCommand } from './command.ts'
+import { allRegistriesHeader } from '../registries/credentials.ts'
 import { isTerminal, print, standardError, standardOutput } from '../terminal/output.ts'
 
 const limits = { group: 'Limits of the steps' }
@@ -87,6 +88,7 @@ export const command = defineCommand({
     const json = <T extends object>(from: T): T | undefined => (Object.keys(from).length === 0 ? undefined : from)
     const sent = flags.quiet || progress !== 'classic' || flags.check ? undefined : new SentReport()
     const answer = await client.stream('POST', '/build', {
+      headers: await allRegistriesHeader(),
       query: {
         remote: context.remote,
         dockerfile: context.dockerfile.split('\\').join('/'),

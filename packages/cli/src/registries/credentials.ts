@@ -21,6 +21,15 @@ export async function registryHeaders(image: string): Promise<Readonly<Record<st
   return { 'x-registry-auth': Buffer.from(JSON.stringify(found ?? {})).toString('base64url') }
 }
 
+/** The header by which a build can log in wherever its images come from: everything that is known. */
+export async function allRegistriesHeader(): Promise<Readonly<Record<string, string>>> {
+  const file = readConfigFile()
+  const servers = [...new Set([...Object.keys(file.auths), ...Object.keys(file.credHelpers)])]
+  const found = await Promise.all(servers.map(async (server) => [server, await findCredentials(server, file).catch(() => undefined)] as const))
+  const known = found.filter(([, credentials]) => credentials !== undefined)
+  return known.length === 0 ? {} : { 'x-registry-config': Buffer.from(JSON.stringify(Object.fromEntries(known))).toString('base64url') }
+}
+
 /** What is known for a server: from its helper, from the store of all, or from the file. */
 export async function findCredentials(server: string, file: ConfigFile = readConfigFile()): Promise<AuthConfig | undefined> {
   const helper = helperOf(file, server)

@@ -1,4 +1,4 @@
-import { RequestError, isAtLeast } from '@engine/api'
+import { RequestError, isAtLeast, readRegistryConfig } from '@engine/api'
 import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
 import { bodyStream } from '../body-stream.ts'
@@ -41,6 +41,7 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
   if (query.remote === 'client-session') {
     throw new RequestError('experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead')
   }
+  const header = request.headers['x-registry-config']
   const lines = engine.images.build(bodyStream(request), {
     tags: query.t,
     dockerfile: query.dockerfile,
@@ -63,6 +64,8 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     cpuQuota: query.cpuquota,
     cpusetCpus: query.cpusetcpus,
     shmSize: query.shmsize,
+    pull: query.pull,
+    credentials: readRegistryConfig(typeof header === 'string' ? header : undefined),
     inputs: query.inputs,
     context: query.context,
     contexts: query.contexts ?? {},

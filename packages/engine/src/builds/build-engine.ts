@@ -1,5 +1,5 @@
 import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engine/image'
-import type { Containers } from '../interface.ts'
+import type { Containers, Images } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
 import type { ContextStore } from './contexts.ts'
@@ -43,6 +43,8 @@ export interface BuildEngine {
   readonly cacheMounts: CacheMounts
   readonly inputs: InputStore
   readonly contexts: ContextStore
+  /** Pulls an image; yields progress. */
+  readonly pull: Images['pull']
   /** A step's container is nobody's after a crash. */
   readonly intents: Pick<Intents, 'begin' | 'end'>
 }

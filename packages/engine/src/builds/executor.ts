@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import type { BuildImage, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
-import type { ImageConfig, Layer, RunConfig } from '@engine/image'
+import type { BuildImage, BuildLine, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
+import { familiarName, parseReference, withDefaultTag, type Credentials, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
@@ -32,8 +32,23 @@ export class EngineExecutor implements Executor, Disposable {
     this.#hold(directory)
   }
 
-  async resolve(reference: string, platform: string): Promise<BuildImage> {
+  async resolve(reference: string, platform: string, tell: (line: BuildLine) => Promise<void> | void = () => undefined): Promise<BuildImage> {
+    const name = isImageId(reference) ? undefined : withDefaultTag(parseReference(reference))
+    const found = this.#options.pull === true && name !== undefined ? undefined : this.#find(reference, platform)
+    if (found !== undefined) return this.#described(found)
+    if (name === undefined) return this.#described(this.#engine.images.find(reference, platform))
+    const pulling = this.#engine.pull(familiarName(name), { platform, credentials: credentialsFor(name.domain, this.#options.credentials) }, this.#signal)
+    for await (const line of pulling) await tell(line)
     return this.#described(this.#engine.images.find(reference, platform))
+  }
+
+  #find(reference: string, platform: string): StoredImage | undefined {
+    try {
+      return this.#engine.images.find(reference, platform)
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'not-found') return undefined
+      throw error
+    }
   }
 
   async image(id: string): Promise<BuildImage> {
@@ -127,6 +142,16 @@ export class EngineExecutor implements Executor, Disposable {
   #parent(id: string): StoredImage | undefined {
     return id === '' ? undefined : this.#stored(id)
   }
+}
+
+function isImageId(reference: string): boolean {
+  return /^(?:sha256:[0-9a-f]{64}|[0-9a-f]{64})$/.test(reference)
+}
+
+/** Docker names its own registry by an address of old. */
+function credentialsFor(domain: string, all: BuildOptions['credentials']): Credentials | undefined {
+  const names = domain === 'docker.io' ? ['https://index.docker.io/v1/', 'index.docker.io', domain] : [domain, `https://${domain}`]
+  return names.map((name) => all?.get(name)).find((credentials) => credentials !== undefined)
 }
 
 /** What an image is, apart from its history and its age. */
