@@ -54,17 +54,19 @@ export function hostState(daemon: TestDaemon): HostState {
   const { dataRoot, execRoot, bridge, table, cgroupParent } = daemon
   const shown = (path: string): string => path.replace(dataRoot, 'data').replace(execRoot, 'run')
   const files = (root: string, ...folders: readonly string[]): string[] => folders.flatMap((folder) => names(join(root, folder)).map((name) => shown(join(root, folder, name))))
-  const bridges = names('/sys/class/net').filter((link) => link === bridge || hasRules(table, link))
+  const all = ['inet', 'bridge'].flatMap((family) => elements(family, table))
+  // The map of bridges has them as its keys.
+  const bridges = [...new Set([bridge, ...all.filter((element) => existsSync(`/sys/class/net/${element}/bridge`))])].sort()
   return {
     bridges,
     mounts: mountPoints().filter((point) => [dataRoot, execRoot].some((root) => point.startsWith(`${root}/`))).map(shown).sort(),
     sandboxes: names(join(execRoot, 'netns')),
     ports: bridges.flatMap(ports).sort(),
-    rules: ['inet', 'bridge'].flatMap((family) => elements(family, table)).filter((element) => !bridges.some((name) => element.startsWith(name))).sort(),
+    rules: all.filter((element) => !bridges.some((name) => element.startsWith(name))).sort(),
     // Of v1 hierarchies, and of the unified one.
     groups: ['.', ...readdirSync('/sys/fs/cgroup')].flatMap((hierarchy) => names(join('/sys/fs/cgroup', hierarchy, cgroupParent)).filter(isId).map((id) => `${hierarchy} ${id}`)).sort(),
     files: [
-      ...files(dataRoot, 'containers', 'overlay2', 'overlay2/.making', 'overlay2/.trash', 'content/sha256', 'content/ingest', 'volumes', 'volumes/.removed', 'builds'),
+      ...files(dataRoot, 'containers', 'overlay2', 'overlay2/.making', 'overlay2/.trash', 'content/sha256', 'content/ingest', 'volumes', 'volumes/.removed', 'volumes/.making', 'volumes/.renamed', 'builds'),
       ...files(execRoot, 'containers'),
     ].sort(),
     processes: children(daemon.shimPid()),
@@ -122,7 +124,7 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
       ...db.containers.map(({ id }) => `data/containers/${id}`),
       ...running.map(({ id }) => `run/containers/${id}`),
       ...[...new Set([...db.images, ...db.blobs, ...db.fetched.filter((digest) => host.files.includes(contentFile(digest)))])].map(contentFile),
-      ...['.removed', ...db.volumes].map((name) => `data/volumes/${name}`),
+      ...['.removed', ...['.making', '.renamed'].filter((name) => host.files.includes(`data/volumes/${name}`)), ...db.volumes].map((name) => `data/volumes/${name}`),
     ]),
     ...host.files.filter((file) => file.endsWith('-init') && !layers.includes(file.slice('data/overlay2/'.length, -'-init'.length))).map((file) => `+ file ${file}`),
     ...links(dataRoot, host.files),
@@ -205,17 +207,6 @@ function readText(file: string): string {
 /** Every mount point of the host, with its escapes resolved (proc_pid_mountinfo(5)). */
 export function mountPoints(): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
-}
-
-/** Whether a daemon's tables have rules for a bridge. */
-function hasRules(table: string, link: string): boolean {
-  if (!existsSync(`/sys/class/net/${link}/bridge`)) return false
-  try {
-    execFileSync('nft', ['list', 'chain', 'inet', table, `into-${link}`], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** The elements of the tables' sets that an endpoint has. */

@@ -80,7 +80,7 @@ export function claimAddress(pool: AddressPool, used: ReadonlySet<string>, wante
 
 /**
  * The first subnet of the pools that touches none of `taken`: other networks' subnets and where the host's routes lead.
- * @throws EngineError unavailable with Docker's text
+ * @throws EngineError invalid-argument with Docker's text
  */
 export function chooseSubnet(pools: readonly SubnetPool[], taken: readonly Cidr[]): Cidr {
   for (const { base, size } of pools) {
@@ -98,7 +98,7 @@ export function chooseSubnet(pools: readonly SubnetPool[], taken: readonly Cidr[
       start = after > start + step ? firstAddress(base) + ((after - firstAddress(base) + step - 1n) / step) * step : start + step
     }
   }
-  throw new EngineError('unavailable', 'all predefined address pools have been fully subnetted')
+  throw new EngineError('invalid-argument', 'all predefined address pools have been fully subnetted')
 }
 
 /**

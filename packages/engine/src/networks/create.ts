@@ -17,7 +17,11 @@ const notInSwarm = 'This node is not a swarm manager. Use "docker swarm init" or
  * Makes a network: chooses its subnets, makes its bridge and rules, notes it. What fails leaves nothing behind.
  * @throws EngineError in Docker's words
  */
-export async function createNetwork(engine: EngineContext, request: CreateNetwork): Promise<{ Id: string; Warning: string }> {
+export function createNetwork(engine: EngineContext, request: CreateNetwork): Promise<{ Id: string; Warning: string }> {
+  return engine.networks.creating.run(() => make(engine, request))
+}
+
+async function make(engine: EngineContext, request: CreateNetwork): Promise<{ Id: string; Warning: string }> {
   checkRequest(engine, request)
   const id = randomBytes(32).toString('hex')
   const lent = borrowed(engine, request)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EngineError } from '@engine/linux'
 import { allocateAddress, BridgeNetwork, claimAddress, createLease, Firewall, parseCidr, parseEndpointSysctls, randomHostInterface, type AddressPool, type BridgeNetworkView, type Cidr, type EndpointLease } from '@engine/network'
 import type { EndpointRequest, SandboxEndpoint } from '../containers/container.ts'
+import { Mutex } from '../containers/mutex.ts'
 import type { EngineOptions } from '../interface.ts'
 import type { Database } from '../state/database.ts'
 import { interfacePrefix } from './driver-options.ts'
@@ -19,6 +20,8 @@ interface Held {
 /** The networks there are, and what containers have of them. Memory answers; changes go to the database first. */
 export class NetworkRegistry implements Disposable {
   readonly firewall: Firewall
+  /** Networks are made one after another: what one takes, names and subnets, the next one sees. */
+  readonly creating = new Mutex()
   readonly ports: PublishedPorts
   readonly #table: NetworksTable
   readonly #options: EngineOptions
