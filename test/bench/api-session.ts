@@ -3,12 +3,12 @@ import { connect } from 'node:net'
 
 /** One engine's API on one kept connection, as an SDK uses it. */
 export class ApiSession {
-  readonly #socketPath: string
+  readonly socketPath: string
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
   /** @param host `unix:///…` */
   constructor(host: string) {
-    this.#socketPath = host.replace(/^unix:\/\//, '')
+    this.socketPath = host.replace(/^unix:\/\//, '')
   }
 
   /** A request that must succeed. @throws Error with the engine's message */
@@ -22,7 +22,7 @@ export class ApiSession {
     return new Promise((resolve, reject) => {
       const content = body === undefined ? undefined : JSON.stringify(body)
       const headers = content === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }
-      const sent = httpRequest({ socketPath: this.#socketPath, agent: this.#agent, method, path: `/v1.51${path}`, headers }, (response) => {
+      const sent = httpRequest({ socketPath: this.socketPath, agent: this.#agent, method, path: `/v1.51${path}`, headers }, (response) => {
         let text = ''
         response.on('data', (chunk: Buffer) => (text += chunk.toString()))
         response.on('end', () => {
@@ -38,7 +38,7 @@ export class ApiSession {
   /** Sends a file as a request's body. */
   upload(path: string, content: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
-      const sent = httpRequest({ socketPath: this.#socketPath, method: 'POST', path: `/v1.51${path}`, headers: { 'content-type': 'application/x-tar', 'content-length': content.length } }, (response) => {
+      const sent = httpRequest({ socketPath: this.socketPath, method: 'POST', path: `/v1.51${path}`, headers: { 'content-type': 'application/x-tar', 'content-length': content.length } }, (response) => {
         response.resume()
         response.on('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`${path}: ${response.statusCode}`))))
       })
@@ -50,7 +50,7 @@ export class ApiSession {
   /** Starts an exec attached, by the hijacked connection, and reads to its end. */
   execToEnd(id: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const socket = connect(this.#socketPath)
+      const socket = connect(this.socketPath)
       const body = '{"Detach":false,"Tty":false}'
       socket.write(`POST /v1.51/exec/${id}/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
       socket.resume()

@@ -8,6 +8,7 @@ import { dist, startDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { ApiSession, idOf } from './api-session.ts'
 import { benchPull } from './pull.ts'
+import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
 const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false } } })
@@ -57,7 +58,8 @@ process.stdout.write(`${rounds} rounds, medians; load ${readFileSync('/proc/load
 report('run --rm --network none, command line', await interleaved(commands(['run', '--rm', '--network', 'none', 'bench-busybox', 'true']), rounds), 0.5)
 report('run --rm on the bridge, command line', await interleaved(commands(['run', '--rm', 'bench-busybox', 'true']), rounds))
 report('API create+start+wait+delete, network none', await interleaved(both((api) => life(api, 'none')), rounds), 0.3)
-report('API create+start+wait+delete, bridge', await interleaved(both((api) => life(api, 'bridge')), rounds))
+report('API create+start+wait+delete, bridge', await interleaved(both((api) => life(api, 'bridge')), rounds), 0.25)
+await benchNetwork(engineApi, dockerApi, Math.min(rounds, 5))
 
 {
   // The same engine without its ledger: what the record of a container's life costs.

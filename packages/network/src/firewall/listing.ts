@@ -47,9 +47,25 @@ export function parseForwardDrops(listing: unknown, own: string): ForwardConflic
   })
 }
 
-/** The tables there are. Reads the JSON of `list tables`. */
-export function parseTables(listing: unknown): { readonly family: string; readonly name: string }[] {
-  return objects(listing, 'table').map(({ family, name }) => ({ family: String(family), name: String(name) }))
+/** A chain of type filter at a hook; `engine`: its table is an engine's, by the chains that each of them has. */
+export interface FilterBase {
+  readonly family: string
+  readonly table: string
+  readonly engine: boolean
+}
+
+/** Base chains of type filter at a hook. Reads the JSON of `list chains`. */
+export function parseFilterBases(listing: unknown, hook: string): FilterBase[] {
+  const chains = objects(listing, 'chain')
+  const engines = new Set(chains.filter(({ name }) => name === 'published-outside').map(({ table }) => String(table)))
+  return chains.flatMap(({ family, table, type, hook: at }) => (type === 'filter' && at === hook ? [{ family: String(family), table: String(table), engine: engines.has(String(table)) }] : []))
+}
+
+/** What a listing says of some tables, each given as `family name`. */
+export function withTables(listing: unknown, tables: ReadonlySet<string>): unknown {
+  const entries = isObject(listing) && Array.isArray(listing['nftables']) ? listing['nftables'] : []
+  const concerned = (entry: unknown): boolean => isObject(entry) && Object.values(entry).some((part) => isObject(part) && tables.has(`${String(part['family'])} ${String(part['table'])}`))
+  return { nftables: entries.filter(concerned) }
 }
 
 /** Whether a table of any name has this chain. Reads the JSON of `list chains`. */

@@ -4,7 +4,7 @@ import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
-import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseSetElements, parseTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseFilterBases, parseSetElements, withTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
 import { findDrop, type Hook, type Packet, type Verdict } from './evaluate.ts'
 import { PortRules } from './port-rules.ts'
 import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
@@ -89,16 +89,16 @@ export class Firewall implements Disposable {
   /**
    * Which rule would drop a packet at a hook, of ours or of others.
    * @param families `ip`, `ip6` and `inet` for what is routed, `bridge` for frames between a bridge's ports
-   * @param others only tables that are not ours
+   * @param others only tables that are no engine's
    * @returns in words that name it; undefined when none would, as far as can be told
    */
   findDrop(families: readonly string[], hook: Hook, packet: Packet, others = false): string | undefined {
-    const tables = parseTables(this.#nftables.list('list tables')).filter(({ family, name }) => families.includes(family) && !(others && name === this.#table))
-    for (const { family, name } of tables) {
-      const drop = findDrop(this.#nftables.list(`list table ${family} ${name}`), families, hook, packet)
-      if (drop !== undefined) return this.#words(drop)
-    }
-    return undefined
+    // Chains are told of at once; the rules of all tables take their time, and mostly there is nobody else's.
+    const bases = parseFilterBases(this.#nftables.list('list chains'), hook).filter(({ family, table, engine }) => families.includes(family) && !(others && (engine || table === this.#table)))
+    if (bases.length === 0) return undefined
+    const concerned = new Set(bases.map(({ family, table }) => `${family} ${table}`))
+    const drop = findDrop(withTables(this.#nftables.list('list ruleset'), concerned), families, hook, packet)
+    return drop === undefined ? undefined : this.#words(drop)
   }
 
   #words({ family, table, chain, handle }: Verdict): string {
