@@ -161,7 +161,8 @@ class ListDisplay implements Display {
     if (!this.#dirty && all.every(({ completed }) => completed !== undefined)) return
     this.#dirty = false
     const done = all.filter(({ completed }) => completed !== undefined).length
-    const width = process.stderr.columns ?? 80
+    // A terminal that does not know its size says 0.
+    const width = process.stderr.columns || 80
     const lines = [`[+] Building ${seconds(Date.now() - this.#began)}s (${done}/${all.length})${last ? ' FINISHED' : ''}`]
     for (const vertex of last ? all : all.slice(-shownSteps)) {
       const time = `${seconds((vertex.completed ?? Date.now()) - vertex.started)}s`
