@@ -128,7 +128,7 @@ const requests: readonly (readonly [string, string, number, unknown?])[] = [
   ['GET', '/containers/running/top?ps_args=--no-such-option', 500],
   ['DELETE', '/containers/running', 409],
   ['DELETE', '/containers/paused', 409],
-  ['DELETE', '/containers/idle?link=1', 501],
+  ['DELETE', '/containers/idle?link=1', 400],
   // Execs
   ['POST', '/containers/running/exec', 400, ''],
   ['POST', '/containers/running/exec', 400, {}],
