@@ -28,6 +28,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   const [first, ...rest] = globals.rest
   if (first === undefined) return await printOverview(printError)
   if (first === 'help') return await help(rest)
+  if (first === '__complete') return await complete(rest, globals.host)
 
   const group = Object.hasOwn(groups, first) ? groups[first] : undefined
   if (group === undefined) {
@@ -97,8 +98,17 @@ async function helpFor(entry: Entry, command: Command, path: string): Promise<st
   return commandHelp(command, path, namesOfEntry(entry))
 }
 
+/** What shells ask to complete a line: a candidate on each line, with its description behind a tab. Never fails, never complains. */
+async function complete(words: readonly string[], host: string): Promise<number> {
+  const { candidates } = await import('./completion/candidates.ts')
+  const found = await candidates(words, { ENGINE_HOST: host }).catch(() => [])
+  print(found.map(({ word, text }) => `${word}\t${text}\n`).join(''))
+  return 0
+}
+
 async function help(words: readonly string[]): Promise<number> {
-  const [first, second] = words
+  const man = words[0] === '--man'
+  const [first, second] = man ? words.slice(1) : words
   if (first === undefined) return await printOverview(print)
   const group = Object.hasOwn(groups, first) ? groups[first] : undefined
   if (group !== undefined && second === undefined) {
@@ -108,8 +118,15 @@ async function help(words: readonly string[]): Promise<number> {
   }
   const entry = group === undefined ? findEntry(commands, first) : findEntry(group.commands, second ?? '')
   if (entry === undefined) return fail(`unknown help topic: ${words.join(' ')}`, 1)
-  print(await helpFor(entry, (await entry.load()).command, `engine ${group === undefined ? first : `${first} ${second}`}`))
+  const path = `engine ${group === undefined ? first : `${first} ${second}`}`
+  const { command } = await entry.load()
+  print(man ? await manPageFor(entry, command, path) : await helpFor(entry, command, path))
   return 0
+}
+
+async function manPageFor(entry: Entry, command: Command, path: string): Promise<string> {
+  const [{ manPage }, { VERSION }] = await Promise.all([import('./help/man-page.ts'), import('./version.ts')])
+  return manPage(command, path, namesOfEntry(entry), VERSION)
 }
 
 async function printOverview(out: (text: string) => void): Promise<number> {

@@ -55,10 +55,12 @@ const unpause: Entry = { summary: 'Unpause all processes within one or more cont
 const update: Entry = { summary: 'Update configuration of one or more containers', load: () => import('./update.ts') }
 const wait: Entry = { summary: 'Block until one or more containers stop, then print their exit codes', load: () => import('./wait.ts') }
 
+const completion: Entry = { summary: 'Print what a shell reads to complete command lines of engine', load: () => import('./completion.ts') }
+
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
   run, exec, ps, logs, build, pull, push, images, login, logout, search, explain, version, info,
-  attach, commit, cp, create, diff, events, history, import: import_, inspect, kill, pause, port, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
+  attach, commit, completion, cp, create, diff, events, history, import: import_, inspect, kill, pause, port, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
 }
 
 const trace: Entry = { summary: 'Walk the way of a packet, and name what stops it', load: () => import('./net-trace.ts') }

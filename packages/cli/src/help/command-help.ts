@@ -17,9 +17,10 @@ export function commandHelp(command: Command, path: string, names: readonly stri
   return parts.join('\n')
 }
 
-type Named = readonly [name: string, flag: Flag<unknown>]
+export type Named = readonly [name: string, flag: Flag<unknown>]
 
-function flagGroups(command: Command): [string, Named[]][] {
+/** A command's flags by their headings. */
+export function flagGroups(command: Command): [string, Named[]][] {
   const groups = new Map<string, Named[]>()
   for (const [name, flag] of Object.entries(command.flags)) {
     if (flag.hidden === true) continue
@@ -29,7 +30,8 @@ function flagGroups(command: Command): [string, Named[]][] {
   return [...groups]
 }
 
-function label(name: string, flag: Flag<unknown>): string {
+/** How a flag is written: `-p, --publish list`. */
+export function label(name: string, flag: Flag<unknown>): string {
   const short = flag.short === undefined ? '    ' : `-${flag.short}, `
   return `${short}--${name}${flag.word === '' ? '' : ` ${flag.word}`}`
 }

@@ -24,7 +24,7 @@ export function overview(): string {
       ['engine build -t web .', { summary: 'an image from this directory' }],
       ['engine explain web', { summary: 'what the kernel was asked to do for a container' }],
     ]),
-    "Run 'engine COMMAND --help' for more information on a command.",
+    "Run 'engine COMMAND --help' for more information on a command; 'engine help --man COMMAND' prints a page for man(1).",
     '',
   ].join('\n')
 }
