@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestDaemon } from '../harness/daemon.ts'
 import { makeImage, putImage, startRegistry } from '../harness/registry.ts'
 import { interleaved, report } from './measure.ts'
@@ -57,6 +58,8 @@ export async function benchPull(daemon: TestDaemon, engine: ApiSession, docker: 
         const [one] = Object.values(await interleaved({ [who]: pull(api) }, 1, 0))
         ;(times[who] ??= []).push(...(one ?? []))
         await remove(api)
+        // engined deletes in the background; the next pull is not to be measured with it.
+        while (readdirSync(join(daemon.dataRoot, 'overlay2/.trash')).length > 0) await sleep(100)
       }
     }
     clearInterval(watch)
