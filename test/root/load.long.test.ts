@@ -92,7 +92,8 @@ describe('under load', () => {
     } finally {
       clearInterval(watch)
     }
-    assert.ok(highest - quiet < 96 * MiB, `engined grew from ${Math.round(quiet / MiB)} to ${Math.round(highest / MiB)} MiB`)
+    // Garbage between two collections: 100 MiB after 40 MiB of log as after 200.
+    assert.ok(highest - quiet < 160 * MiB, `engined grew from ${Math.round(quiet / MiB)} to ${Math.round(highest / MiB)} MiB`)
     await client.request('DELETE', `/containers/${id}`, { query: { force: true } })
   })
 })
