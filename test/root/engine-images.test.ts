@@ -59,6 +59,7 @@ async function world(t: TestContext): Promise<World> {
     containers: registry,
     events: publisher,
     registries: new Registries(defaultRegistryOptions),
+    transfers: stores.workers,
     log,
     async whilePaused(id, work) {
       paused.push(`pause ${id}`)

@@ -9,6 +9,7 @@ import * as exec from './schemas/exec.ts'
 import * as image from './schemas/image.ts'
 import * as network from './schemas/network.ts'
 import { PluginListQuery } from './schemas/plugin.ts'
+import { SystemDataUsageQuery } from './schemas/system.ts'
 import * as volume from './schemas/volume.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
@@ -60,6 +61,7 @@ export const routes = {
   ContainerArchive: { method: 'GET', path: '/containers/{name}/archive', query: archive.ArchiveQuery, status: 200 },
   PutContainerArchive: { method: 'PUT', path: '/containers/{name}/archive', query: archive.PutArchiveQuery, status: 200 },
   ContainerChanges: { method: 'GET', path: '/containers/{name}/changes', status: 200 },
+  ContainerExport: { method: 'GET', path: '/containers/{name}/export', status: 200 },
   ContainerExplain: { method: 'GET', path: '/containers/{name}/explain', status: 200 },
   ContainerExec: { method: 'POST', path: '/containers/{name}/exec', body: exec.ContainerExecBody, status: 201 },
   ExecStart: { method: 'POST', path: '/exec/{name}/start', body: exec.ExecStartBody, status: 200 },
@@ -68,6 +70,9 @@ export const routes = {
   ImageList: { method: 'GET', path: '/images/json', query: image.ImageListQuery, status: 200 },
   ImageInspect: { method: 'GET', path: '/images/{name}/json', query: image.ImageInspectQuery, status: 200 },
   ImageHistory: { method: 'GET', path: '/images/{name}/history', query: image.ImageHistoryQuery, status: 200 },
+  ImageGet: { method: 'GET', path: '/images/{name}/get', query: image.ImageGetQuery, status: 200 },
+  ImageGetAll: { method: 'GET', path: '/images/get', query: image.ImageGetAllQuery, status: 200 },
+  ImageLoad: { method: 'POST', path: '/images/load', query: image.ImageLoadQuery, status: 200 },
   ImageTag: { method: 'POST', path: '/images/{name}/tag', query: image.ImageTagQuery, status: 201 },
   ImageDelete: { method: 'DELETE', path: '/images/{name}', query: image.ImageDeleteQuery, status: 200 },
   ImagePrune: { method: 'POST', path: '/images/prune', query: container.PruneQuery, status: 200 },
@@ -106,6 +111,7 @@ export const routes = {
   SystemVersion: { method: 'GET', path: '/version', status: 200 },
   SystemInfo: { method: 'GET', path: '/info', status: 200 },
   OpenApi: { method: 'GET', path: '/openapi.json', status: 200 },
+  SystemDataUsage: { method: 'GET', path: '/system/df', query: SystemDataUsageQuery, status: 200 },
   SystemEvents: { method: 'GET', path: '/events', query: SystemEventsQuery, status: 200 },
 } as const satisfies Readonly<Record<string, Route>>
 

@@ -8,11 +8,6 @@ export type Reason = 'absent' | 'swarm' | 'swarm-leave' | 'swarm-join' | 'cluste
 
 /** The operations of v1.51.yaml that are not served, in its order. A test checks that each of the contract is here or in `routes`. */
 export const unservedRoutes: readonly (readonly [method: Method, path: string, reason: Reason])[] = [
-  ['GET', '/containers/{name}/export', 'absent'],
-  ['GET', '/system/df', 'absent'],
-  ['GET', '/images/{name}/get', 'absent'],
-  ['GET', '/images/get', 'absent'],
-  ['POST', '/images/load', 'absent'],
   ['PUT', '/volumes/{name}', 'cluster-volume'],
   ['GET', '/plugins/privileges', 'absent'],
   ['POST', '/plugins/pull', 'absent'],

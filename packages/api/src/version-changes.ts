@@ -28,6 +28,12 @@ const emptyImageConfig: readonly (readonly [name: string, value: unknown])[] = [
   ['Image', ''],
 ]
 
+/** Bytes of the build cache that nothing else has. */
+function builderSize({ BuildCache }: Fields): number {
+  const records = (BuildCache ?? []) as readonly { readonly Shared: boolean; readonly Size: number }[]
+  return records.reduce((total, { Shared, Size }) => total + (Shared ? 0 : Size), 0)
+}
+
 /**
  * The list (moby: api/docs/CHANGELOG.md). Only what a client of that age would miss or stumble over; a new field that changes no
  * meaning is kept from old clients all the same, so that a pinned client sees what its version's description says.
@@ -61,6 +67,8 @@ export const fieldChanges: readonly FieldChange[] = [
   { operation: 'NetworkList', path: '*.EnableIPv4', since: '1.48' },
   { operation: 'NetworkList', path: '*.Ingress', since: '1.29' },
   { operation: 'NetworkList', path: '*.Created', since: '1.25' },
+  { operation: 'SystemDataUsage', path: 'Images.*.VirtualSize', until: '1.44', value: (image: Fields) => image.Size },
+  { operation: 'SystemDataUsage', path: 'BuilderSize', until: '1.42', value: builderSize },
   { operation: 'SystemInfo', path: 'DiscoveredDevices', since: '1.50' },
   { operation: 'SystemInfo', path: 'BridgeNfIptables', until: '1.50', value: false },
   { operation: 'SystemInfo', path: 'BridgeNfIp6tables', until: '1.50', value: false },

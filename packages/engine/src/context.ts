@@ -17,6 +17,8 @@ import type { Intents } from './state/intents.ts'
 export interface ImageSource {
   /** @throws EngineError not-found `No such image: x:latest` */
   forContainer(ref: string, platform: string | undefined): ContainerImage
+  /** Bytes of a layer's files, by the name of its directory. */
+  layerSize(id: string): number
   /** undefined when the image is gone. */
   get(id: string): object | undefined
   /** Takes away layers that nothing has any more: after a container was removed whose image had gone before it. */

@@ -40,6 +40,7 @@ import { HealthTable } from './state/health-table.ts'
 import { Intents } from './state/intents.ts'
 import { migrations } from './state/migrations/index.ts'
 import { setting } from './state/settings.ts'
+import type { DiskUsageParts } from './system/disk-usage.ts'
 import { systemVerbs } from './system/system.ts'
 import { VolumeStore } from './volumes/volume-store.ts'
 import { volumeVerbs } from './volumes/volumes.ts'
@@ -108,7 +109,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   followShim(context)
   const verbs = containerVerbs(context)
   const registries = new Registries(options.registries ?? defaultRegistryOptions)
-  const imageParts = { store: images, containers, events, registries, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
+  const imageParts = { store: images, containers, events, registries, transfers, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const builder = {
     dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
     cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
@@ -122,15 +123,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await images.reconcile()
   startByPolicy(context)
 
+  const imagesOf = imageVerbs(imageParts, buildVerb(builder))
+  const builds = buildVerbs(builder, cacheImages(imageParts))
+  const volumesOf = volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
+  const usage: DiskUsageParts = {
+    containers: verbs, images: imagesOf, builds, volumes: volumesOf,
+    layerBytes: () => images.layers.all().reduce((total, { size, blob }) => total + size + (blob?.size ?? 0), 0),
+  }
   const parts = undo.move()
   return {
     containers: verbs,
     execs: execVerbs(context),
-    images: imageVerbs(imageParts, buildVerb(builder)),
-    builds: buildVerbs(builder, cacheImages(imageParts)),
+    images: imagesOf,
+    builds,
     networks: createNetworks(context),
-    volumes: volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) }),
-    system: systemVerbs(context, () => images.images.all().length),
+    volumes: volumesOf,
+    system: systemVerbs(context, () => images.images.all().length, usage),
     causedBy,
     async close({ stopContainers }) {
       closing.abort()

@@ -5,7 +5,7 @@ import type { ContainerStats } from './types/container-stats.ts'
 import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
 import type { DistributionInspect, ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
 import type { EngineEvent } from './types/event.ts'
-import type { NetworkView, SystemInfo, SystemVersion } from './types/system-views.ts'
+import type { DiskUsage, NetworkView, SystemInfo, SystemVersion } from './types/system-views.ts'
 import type { TraceView } from './types/trace-view.ts'
 import type { LedgerEntry } from './types/ledger-entry.ts'
 
@@ -120,6 +120,8 @@ export interface Containers {
   statArchive(ref: string, path: string): Promise<ArchiveStat>
   readArchive(ref: string, path: string): Promise<{ readonly stat: ArchiveStat; readonly tar: Readable }>
   writeArchive(ref: string, path: string, tar: AsyncIterable<Buffer>, options: { readonly keepKinds: boolean; readonly ownedByUser: boolean }, signal: AbortSignal): Promise<void>
+  /** The tar of a container's root without its volumes, running or not. */
+  export(ref: string): Promise<Readable>
   changes(ref: string): Promise<ContainerChange[] | null>
   /** The ledger's entries of one container, oldest first; also of one that failed to start or is gone. */
   explain(ref: string): Promise<LedgerEntry[]>
@@ -249,12 +251,17 @@ export interface BuildCacheRecord {
 }
 
 export interface Images {
-  list(options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean; readonly digests: boolean }): Promise<ImageSummary[]>
+  /** @param options `manifests`: with what each image has on the disk; `onDisk`: sizes count the tars that layers came as */
+  list(options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean; readonly digests: boolean; readonly manifests?: boolean; readonly onDisk?: boolean }): Promise<ImageSummary[]>
   inspect(ref: string): Promise<ImageInspect>
   history(ref: string): Promise<ImageHistoryItem[]>
   tag(ref: string, repository: string, tag: string): Promise<void>
   remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<ImageDelete[]>
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }>
+  /** The archive of images, `docker save`; they stay until it is disposed. @param refs a name without a tag means all its tags */
+  save(refs: readonly string[], platform: string | undefined): Promise<{ readonly tar: AsyncIterable<Buffer> } & Disposable>
+  /** Takes in what `docker save` writes, or an OCI layout, compressed or not. Yields progress; `quiet` only what was loaded. */
+  load(tar: Readable, options: { readonly quiet: boolean; readonly platform?: string | undefined }, signal: AbortSignal): AsyncIterable<Progress>
   /** `docker import`: one layer from a tar (gzip, zstd, xz or plain). Yields progress; the last line's status is the image's id. */
   import(tar: Readable, options: { readonly repository: string; readonly tag: string; readonly message: string; readonly changes: readonly string[]; readonly platform?: string | undefined }): AsyncIterable<Progress>
   /** An image from a registry; with neither tag nor digest all tags of a repository. */
@@ -340,6 +347,8 @@ export interface VolumeView {
 export interface System {
   version(): Promise<SystemVersion>
   info(): Promise<SystemInfo>
+  /** What takes how much space. @param types `container`, `image`, `volume`, `build-cache`; none means all */
+  diskUsage(types: readonly string[]): Promise<DiskUsage>
   /** Past events from `since`, then live ones until `until`, the signal, or for ever. */
   events(options: { readonly since?: bigint | undefined; readonly until?: bigint | undefined; readonly filters: Filters }, signal: AbortSignal): AsyncIterable<EngineEvent>
 }

@@ -26,8 +26,16 @@ export const ImageCreateQuery = z.object({
   platform,
 })
 
-/** POST /images/{name}/push: `platform` is JSON (an OCI platform). */
-export const ImagePushQuery = z.object({ tag: word, platform: json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform') })
+/** An OCI platform as JSON. */
+const ociPlatform = json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform')
+
+/** POST /images/{name}/push */
+export const ImagePushQuery = z.object({ tag: word, platform: ociPlatform })
+
+/** GET /images/{name}/get, GET /images/get and POST /images/load; progress of a load is told only to who asks for it. */
+export const ImageGetQuery = z.object({ platform: ociPlatform })
+export const ImageGetAllQuery = z.object({ names: words, platform: ociPlatform })
+export const ImageLoadQuery = z.object({ quiet: bool(true), platform: ociPlatform })
 
 /** GET /images/search */
 export const ImageSearchQuery = z.object({ term: word, limit: int(), filters })

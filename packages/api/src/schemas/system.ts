@@ -1,5 +1,10 @@
 import * as z from 'zod'
 
+import { words } from './parameters.ts'
+
+/** GET /system/df: kinds of objects that are wanted; none means all. */
+export const SystemDataUsageQuery = z.object({ type: words })
+
 const map = z.record(z.string(), z.string())
 
 /** GET /version */

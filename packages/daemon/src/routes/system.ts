@@ -1,7 +1,8 @@
+import { isAtLeast } from '@engine/api'
 import { TextAnswer, type Call, type Handlers } from '../call.ts'
 
-/** Serves /_ping, /version, /info and /openapi.json. */
-export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' | 'SystemInfo' | 'OpenApi'> = {
+/** Serves /_ping, /version, /info, /system/df and /openapi.json. */
+export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' | 'SystemInfo' | 'SystemDataUsage' | 'OpenApi'> = {
   async SystemPing(call) {
     pingHeaders(call)
     return new TextAnswer('OK')
@@ -16,6 +17,10 @@ export const system: Handlers<'SystemPing' | 'SystemPingHead' | 'SystemVersion' 
     // Loaded when it is asked for: the schemas of answers are not needed otherwise.
     const { openApiDocument } = await import('@engine/api/openapi')
     return openApiDocument()
+  },
+  async SystemDataUsage({ engine, query, version }) {
+    // Before 1.42 nobody could choose.
+    return engine.system.diskUsage(isAtLeast(version, '1.42') ? query.type : [])
   },
 }
 

@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import type { Containers } from '../interface.ts'
 import { readArchive, statArchive, writeArchive } from './archive.ts'
+import { exportContainer } from './export.ts'
 import { attachContainer, containerLogs } from './attach.ts'
 import { containerChanges } from './changes.ts'
 import { createContainer } from './create.ts'
@@ -43,6 +44,7 @@ export function containerVerbs(engine: EngineContext): Containers {
     resize: (ref, rows, columns) => resizeContainer(engine, ref, rows, columns),
     prune: (filters) => pruneContainers(engine, filters),
     statArchive: (ref, path) => statArchive(engine, ref, path),
+    export: (ref) => exportContainer(engine, ref),
     readArchive: (ref, path) => readArchive(engine, ref, path),
     writeArchive: (ref, path, tar, options, signal) => writeArchive(engine, ref, path, tar, options, signal),
     changes: (ref) => containerChanges(engine, ref),

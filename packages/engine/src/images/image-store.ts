@@ -119,6 +119,10 @@ export class ImageStore implements ImageSource {
     return found
   }
 
+  layerSize(id: string): number {
+    return this.layers.get(id)?.size ?? 0
+  }
+
   get(id: string): StoredImage | undefined {
     const image = this.images.get(id)
     return image === undefined ? undefined : this.#stored(image)

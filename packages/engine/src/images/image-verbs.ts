@@ -1,3 +1,4 @@
+import type { FileWorkers } from '@engine/image'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { Events } from '../events/events.ts'
 import type { EngineOptions } from '../interface.ts'
@@ -10,6 +11,8 @@ export interface ImageVerbs {
   readonly containers: Pick<ContainerRegistry, 'find' | 'all' | 'usersOfImage'>
   readonly events: Pick<Events, 'publish'>
   readonly registries: Registries
+  /** For work as long as a client likes. */
+  readonly transfers: FileWorkers
   readonly log: EngineOptions['log']
   /** Freezes a running container's processes while `work` is done. */
   whilePaused<T>(container: string, work: () => Promise<T>): Promise<T>

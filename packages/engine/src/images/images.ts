@@ -7,10 +7,12 @@ import type { ImageVerbs } from './image-verbs.ts'
 import { importImage } from './import.ts'
 import { inspectImage } from './inspect.ts'
 import { listImages } from './list.ts'
+import { loadImages } from './load.ts'
 import { pruneImages } from './prune.ts'
 import { pushImage } from './push.ts'
 import { pullImage } from './pull.ts'
 import { removeImage } from './remove.ts'
+import { saveImages } from './save.ts'
 import { searchImages } from './search.ts'
 import { tagImage } from './tag.ts'
 
@@ -23,6 +25,8 @@ export function imageVerbs(verbs: ImageVerbs, build: Images['build']): Images {
     tag: (ref, repository, tag) => tagImage(verbs, ref, repository, tag),
     remove: (ref, options) => removeImage(verbs, ref, options),
     prune: (filters) => pruneImages(verbs, filters),
+    save: (refs, platform) => saveImages(verbs, refs, platform),
+    load: (tar, options, signal) => loadImages(verbs, tar, options, signal),
     import: (tar, options) => importImage(verbs, tar, options),
     pull: (ref, options, signal) => pullImage(verbs, ref, options, signal),
     push: (name, options, signal) => pushImage(verbs, name, options, signal),

@@ -20,12 +20,12 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
   const dangling = booleanFilter(filters, 'dangling')
   const isWanted = timeFilter(store, filters)
   const names = store.images.namesByImage()
-  const sizes = store.images.sizes()
   const rows = store.images.all()
   const parents = new Set(rows.map(({ parent }) => parent))
   const users = new Map<string, number>()
   for (const { record } of containers.all()) users.set(record.imageId, (users.get(record.imageId) ?? 0) + 1)
-  const shared = options.sharedSize ? sharedSizes(store, rows) : undefined
+  const sizes = layerSizes(store, options.onDisk === true)
+  const shared = options.sharedSize ? sharedSizes(sizes, rows.filter(({ id }) => names.has(id) || !parents.has(id))) : undefined
 
   const summaries: { readonly created: bigint; readonly summary: ImageSummary }[] = []
   for (const row of rows) {
@@ -48,8 +48,8 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
         RepoTags: tags,
         RepoDigests: digests,
         Created: Number(created / 1_000_000_000n),
-        Size: sizes.get(row.id) ?? 0,
-        SharedSize: shared?.get(row.id) ?? -1,
+        Size: totalSize(sizes.get(row.id)),
+        SharedSize: shared === undefined ? -1 : (shared.get(row.id) ?? 0),
         Labels: labels,
         Containers: users.get(row.id) ?? 0,
       },
@@ -76,10 +76,21 @@ function matchesReference(filters: Filters, name: string): boolean {
   return patterns.some((pattern) => forms.some((form) => matchPath(pattern, form)))
 }
 
-/** Bytes of each image's layers that another image has too. */
-function sharedSizes(store: ImageStore, rows: readonly ImageRow[]): Map<Digest, number> {
-  const layers = new Map(rows.map(({ id }) => [id, store.layers.ofImage(id)]))
+/** Bytes of each image's layers, by their ids. */
+type LayerSizes = ReadonlyMap<Digest, ReadonlyMap<string, number>>
+
+/** @param onDisk whether the tars that layers came as are counted, which are kept beside their files */
+function layerSizes(store: ImageStore, onDisk: boolean): LayerSizes {
+  return new Map([...store.layers.byImage()].map(([id, layers]) => [id, new Map(layers.map((layer) => [layer.id, layer.size + (onDisk ? (layer.blob?.size ?? 0) : 0)]))]))
+}
+
+function totalSize(layers: ReadonlyMap<string, number> | undefined): number {
+  return [...(layers?.values() ?? [])].reduce((total, size) => total + size, 0)
+}
+
+/** Bytes of each image's layers that another image has too. @param rows without those that others were only made from */
+function sharedSizes(sizes: LayerSizes, rows: readonly ImageRow[]): Map<Digest, number> {
   const users = new Map<string, number>()
-  for (const list of layers.values()) for (const { id } of list) users.set(id, (users.get(id) ?? 0) + 1)
-  return new Map([...layers].map(([image, list]) => [image, list.reduce((total, { id, size }) => total + ((users.get(id) ?? 0) > 1 ? size : 0), 0)]))
+  for (const { id } of rows) for (const layer of sizes.get(id)?.keys() ?? []) users.set(layer, (users.get(layer) ?? 0) + 1)
+  return new Map([...sizes].map(([image, layers]) => [image, totalSize(new Map([...layers].filter(([layer]) => (users.get(layer) ?? 0) > 1)))]))
 }

@@ -36,7 +36,6 @@ export class ImagesTable {
   readonly #byName: Statement<[string], { image_id: Digest }>
   readonly #names: Statement<[string], { name: string }>
   readonly #allNames: Statement<[], { name: string; image_id: Digest }>
-  readonly #sizes: Statement<[], { image_id: Digest; size: number }>
   /** Configurations never change under their digest, and are read for every container that starts. */
   readonly #parsed = new Map<Digest, ImageConfig>()
 
@@ -54,7 +53,6 @@ export class ImagesTable {
     this.#byName = db.prepare('SELECT image_id FROM image_names WHERE name = ?')
     this.#names = db.prepare('SELECT name FROM image_names WHERE image_id = ? ORDER BY name')
     this.#allNames = db.prepare('SELECT name, image_id FROM image_names ORDER BY name')
-    this.#sizes = db.prepare('SELECT image_id, SUM(size) AS size FROM image_layers JOIN layers ON layers.id = layer_id GROUP BY image_id')
   }
 
   /**
@@ -127,11 +125,6 @@ export class ImagesTable {
     const byImage = new Map<Digest, string[]>()
     for (const { name, image_id: id } of this.#allNames.all()) byImage.set(id, [...(byImage.get(id) ?? []), name])
     return byImage
-  }
-
-  /** Bytes of each image's layers together; images without a layer are missing. */
-  sizes(): Map<Digest, number> {
-    return new Map(this.#sizes.all().map(({ image_id: id, size }) => [id, size]))
   }
 
   #read(raw: unknown): ImageRow {

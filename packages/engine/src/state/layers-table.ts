@@ -35,6 +35,7 @@ export class LayersTable {
   readonly #get: Statement<[string]>
   readonly #all: Statement<[]>
   readonly #ofImage: Statement<[string]>
+  readonly #byImage: Statement<[]>
   readonly #unused: Statement<[]>
 
   constructor(db: Database) {
@@ -44,6 +45,7 @@ export class LayersTable {
     this.#get = db.prepare('SELECT * FROM layers WHERE id = ?')
     this.#all = db.prepare('SELECT * FROM layers')
     this.#ofImage = db.prepare('SELECT layers.* FROM image_layers JOIN layers ON layers.id = layer_id WHERE image_id = ? ORDER BY position')
+    this.#byImage = db.prepare('SELECT DISTINCT image_id, layers.* FROM image_layers JOIN layers ON layers.id = layer_id')
     this.#unused = db.prepare('SELECT * FROM layers WHERE id NOT IN (SELECT layer_id FROM image_layers)')
   }
 
@@ -73,6 +75,16 @@ export class LayersTable {
   /** An image's layers, lowest first. */
   ofImage(image: string): LayerRow[] {
     return this.#ofImage.all(image).map(read)
+  }
+
+  /** The layers of every image that has any. A layer that an image has twice counts once. */
+  byImage(): Map<Digest, LayerRow[]> {
+    const byImage = new Map<Digest, LayerRow[]>()
+    for (const raw of this.#byImage.all()) {
+      const { image_id: image } = raw as { image_id: Digest }
+      byImage.set(image, [...(byImage.get(image) ?? []), read(raw)])
+    }
+    return byImage
   }
 
   /** Layers that no image has. */

@@ -1,3 +1,7 @@
+import type { BuildCacheRecord, VolumeView } from '../interface.ts'
+import type { ContainerSummary } from './container-views.ts'
+import type { ImageSummary } from './image-views.ts'
+
 /** networks/{id}. */
 export interface NetworkView {
   Name: string
@@ -103,4 +107,14 @@ export interface SystemInfo {
   FirewallBackend: { Driver: string; Info?: [string, string][] }
   CDISpecDirs: string[]
   Warnings: string[] | null
+}
+
+/** GET /system/df; a list that was not asked for is null. */
+export interface DiskUsage {
+  /** Bytes of images' layers on the disk. */
+  LayersSize: number
+  Images: ImageSummary[] | null
+  Containers: ContainerSummary[] | null
+  Volumes: (VolumeView & { UsageData: { Size: number; RefCount: number } })[] | null
+  BuildCache: BuildCacheRecord[] | null
 }

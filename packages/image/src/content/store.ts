@@ -44,6 +44,18 @@ export class ContentStore {
     await mkdir(this.#partial, { recursive: true, mode: 0o700 })
   }
 
+  /** A directory for what may become blobs; disposing removes it with what is left in it. */
+  async scratch(): Promise<{ readonly directory: string } & AsyncDisposable> {
+    const directory = join(this.#ingest, randomUUID())
+    await mkdir(directory, { mode: 0o700 })
+    return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
+  }
+
+  /** Gives a file of a scratch directory its name as a blob; the caller has verified it. Not flushed, as with {@link adopt}. */
+  async adoptFile(file: string, digest: Digest): Promise<void> {
+    await rename(file, this.path(digest))
+  }
+
   /** Where a blob that is fetched lies until it is whole. Outlives a crash, so that the rest can be fetched later. */
   partialPath(digest: Digest): string {
     return join(this.#partial, basename(this.path(digest)))

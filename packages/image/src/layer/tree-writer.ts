@@ -64,6 +64,17 @@ export class TreeWriter implements TarHandler, Disposable {
   }
 
   entry(entry: TarEntry): void {
+    try {
+      this.#entry(entry)
+    } catch (error) {
+      // What the kernel says of the archive's names, not of this machine.
+      if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP, Errno.ENAMETOOLONG)) throw error
+      const to = entry.type === 'hardlink' ? ` (a link to ${JSON.stringify(entry.linkPath.toString())})` : ''
+      throw new EngineError('invalid-argument', `${JSON.stringify(entry.path.toString())}${to} of the archive cannot be made: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  #entry(entry: TarEntry): void {
     for (const id of [entry.uid, entry.gid]) {
       // 2^32-1 would mean "leave it" to chown(2).
       if (id < 0 || id >= 2 ** 32 - 1) throw new EngineError('invalid-argument', `invalid owner ${id} of ${JSON.stringify(entry.path.toString())} in the archive`)

@@ -52,7 +52,8 @@ function* archive(view: View, entry: Entry, links: Map<string, Buffer>): Generat
     yield* writeContent(file.fd, described)
     return
   }
-  yield writeEntry(described)
+  // Without a name it is the root of the tar, which needs no entry.
+  if (path.length > 0) yield writeEntry(described)
   if (stats.isDirectory()) yield* archiveDirectory(view, entry, links)
 }
 
@@ -61,7 +62,7 @@ function* archiveDirectory(view: View, { fd, tree, path }: Entry, links: Map<str
     try {
       using child = openBeneath(fd, name, O_PATH | constants.O_NOFOLLOW)
       const stats = fstatSync(child.fd, { bigint: true })
-      const below = path.equals(slash) ? Buffer.concat([slash, name]) : joinComponents([path, name])
+      const below = path.length === 0 ? name : path.equals(slash) ? Buffer.concat([slash, name]) : joinComponents([path, name])
       const cover = view.coverOf(tree, stats)
       if (cover === undefined) {
         yield* archive(view, { fd: child.fd, stats, tree, path: below, attributes: procChild(fd, name) }, links)

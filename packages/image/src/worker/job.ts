@@ -1,6 +1,8 @@
 import { EngineError, SyscallError, type ErrorCode } from '@engine/linux'
 import type { ExtractOptions, Extracted } from '../layer/apply.ts'
+import type { Unpacked } from '../archive/unpack.ts'
 import type { Change } from '../layer/changes.ts'
+import type { TarLimits } from '../layer/tar/entry.ts'
 import type { Digest } from '../digest.ts'
 import type { ViewExtractOptions } from '../view/extract.ts'
 import type { ViewSpec } from '../view/spec.ts'
@@ -52,12 +54,15 @@ export type StreamJob =
   | { readonly kind: 'stream'; readonly directory: string; readonly archive: 'layer' | 'archive' }
   | { readonly kind: 'view-archive'; readonly view: ViewSpec; readonly path: string; readonly name: string }
 
-/** Work on a stream that the daemon feeds: a tar to be extracted into a container. */
-export interface FeedJob {
-  readonly kind: 'view-extract'
-  readonly view: ViewSpec
-  readonly path: string
-  readonly options: ViewExtractOptions
+/** Work on a stream that the daemon feeds. */
+export type FeedJob =
+  | { readonly kind: 'view-extract'; readonly view: ViewSpec; readonly path: string; readonly options: ViewExtractOptions }
+  /** Writes the files of an image archive into a directory of engine's own. */
+  | { readonly kind: 'unpack-archive'; readonly directory: string; readonly limits?: TarLimits }
+
+export interface FeedResults {
+  'view-extract': undefined
+  'unpack-archive': Unpacked
 }
 
 /** From the daemon to a worker. */

@@ -55,6 +55,7 @@ async function perform(id: number, job: (Request & { type: 'run' })['job'], sign
     case 'stream':
     case 'view-archive':
       return stream(id, job, signal)
+    case 'unpack-archive':
     case 'view-extract': {
       const trough = new Trough(() => reply({ type: 'hungry', id }))
       troughs.set(id, trough)

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import { EngineError } from '@engine/linux'
-import { unwireError, type FeedJob, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
+import { unwireError, type FeedJob, type FeedResults, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
 
 export interface FileWorkersOptions {
   /** The bundled program of `worker/main.ts`. */
@@ -111,16 +111,16 @@ export class FileWorkers {
    * Does a job on a stream, which is read no faster than the job takes it. When the job fails, the rest of the stream is not read.
    * @throws what the stream fails with, or the job
    */
-  async feed(job: FeedJob, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+  async feed<K extends FeedJob['kind']>(job: FeedJob & { readonly kind: K }, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<FeedResults[K]> {
     const id = ++this.#lastId
     const room = new Room(feedWindow)
-    const done = new Promise<void>((resolve, reject) => {
+    const done = new Promise<FeedResults[K]>((resolve, reject) => {
       this.#start({
         id,
         job,
         begun: () => room.open(),
         hungry: () => room.add(),
-        settle: (reply) => (reply.type === 'done' ? resolve() : reject(unwireError(reply.error))),
+        settle: (reply) => (reply.type === 'done' ? resolve(reply.result as FeedResults[K]) : reject(unwireError(reply.error))),
         fail: reject,
       })
     }).finally(() => room.close())
@@ -143,7 +143,7 @@ export class FileWorkers {
     } finally {
       signal?.removeEventListener('abort', cancel)
     }
-    await done
+    return await done
   }
 
   /** Ends all threads; jobs under way fail. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { openRoot, removeTree } from '@engine/linux/paths'
+import { unpackArchive } from '../archive/unpack.ts'
 import { copyLayer, copyTree, extract } from '../layer/apply.ts'
 import { cloneTree } from '../layer/clone.ts'
 import { layerChanges } from '../layer/changes.ts'
@@ -52,9 +53,11 @@ export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes:
 }
 
 /** Does a job on the stream that it is fed with. */
-export async function feedJob(job: FeedJob, chunks: AsyncIterable<Buffer>, signal: AbortSignal): Promise<undefined> {
+export async function feedJob(job: FeedJob, chunks: AsyncIterable<Buffer>, signal: AbortSignal): Promise<unknown> {
+  if (job.kind === 'unpack-archive') return unpackArchive(chunks, job.directory, signal, job.limits)
   using view = new View(job.view)
   await extractIntoView(view, Buffer.from(job.path), chunks, job.options, signal)
+  return undefined
 }
 
 function* pieces(job: StreamJob): Generator<Buffer, void, undefined> {

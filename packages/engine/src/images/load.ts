@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { chainIds, digestHex, familiarName, fullName, parsePlatform, readImageArchive, type ArchivedImage, type Digest } from '@engine/image'
+import { EngineError } from '@engine/linux'
+import type { Readable } from 'node:stream'
+import type { Images, Progress } from '../interface.ts'
+import type { ImageContent } from '../state/image-contents-table.ts'
+import type { LayerRow } from '../state/layers-table.ts'
+import type { ImageVerbs } from './image-verbs.ts'
+import { unpackLayers } from './load-layers.ts'
+import { reporting, type ProgressQueue } from './transfer-progress.ts'
+
+/**
+ * Takes in the images of an archive (compressed or not); yields Docker's progress. All are checked and unpacked before the first is
+ * put into the database: of an archive that is bad in any part nothing stays.
+ * @throws EngineError invalid-argument for what is damaged, too large, or no image archive
+ */
+export function loadImages(verbs: ImageVerbs, tar: Readable, options: Parameters<Images['load']>[1], signal: AbortSignal): AsyncIterable<Progress> {
+  return reporting(signal, async (queue, either) => {
+    const { store } = verbs
+    const platform = options.platform ? parsePlatform(options.platform) : undefined
+    using _held = store.hold(`load ${randomUUID()}`)
+    await using scratch = await store.content.scratch()
+    const unpacked = await verbs.transfers.feed({ kind: 'unpack-archive', directory: scratch.directory }, tar, either)
+    const images = readImageArchive(unpacked, platform).filter(({ image: { config } }) => platform === undefined || (config.os === platform.os && config.architecture === platform.architecture && (platform.variant ?? config.variant) === config.variant))
+    if (images.length === 0) throw new EngineError('not-found', options.platform === undefined ? 'the archive holds no image' : `the archive holds no image for platform ${options.platform}`)
+    try {
+      const made = await unpackLayers(verbs, images, options.quiet ? undefined : queue, either)
+      await commit(verbs, images, made)
+    } catch (error) {
+      store.abandon()
+      throw error
+    }
+    for (const one of images) report(verbs, one, queue)
+  })
+}
+
+/** Everything on the disk first, then the rows: an image is there whole or not at all. */
+async function commit({ store }: ImageVerbs, images: readonly ArchivedImage[], made: ReadonlyMap<string, LayerRow>): Promise<void> {
+  const adopted = new Set<Digest>()
+  for (const { image, layers, manifest } of images) {
+    await store.content.put(image.bytes, { sync: false })
+    if (manifest !== undefined) await store.content.put(manifest.bytes, { sync: false })
+    const wanted = new Set(rowsOf(image.config.rootfs.diff_ids, made).map(({ blob }) => blob?.digest))
+    for (const { digest, file } of layers) {
+      if (adopted.has(digest) || !(wanted.has(digest) || manifest !== undefined)) continue
+      await store.content.adoptFile(file, digest)
+      adopted.add(digest)
+    }
+  }
+  await store.overlay.sync()
+  for (const { image, manifest } of images) {
+    store.insert(image, '', rowsOf(image.config.rootfs.diff_ids, made), () => {
+      for (const content of contentsOf(manifest)) store.contents.insert(image.id, content)
+    })
+  }
+  // A layer that another load or pull has put in place meanwhile has its own tar.
+  const blobs = store.contents.blobs()
+  for (const digest of adopted) if (!blobs.has(digest)) await store.content.remove(digest)
+}
+
+function rowsOf(diffIds: readonly Digest[], made: ReadonlyMap<string, LayerRow>): LayerRow[] {
+  return chainIds(diffIds).flatMap((chainId) => made.get(digestHex(chainId)) ?? [])
+}
+
+function contentsOf(manifest: ArchivedImage['manifest']): ImageContent[] {
+  if (manifest === undefined) return []
+  const { digest, mediaType, bytes } = manifest
+  return [
+    { manifest: digest, digest, mediaType, size: bytes.length, role: 'manifest' },
+    ...manifest.layers.map((layer): ImageContent => ({ manifest: digest, digest: layer.digest, mediaType: layer.mediaType, size: layer.size, role: 'layer' })),
+  ]
+}
+
+/** Gives an image its names and tells of it, in Docker's words (moby image/tarexport/load.go). */
+function report({ store }: ImageVerbs, { image, names }: ArchivedImage, queue: ProgressQueue): void {
+  for (const name of names) {
+    const before = store.images.byName(fullName(name))
+    if (before !== undefined && before !== image.id) {
+      queue.push({ stream: `The image ${familiarName(name)} already exists, renaming the old one with ID ${before} to empty string\n` })
+    }
+    store.images.setPulledName(fullName(name), image.id)
+    queue.push({ stream: `Loaded image: ${familiarName(name)}\n` })
+  }
+  if (names.length === 0) queue.push({ stream: `Loaded image ID: ${image.id}\n` })
+  store.publish('load', image, image.id)
+}
