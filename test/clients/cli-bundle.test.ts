@@ -21,6 +21,6 @@ describe('the bundle of the command line', () => {
     const foreign = Object.keys(metafile.inputs).filter((path) => !path.startsWith('packages/cli/') && !path.startsWith('packages/api/src/'))
     assert.deepEqual(foreign, [])
     assert.doesNotMatch(output?.text ?? '', /node:http|zod|undici|koffi/)
-    assert.ok((output?.text.length ?? Infinity) < 200_000)
+    assert.ok((output?.text.length ?? Infinity) < 400_000)
   })
 })

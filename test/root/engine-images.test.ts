@@ -227,7 +227,7 @@ describe('remove', () => {
     assert.deepEqual((await w.stores.content.list()).length, 1, 'only the tar that the test itself stored')
     await assert.rejects(remove('app:2'), { code: 'not-found', message: 'No such image: app:2' })
     const actions = w.events.map(([, action, id]) => `${action} ${id === a ? 'a' : id === b ? 'b' : 'c'}`)
-    assert.deepEqual(actions, ['import a', 'tag a', 'tag c', 'tag c', 'untag c', 'untag a', 'tag a', 'untag c', 'delete c', 'delete b', 'untag a', 'delete a'])
+    assert.deepEqual(actions, ['tag a', 'import a', 'tag c', 'tag c', 'untag c', 'untag a', 'tag a', 'untag c', 'delete c', 'delete b', 'untag a', 'delete a'])
   })
 
   test('is refused while containers use the image, and forced only for stopped ones', async (t) => {
