@@ -118,7 +118,7 @@ const requests: readonly (readonly [string, string, number, unknown?])[] = [
   ['POST', '/containers/running/kill?signal=999', 400],
   ['POST', '/containers/idle/pause', 409],
   ['POST', '/containers/paused/pause', 409],
-  ['POST', '/containers/running/unpause', 500],
+  ['POST', '/containers/running/unpause', 409],
   ['POST', '/containers/running/rename?name=idle', 409],
   ['POST', '/containers/running/rename?name=a%20b', 400],
   ['POST', '/containers/running/rename', 400],

@@ -21,6 +21,8 @@ export interface ShimOptions extends ShimProgram {
 
 const START_MILLISECONDS = 10_000
 const RETRY_MILLISECONDS = 10
+/** How many shims may die, one after the other, while a process is released. */
+const releaseAttempts = 5
 /** Between two attempts to find the next shim. */
 const RECONNECT_MILLISECONDS = 200
 
@@ -87,12 +89,14 @@ class Client implements ShimClient {
 
   async release(key: ProcessKey): Promise<void> {
     this.#letGo(key)
-    try {
-      await this.#request('release', keyOf(key))
-    } catch (error) {
-      if (!isError(error, 'unavailable')) throw error
-      // The connection was lost meanwhile, and the next shim may have adopted it.
-      await this.#request('release', keyOf(key))
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#request('release', keyOf(key))
+        return
+      } catch (error) {
+        // The connection was lost meanwhile, and the next shim (or the one after it) may have adopted the process.
+        if (attempt === releaseAttempts || !isError(error, 'unavailable')) throw error
+      }
     }
   }
 
