@@ -134,7 +134,7 @@ describe('import', () => {
     const seconds = Math.floor(Date.parse(created ?? '') / 1000)
     assert.deepEqual(summary, { Id: id, ParentId: '', RepoTags: ['imgt:1'], RepoDigests: [], Created: seconds, Size: 3, SharedSize: 0, Labels: { z: '1' }, Containers: 0 })
     assert.deepEqual(await w.images.history('imgt:1'), [{ Id: id, Created: seconds, CreatedBy: '', Tags: ['imgt:1'], Size: 3, Comment: 'Imported from -' }])
-    assert.deepEqual(w.events.map(([type, action, of, attributes]) => [type, action, of, attributes['name']]), [['image', 'import', id, id], ['image', 'tag', id, 'imgt:1']])
+    assert.deepEqual(w.events.map(([type, action, of, attributes]) => [type, action, of, attributes['name']]), [['image', 'tag', id, 'imgt:1'], ['image', 'import', id, id]])
     // Found by name, ID, and the beginning of an ID; a name comes first.
     for (const ref of [id, id.slice(7), id.slice(7, 19), `sha256:${id.slice(7, 12)}`, 'imgt:1', 'docker.io/library/imgt:1']) assert.equal((await w.images.inspect(ref)).Id, id, ref)
     assert.deepEqual(await w.stores.content.read(id as never).then((bytes) => JSON.parse(bytes.toString()).config.Env), ['A=b'])

@@ -64,7 +64,7 @@ describe('the life of a container', () => {
     await create(['true'], {}, {}, 'taken')
     const before = readdirSync(join(options.dataRoot, 'overlay2')).length
     for (const [host, config, code, message] of [
-      [{ Links: ['taken:x'] }, {}, 'not-implemented', /^links between containers/],
+      [{ Links: ['nobody:x'] }, {}, 'invalid-argument', /^could not get container for nobody: No such container: nobody/],
       [{}, { Image: 'nope' }, 'not-found', /^No such image: nope:latest$/],
       [{ Binds: ['/etc:/x', '/etc:/x'] }, {}, 'invalid-argument', /^Duplicate mount point: \/x$/],
     ] as const) {

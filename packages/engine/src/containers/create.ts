@@ -53,7 +53,8 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   checkLogging(host.LogConfig)
   resolveContainerModes(engine, host)
-  if (host.NetworkMode === 'bridge') resolveLinks(engine.containers, host)
+  // In a network of the user's own a link is an alias there, and is resolved by name.
+  if (['bridge', 'host', 'none'].includes(host.NetworkMode) || host.NetworkMode.startsWith('container:')) resolveLinks(engine.containers, host)
   if (!request.config.Image) {
     throw new EngineError('invalid-argument', (request.config.Cmd?.length ?? 0) + (request.config.Entrypoint?.length ?? 0) === 0 ? 'no command specified' : 'no image specified')
   }
