@@ -232,7 +232,7 @@ function elements(family: string, table: string): string[] {
     if (typeof element === 'string') return element
     // Of a map: key and verdict. Of a set of several fields: those.
     if (Array.isArray(element)) return String(element[0])
-    return (element as { readonly concat: readonly unknown[] }).concat.map(String).join(' ')
+    return (element as { readonly concat: readonly unknown[] }).concat.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ')
   })
 }
 

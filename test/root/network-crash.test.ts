@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BridgeNetwork, createLease, createSandbox, defaultSubnetPools, Firewall, listSandboxes, randomHostInterface, removeSandbox } from '@engine/network'
+import { BridgeNetwork, createLease, createSandbox, defaultSubnetPools, Firewall, listSandboxes, parseCidr, randomHostInterface, removeLeftBridge, removeSandbox } from '@engine/network'
 import { enterPrivateHost, linkNames, mountsBelow, onHost, succeedsIn, until } from '../harness/network-host.ts'
 
 const table = `engine-crash-${process.pid}`
@@ -69,6 +69,23 @@ describe('a daemon that was killed at any moment', () => {
     firewall.remove()
     assert.equal(onHost('nft list ruleset'), '')
     assert.deepEqual(linkNames(), ['lo'])
+  })
+
+  it('leaves nothing of a network whose creation was broken off between its rules and its bridge', async () => {
+    using firewall = new Firewall(table)
+    firewall.ensure()
+    const frame = onHost(`nft list table inet ${table}`)
+    {
+      using before = new Firewall(table)
+      before.ensure()
+      before.addBridge({ bridge, subnets: ['172.18.0.1/16', 'fd00:5::1/64'].map((text) => ({ subnet: parseCidr(text), masquerade: true, source: undefined, mode: 'nat' })), interContainer: true, internal: false, trusted: [] })
+    }
+    assert.notEqual(onHost(`nft list table inet ${table}`), frame)
+    using after = new Firewall(table)
+    after.ensure()
+    await removeLeftBridge(after, bridge)
+    assert.equal(onHost(`nft list table inet ${table}`), frame)
+    after.remove()
   })
 
   it('leaves containers that go on as they are', async () => {

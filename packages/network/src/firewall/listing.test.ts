@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { mentionsLink, parseForwardDrops, parseSetElements } from './listing.ts'
+import { mentionsLink, parseForwardDrops, parseLinkNetworks, parseSetElements } from './listing.ts'
 
 const metainfo = { metainfo: { version: '1.0.6', json_schema_version: 1 } }
 
@@ -11,6 +11,16 @@ describe('nftables listings', () => {
     assert.deepEqual(parseSetElements({ nftables: [metainfo, { set: { ...set, elem: ['veth1', 'veth2'] } }] }), [['veth1'], ['veth2']])
     assert.deepEqual(parseSetElements({ nftables: [metainfo, { set: { ...set, elem: undefined } }] }), [])
     assert.deepEqual(parseSetElements(undefined), [])
+  })
+
+  it('give the networks that go with links', () => {
+    const elem = [{ concat: ['br-1', { prefix: { addr: '172.18.0.0', len: 16 } }] }, { concat: ['br-1', '10.0.0.1'] }, { concat: ['br-2', { prefix: { addr: 'fd00::', len: 64 } }] }]
+    assert.deepEqual(parseLinkNetworks({ nftables: [metainfo, { set: { family: 'inet', name: 'hairpins', table: 'engine', elem } }] }), [
+      { link: 'br-1', network: { address: '172.18.0.0', prefix: 16 } },
+      { link: 'br-1', network: { address: '10.0.0.1', prefix: 32 } },
+      { link: 'br-2', network: { address: 'fd00::', prefix: 64 } },
+    ])
+    assert.deepEqual(parseLinkNetworks(undefined), [])
   })
 
   it('give the chains of others that drop', () => {

@@ -1,3 +1,5 @@
+import type { Cidr } from '../cidr.ts'
+
 /** What a daemon finds of its endpoints' rules after a crash. */
 export interface ListedEndpoint {
   readonly hostInterface: string
@@ -36,6 +38,32 @@ export function parseMapKeys(listing: unknown): string[] {
   const elements = map?.['elem']
   if (!Array.isArray(elements)) return []
   return elements.flatMap((element: unknown) => (Array.isArray(element) && typeof element[0] === 'string' ? [element[0]] : []))
+}
+
+/** A link, and a network that a set holds with it. */
+export interface LinkNetwork {
+  readonly link: string
+  readonly network: Cidr
+}
+
+/** The elements of a set of links and networks. Reads the JSON of `list set`, where a network of one address is its text alone. */
+export function parseLinkNetworks(listing: unknown): LinkNetwork[] {
+  const [set] = objects(listing, 'set')
+  const elements = set?.['elem']
+  if (!Array.isArray(elements)) return []
+  return elements.flatMap((element: unknown) => {
+    const parts: unknown = isObject(element) ? element['concat'] : undefined
+    const [link, place]: readonly unknown[] = Array.isArray(parts) ? parts : []
+    const network = parseNetwork(place)
+    return typeof link === 'string' && network !== undefined ? [{ link, network }] : []
+  })
+}
+
+function parseNetwork(place: unknown): Cidr | undefined {
+  if (typeof place === 'string') return { address: place, prefix: place.includes(':') ? 128 : 32 }
+  const prefix = isObject(place) ? place['prefix'] : undefined
+  if (!isObject(prefix) || typeof prefix['addr'] !== 'string' || typeof prefix['len'] !== 'number') return undefined
+  return { address: prefix['addr'], prefix: prefix['len'] }
 }
 
 /** Base chains at the forward hook of IP whose policy is drop, except those of table `own`. Reads the JSON of `list chains`. */

@@ -4,9 +4,10 @@ import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
-import { hasChain, mentionsLink, parseForwardDrops, parseMapKeys, parseFilterBases, parseSetElements, withTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
+import { hasChain, mentionsLink, parseForwardDrops, parseLinkNetworks, parseMapKeys, parseFilterBases, parseSetElements, withTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
 import { findDrop, type Hook, type Packet, type Verdict } from './evaluate.ts'
 import { PortRules } from './port-rules.ts'
+import { hairpinSets } from './port-ruleset.ts'
 import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
 
 /**
@@ -42,6 +43,8 @@ export class Firewall implements Disposable {
     const forwarding = isForwarding()
     // The rules come first: at no moment does the host forward for strangers.
     this.#lay(!forwarding || this.#isGuarded(strangersChain), this.#isGuarded(strangersChain6))
+    // A network's creation may have been broken off: nothing but the tables knows its subnets.
+    this.ports.adopt(hairpinSets.flatMap((set) => parseLinkNetworks(this.#nftables.list(`list set inet ${this.#table} ${set}`))))
     if (!forwarding) setForwarding(true)
   }
 

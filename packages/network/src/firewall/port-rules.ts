@@ -3,6 +3,7 @@ import { Errno, failedWith } from '@engine/linux'
 import { writeSysctl } from '@engine/linux/sysctl'
 import { contains, type Cidr } from '../cidr.ts'
 import type { PublishedPort } from '../ports/published-port.ts'
+import type { LinkNetwork } from './listing.ts'
 import { writePortBridge, writePortBridgeRemoval, writePortFrame, writePorts, writePortsFlush, writePortsRemoval } from './port-ruleset.ts'
 
 /** The published ports' part of a daemon's rules. Every change is one transaction. */
@@ -30,6 +31,12 @@ export class PortRules {
   setRelay(port: number | undefined): void {
     this.#relay = port
     this.#run(this.frame())
+  }
+
+  /** Takes up what the tables hold of bridges from before, where only they may know of it: it goes when the bridge does. */
+  adopt(held: readonly LinkNetwork[]): void {
+    const strangers = Map.groupBy(held.filter(({ link }) => !this.#bridges.has(link)), ({ link }) => link)
+    for (const [link, networks] of strangers) this.#bridges.set(link, networks.map(({ network }) => network))
   }
 
   /** What a bridge's rules hold for published ports, for the transaction that lays them. */

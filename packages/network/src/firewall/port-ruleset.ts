@@ -8,6 +8,8 @@ import { checkedTableName } from './ruleset.ts'
 const loopback6 = '::1'
 /** Everything that holds a published port, in the order in which it is laid. */
 const holders = ['any4', 'at4', 'ranges4', 'any6', 'at6', 'ranges6', 'relayed', 'relayed-loopback', 'relayed-ranges', 'relayed-loopback-ranges', 'relayed-at'] as const
+/** The sets that hold bridges, with their subnets and the host's loopback. */
+export const hairpinSets = ['hairpins', 'hairpins6'] as const
 /** How a packet is told that the relay takes. */
 const relayMatches = [
   'tcp dport @relayed',
@@ -113,7 +115,8 @@ function bridgeElements(table: string, name: string, subnets: readonly Cidr[]): 
     parseIpAddress(subnet.address)
     return isIPv6(subnet.address) ? `${inet} hairpins6 { "${bridge}" . ${formatCidr(networkOf(subnet))} }` : `${inet} hairpins { "${bridge}" . ${formatCidr(networkOf(subnet))} }`
   })
-  return [`${inet} hairpins { "${bridge}" . 127.0.0.0/8 }`, ...own]
+  // What was read from the tables has the loopback too.
+  return [...new Set([`${inet} hairpins { "${bridge}" . 127.0.0.0/8 }`, ...own])]
 }
 
 /** Elements, those of one map together: a range of ten thousand that keep their numbers is one. */
