@@ -24,8 +24,6 @@ const withoutCommands: Readonly<Record<string, string>> = {
   buildx: 'a plugin of docker', compose: 'a plugin of docker',
   'system dial-stdio': 'for ssh:// hosts, which engine does not speak',
   'volume update': 'of cluster volumes',
-  save: 'not there yet', load: 'not there yet', export: 'not there yet',
-  'image save': 'not there yet', 'image load': 'not there yet', 'container export': 'not there yet', 'system df': 'not there yet',
 }
 
 /** Flags of docker that engine does not have, by command or for all, and why. */

@@ -92,6 +92,9 @@ describe('output is that of the docker command', { skip: hasDocker ? false : 'th
     'stop nosuch', 'kill nosuch', 'kill idle', 'kill -s FOO web', 'pause nosuch', 'unpause web', 'rename web', 'rename nosuch other', 'rename web idle', 'wait nosuch', 'logs', 'logs nosuch', 'logs a b', 'logs --since x web', 'attach nosuch', 'attach idle', 'top nosuch', 'tag',
     'tag nosuch a:b', 'tag busybox UPPER', 'commit', 'commit nosuch', 'commit web UPPER', 'history', 'history nosuch', 'import /nosuch', 'ps foo', 'ps --foo', 'ps -f foo', 'ps -n x', 'ps -f foo=bar', 'images a b', 'events x', 'events --since foo', 'foo', 'container foo', 'image foo',
     '--foo', '-x ps', 'help foo', 'volume create a b', 'volume rm nosuch', 'volume rm -f nosuch', 'container prune', 'image prune', 'build /nosuch', 'build -f /nosuch .',
+    'system df', 'system df -v', 'system df --format json', ['system', 'df', '-v', '--format', '{{json .Volumes}}{{json .BuildCache}}'], ['system', 'df', '--format', 'table {{.Type}}\\t{{.Reclaimable}}'], ['system', 'df', '--format', '{{.Foo}}'], ['system', 'df', '-v', '--format', '{{.Type}}'],
+    ['system', 'df', '-v', '--format', '{{range .Volumes}}{{.Name}} {{.Links}} {{.Size}}{{end}}|{{range .Containers}}{{.ID}} {{.Size}}{{end}}|{{range .Images}}{{.Repository}} {{.UniqueSize}}{{end}}'], 'save', 'save nosuch', 'save -o /nosuch/x busybox', 'save -o /tmp busybox',
+    'save -o /dev/null busybox', 'save --platform a/b/c/d busybox', 'save --platform foo busybox', ['save', '--platform', 'a b', 'busybox'], 'load x', 'load -i /nosuch', 'load --platform x/y/z/w -i /etc/hostname', 'export', 'export nosuch', 'export -o /nosuch/x web', 'export -o /tmp web',
   ]
   for (const line of lines) {
     const words = typeof line === 'string' ? line.split(' ') : line

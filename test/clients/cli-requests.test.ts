@@ -150,6 +150,8 @@ describe('requests are those of the docker command', { skip: hasDocker ? false :
     'network create --subnet 10.0.0.0/24 --gateway 10.0.0.1 --ip-range 10.0.0.128/25 --aux-address a=10.0.0.5 --subnet fd00::/64 --ipv6 --ipv4=false --internal --attachable -o a=b --label c=d -d macvlan --ipam-opt e=f --scope local x',
     'network create --config-only --config-from y z', 'network connect n c', 'network connect --alias a,b --alias d --ip 1.2.3.4 --ip6 ::1 --link x:y --link-local-ip 169.254.1.1 --driver-opt a=b --gw-priority -5 n c', 'network disconnect -f n c', 'network prune -f --filter label=a',
     'stats --no-stream a', 'update -m 64m --memory-swap -1 --cpus 0.5 --pids-limit 7 --restart on-failure:3 a b', 'update --cpuset-cpus 0 a',
+    'save -o @/x a b:1', 'save --platform linux/arm64/v8 -o @/x a', 'save --platform x86_64 -o @/x a', 'image save -o @/x --platform linux/amd64/v1 a', 'save a', 'load -i @/env', 'load -q -i @/env', 'load --platform linux/arm/7 -i @/env', 'image load -i @/env', 'export -o @/x a',
+    'container export a', 'system df', 'system df -v',
   ]
   for (const line of others) it(line, () => same(...line.split(' ')))
 })

@@ -1,9 +1,7 @@
-import { createReadStream } from 'node:fs'
-import type { Readable } from 'node:stream'
-import { errorText } from '../arguments/error-text.ts'
 import { list, text } from '../arguments/flag.ts'
+import { openFile } from '../arguments/open-file.ts'
 import { showProgress, type ProgressMessage } from '../output/progress.ts'
-import { CommandError, defineCommand } from './command.ts'
+import { defineCommand } from './command.ts'
 import { standardOutput } from '../terminal/output.ts'
 
 export const command = defineCommand({
@@ -19,21 +17,10 @@ export const command = defineCommand({
   async run({ flags, args: [source = '', reference] }, { client }) {
     const answer = await client.stream('POST', '/images/create', {
       query: { fromSrc: '-', repo: reference, message: flags.message, changes: flags.change, platform: flags.platform },
-      body: source === '-' ? process.stdin : await open(source),
+      body: source === '-' ? process.stdin : await openFile(source),
       headers: { 'content-type': 'application/x-tar' },
     })
     await showProgress(answer.lines<ProgressMessage>(), standardOutput())
     return 0
   },
 })
-
-/** Opens the archive, so that one that is not there fails before anything is sent. */
-async function open(path: string): Promise<Readable> {
-  const stream = createReadStream(path)
-  try {
-    await new Promise<void>((resolve, reject) => stream.once('open', () => resolve()).once('error', reject))
-  } catch (error) {
-    throw new CommandError(`open ${path}: ${errorText(error)}`)
-  }
-  return stream
-}

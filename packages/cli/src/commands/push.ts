@@ -1,5 +1,6 @@
 import { onOff, text } from '../arguments/flag.ts'
 import { readReference } from '../arguments/image-reference.ts'
+import { parsePlatform } from '../arguments/platform.ts'
 import { showProgress, type ProgressMessage } from '../output/progress.ts'
 import { registryHeaders } from '../registries/credentials.ts'
 import { print, standardOutput } from '../terminal/output.ts'
@@ -21,7 +22,7 @@ export const command = defineCommand({
     const isDefault = tag === '' && !flags['all-tags']
     if (isDefault && !flags.quiet) print('Using default tag: latest\n')
     const answer = await client.stream('POST', `/images/${repository}/push`, {
-      query: { tag: isDefault ? 'latest' : tag, platform: flags.platform === undefined ? undefined : JSON.stringify(platformOf(flags.platform)) },
+      query: { tag: isDefault ? 'latest' : tag, platform: flags.platform === undefined ? undefined : JSON.stringify(parsePlatform(flags.platform)) },
       headers: await registryHeaders(image),
     })
     await showProgress(answer.lines<ProgressMessage>(), flags.quiet ? { print: () => undefined, terminal: false } : standardOutput())
@@ -29,10 +30,3 @@ export const command = defineCommand({
     return 0
   },
 })
-
-/** An OCI platform of `linux/arm64/v8`. */
-function platformOf(text_: string): { readonly os: string; readonly architecture: string; readonly variant?: string } {
-  const [os = '', architecture, variant] = text_.split('/')
-  if (architecture === undefined) throw new CommandError(`${JSON.stringify(text_)}: unknown operating system or architecture: invalid argument`)
-  return { architecture, os, ...(variant === undefined ? {} : { variant }) }
-}

@@ -31,10 +31,12 @@ const cp: Entry = { summary: 'Copy files/folders between a container and the loc
 const create: Entry = { summary: 'Create a new container', load: () => import('./create.ts') }
 const diff: Entry = { summary: "Inspect changes to files or directories on a container's filesystem", load: () => import('./diff.ts') }
 const events: Entry = { summary: 'Get real time events from the server', load: () => import('./events.ts') }
+const export_: Entry = { summary: "Export a container's filesystem as a tar archive", load: () => import('./export.ts') }
 const history: Entry = { summary: 'Show the history of an image', load: () => import('./history.ts') }
 const import_: Entry = { summary: 'Import the contents from a tarball to create a filesystem image', load: () => import('./import.ts') }
 const inspect: Entry = { summary: 'Return low-level information on Docker objects', load: () => import('./inspect.ts') }
 const kill: Entry = { summary: 'Kill one or more running containers', load: () => import('./kill.ts') }
+const load: Entry = { summary: 'Load an image from a tar archive or STDIN', load: () => import('./load.ts') }
 const pause: Entry = { summary: 'Pause all processes within one or more containers', load: () => import('./pause.ts') }
 const port: Entry = { summary: 'List port mappings or a specific mapping for the container', load: () => import('./port.ts') }
 const pull: Entry = { summary: 'Download an image from a registry', common: true, load: () => import('./pull.ts') }
@@ -46,6 +48,7 @@ const rename: Entry = { summary: 'Rename a container', load: () => import('./ren
 const restart: Entry = { summary: 'Restart one or more containers', load: () => import('./restart.ts') }
 const rm: Entry = { summary: 'Remove one or more containers', load: () => import('./rm.ts') }
 const rmi: Entry = { summary: 'Remove one or more images', load: () => import('./rmi.ts') }
+const save: Entry = { summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)', load: () => import('./save.ts') }
 const start: Entry = { summary: 'Start one or more stopped containers', load: () => import('./start.ts') }
 const stats: Entry = { summary: 'Display a live stream of container(s) resource usage statistics', load: () => import('./stats.ts') }
 const stop: Entry = { summary: 'Stop one or more running containers', load: () => import('./stop.ts') }
@@ -60,7 +63,7 @@ const completion: Entry = { summary: 'Print what a shell reads to complete comma
 /** Every command by its name; a command's module is loaded when it is called. */
 export const commands: Readonly<Record<string, Entry>> = {
   run, exec, ps, logs, build, pull, push, images, login, logout, search, explain, version, info,
-  attach, commit, completion, cp, create, diff, events, history, import: import_, inspect, kill, pause, port, rename, restart, rm, rmi, start, stats, stop, tag, top, unpause, update, wait,
+  attach, commit, completion, cp, create, diff, events, export: export_, history, import: import_, inspect, kill, load, pause, port, rename, restart, rm, rmi, save, start, stats, stop, tag, top, unpause, update, wait,
 }
 
 const trace: Entry = { summary: 'Walk the way of a packet, and name what stops it', load: () => import('./net-trace.ts') }
@@ -77,7 +80,7 @@ export const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'Manage containers',
     commands: {
-      attach, commit, cp, create, diff, exec, explain,
+      attach, commit, cp, create, diff, exec, explain, export: export_,
       inspect: { summary: 'Display detailed information on one or more containers', load: () => import('./container-inspect.ts') },
       kill, logs,
       ls: { ...ps, aliases: ['list', 'ps'] },
@@ -93,11 +96,12 @@ export const groups: Readonly<Record<string, Group>> = {
     commands: {
       build, history, import: import_,
       inspect: { summary: 'Display detailed information on one or more images', load: () => import('./image-inspect.ts') },
+      load,
       ls: { ...images, aliases: ['list'] },
       prune: { summary: 'Remove unused images', load: () => import('./image-prune.ts') },
       pull, push,
       rm: { ...rmi, aliases: ['remove'] },
-      tag,
+      save, tag,
     },
   },
   net: { summary: 'Look into the network', commands: { trace } },
@@ -116,6 +120,7 @@ export const groups: Readonly<Record<string, Group>> = {
   system: {
     summary: 'Manage the engine',
     commands: {
+      df: { summary: 'Show how much space images, containers, volumes and the build cache take', load: () => import('./system-df.ts') },
       events, info,
       prune: { summary: 'Remove stopped containers, and unused networks and images', load: () => import('./system-prune.ts') },
     },

@@ -1,5 +1,6 @@
 import { API_VERSION, ApiError } from '../connection/client.ts'
 import { text } from '../arguments/flag.ts'
+import { hostArchitecture } from '../arguments/platform.ts'
 import { alignColumns } from '../output/table.ts'
 import { VERSION } from '../version.ts'
 import { defineCommand } from './command.ts'
@@ -28,7 +29,7 @@ export const command = defineCommand({
       failure = error
     }
     const own = {
-      Version: VERSION, ApiVersion: API_VERSION, DefaultAPIVersion: API_VERSION, NodeVersion: process.version, Os: process.platform, Arch: architecture(),
+      Version: VERSION, ApiVersion: API_VERSION, DefaultAPIVersion: API_VERSION, NodeVersion: process.version, Os: process.platform, Arch: hostArchitecture(),
     }
     if (flags.format === undefined || flags.format === '') print(show(own, server))
     else if (flags.format === 'json') print(`${JSON.stringify({ Client: own, Server: server ?? null })}\n`)
@@ -72,9 +73,4 @@ function details(of: Readonly<Record<string, string>>): string[][] {
     ...line('Kernel', KernelVersion),
     ...line('Experimental', Experimental),
   ]
-}
-
-/** The architecture as Go names it. */
-function architecture(): string {
-  return ({ x64: 'amd64', ia32: '386' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch
 }

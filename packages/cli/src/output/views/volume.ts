@@ -1,4 +1,5 @@
 import type { View } from '../format.ts'
+import { humanSize } from '../human.ts'
 import { joinLabels } from './labels.ts'
 
 export interface Volume {
@@ -7,6 +8,8 @@ export interface Volume {
   readonly Mountpoint: string
   readonly Labels: Readonly<Record<string, string>> | null
   readonly Scope: string
+  /** Only in what `GET /system/df` says; -1 where it is not known. */
+  readonly UsageData?: { readonly Size: number; readonly RefCount: number } | null
 }
 
 export const volumeView: View<Volume> = {
@@ -24,8 +27,8 @@ export const volumeView: View<Volume> = {
     Mountpoint: volume.Mountpoint,
     Labels: () => joinLabels(volume.Labels),
     Label: (name: string) => volume.Labels?.[name] ?? '',
-    Links: 'N/A',
-    Size: 'N/A',
+    Links: () => (volume.UsageData == null ? 'N/A' : String(volume.UsageData.RefCount)),
+    Size: () => (volume.UsageData == null ? 'N/A' : humanSize(volume.UsageData.Size, 4)),
     Group: 'N/A',
     Availability: 'N/A',
     Status: 'N/A',
