@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,8 +118,27 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
 
 /** Takes everything of a daemon's away: what runs, what is mounted, links, rules, cgroups, files; these last, since they say what the rest is called. */
 function clear(directory: string): void {
+  endDaemon(directory)
   execFileSync(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', join(directory, 'engine.json'), '--teardown'], { stdio: 'pipe', timeout: 60_000 * patience })
   rmSync(directory, { recursive: true, force: true })
+}
+
+/** Kills an engined whose test run died before it. */
+function endDaemon(directory: string): void {
+  const file = join(directory, 'engined.pid')
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  const runs = (): boolean => {
+    try {
+      // Its own name for itself is short; what it holds open is not to be mistaken.
+      return pid > 1 && readFileSync(`/proc/${pid}/environ`, 'utf8') !== '' && readlinkSync(`/proc/${pid}/fd/1`) === join(directory, 'log')
+    } catch {
+      return false
+    }
+  }
+  for (let i = 0; runs() && i < 200; i++) {
+    if (i === 0) process.kill(pid, 'SIGKILL')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  }
 }
 
 /** Clears what test runs have left that ended without clearing. */

@@ -135,7 +135,10 @@ test('icc, mtu, names, ranges, sysctls', async () => {
 test('wrong requests say what Docker says, and leave nothing', async () => {
   const { engine, options } = await world
   const { name, net } = await network()
-  const before = host('ip -o link | wc -l; nft list ruleset')
+  // Of this engine alone: others may be at work beside it.
+  const { nftablesTable: table, bridge } = options
+  const own = (): string => host(`ip -o link show master ${bridge}; nft list table inet ${table}; nft list table bridge ${table}`)
+  const before = own()
   const create = (request: Partial<CreateNetwork>) => engine.networks.create({ Name: 'wrong', ...request })
   const config = (...Config: NonNullable<CreateNetwork['IPAM']>['Config'] & object[]) => ({ IPAM: { Config } })
   for (const [request, message] of [
@@ -155,7 +158,7 @@ test('wrong requests say what Docker says, and leave nothing', async () => {
     [{ Options: { 'com.docker.network.bridge.enable_icc': 'abc' } }, 'failed to parse com.docker.network.bridge.enable_icc value: abc (strconv.ParseBool: parsing "abc": invalid syntax)'],
     [{ Options: { 'com.docker.network.bridge.name': 'a;b' } }, 'invalid bridge name: "a;b"'],
   ] as const) await assert.rejects(create(request), { message })
-  assert.equal(host('ip -o link | wc -l; nft list ruleset'), before)
+  assert.equal(own(), before)
   await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: '10.1.1.1' } } }), { message: `invalid config for network ${name}: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.1.1.1` })
   await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: `${net}.1` } } }), { message: 'failed to set up container networking: Address already in use' })
   await assert.rejects(engine.networks.remove('bridge'), { message: 'bridge is a pre-defined network and cannot be removed' })

@@ -85,6 +85,8 @@ export interface EngineContext {
   readonly volumes: VolumeSource
   readonly networks: NetworkRegistry
   readonly names: NameServer
+  /** Resolves when what a crash had left is settled: no container starts before. */
+  readonly reconciled: Promise<void>
   /** No container is started again by its policy from here on. */
   readonly closing: AbortSignal
 }

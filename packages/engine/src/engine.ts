@@ -99,11 +99,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await upgradeShim(shim, options)
 
   const closing = new AbortController()
+  const reconciled = Promise.withResolvers<void>()
   const context: EngineContext = {
     options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     health: new HealthTable(db),
+    reconciled: reconciled.promise,
     closing: closing.signal,
   }
   followShim(context)
@@ -121,6 +123,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await reconcile(context)
   volumes.reconcile(volumesInUse(containers.all()))
   await images.reconcile()
+  reconciled.resolve()
   startByPolicy(context)
 
   const imagesOf = imageVerbs(imageParts, buildVerb(builder))

@@ -49,7 +49,7 @@ async function runFiles(files, concurrency) {
   const report = join(directory, 'failed')
   try {
     const reporters = ['--test-reporter=dot', '--test-reporter-destination=stdout', `--test-reporter=${join(root, 'packages/setup/src/steps/failed-files.mjs')}`, `--test-reporter-destination=${report}`]
-    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, `--test-timeout=${180_000 * patience}`, ...files], {
+    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, `--test-timeout=${(full ? 900_000 : 300_000) * patience}`, ...files], {
       cwd: root,
       env: { ...process.env, ENGINE_DIST: dist },
     })

@@ -11,6 +11,8 @@ export function scheduleRestart(engine: EngineContext, container: Container, mil
 }
 
 async function restartNow(engine: EngineContext, container: Container): Promise<void> {
+  // What a start makes must not be taken for what a crash has left.
+  await engine.reconciled
   await container.lock.run(() =>
     causedByEngine('restart policy', async () => {
       if (container.restart === undefined || container.state.status !== 'restarting' || engine.closing.aborted) return

@@ -21,8 +21,8 @@ export interface ShimOptions extends ShimProgram {
 
 const START_MILLISECONDS = 10_000
 const RETRY_MILLISECONDS = 10
-/** How many shims may die, one after the other, while a process is released. */
-const releaseAttempts = 5
+/** How many shims may die, one after the other, while something is asked for that may be asked for twice. */
+const attempts = 5
 /** Between two attempts to find the next shim. */
 const RECONNECT_MILLISECONDS = 200
 
@@ -89,19 +89,23 @@ class Client implements ShimClient {
 
   async release(key: ProcessKey): Promise<void> {
     this.#letGo(key)
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#request('release', keyOf(key))
-        return
-      } catch (error) {
-        // The connection was lost meanwhile, and the next shim (or the one after it) may have adopted the process.
-        if (attempt === releaseAttempts || !isError(error, 'unavailable')) throw error
-      }
-    }
+    await this.#repeatable('release', keyOf(key))
   }
 
   list(): Promise<readonly ShimProcess[]> {
-    return this.#request('list')
+    return this.#repeatable('list')
+  }
+
+  /** A request that may be made twice: where the connection is lost meanwhile, the next shim (or the one after it) is asked. */
+  async #repeatable<T>(method: string, params?: unknown): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#request<T>(method, params)
+      } catch (error) {
+        if (attempt === attempts || !isError(error, 'unavailable')) throw error
+        await sleep(RECONNECT_MILLISECONDS / 2)
+      }
+    }
   }
 
   onEvent(listener: (event: ShimEvent) => void): void {
