@@ -30,10 +30,15 @@ function normalise(parameters: URLSearchParams): Record<string, string[]> {
   return Object.fromEntries(names.map((name) => [name, parameters.getAll(name).map((value) => (value.startsWith('{') ? JSON.stringify(Object.entries(JSON.parse(value) as object).sort()) : value))]))
 }
 
-/** The docker command takes binds and variables out of Go maps: in another order each time. */
-function inOneOrder(body: { readonly Env?: string[] | null; readonly HostConfig?: { readonly Binds?: string[] | null } }): unknown {
+/** What the docker command takes out of Go maps, in another order each time: binds, variables, subnets. */
+function inOneOrder(body: {
+  readonly Env?: string[] | null
+  readonly HostConfig?: { readonly Binds?: string[] | null }
+  readonly IPAM?: { readonly Config?: { readonly Subnet?: string }[] | null }
+}): unknown {
   body.Env?.sort()
   body.HostConfig?.Binds?.sort()
+  body.IPAM?.Config?.sort((a, b) => ((a.Subnet ?? '') < (b.Subnet ?? '') ? -1 : 1))
   return body
 }
 
