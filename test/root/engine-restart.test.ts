@@ -86,7 +86,10 @@ test('restart policies at the start of the engine', async (t) => {
 test('shutting down with containers stops them, and their policy starts them again', async (t) => {
   const { start, options, engine: first, close } = await openTestEngine(t)
   const kept = await start(['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'], { RestartPolicy: { Name: 'unless-stopped' } })
-  const plain = await start(['sh', '-c', 'trap "exit 9" TERM; while :; do sleep 0.05; done'])
+  const plain = await start(['sh', '-c', 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'])
+  // A first process that has no handler yet does not get the signal at all.
+  const log = join(options.dataRoot, 'containers', plain, `${plain}-json.log`)
+  await until('it has its handler', () => existsSync(log) && readFileSync(log, 'utf8').includes('ready'))
   await first.close({ stopContainers: true })
   await close().catch(() => undefined)
   const engine = await openEngine(options)
