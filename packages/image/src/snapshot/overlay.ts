@@ -284,9 +284,11 @@ export class OverlayStore {
   /** Takes away a layer or container: it is gone when this returns, its files are deleted in the background. */
   async remove(id: string): Promise<void> {
     const layout = this.#layout(id)
-    // Whoever still holds it goes on in what is detached.
-    await this.#detachMount(id)
     await this.#unlink(layout.link)
+    // Whoever still holds it goes on in what is detached. One who came meanwhile may have mounted it again: between the last look
+    // and the move nothing else runs.
+    do await this.#detachMount(id)
+    while (this.#mounted.has(id))
     this.#trash(layout.directory)
     if (!id.endsWith(initSuffix) && existsSync(this.#layout(`${id}${initSuffix}`).directory)) await this.remove(`${id}${initSuffix}`)
   }
