@@ -49,8 +49,7 @@ describe('parity with Docker Engine', { skip: hasDocker ? false : 'the docker co
   }
 
   it('has every difference that docs/compatibility.md lists', () => {
-    // What another piece of work brings may be there before its row is taken out.
-    const gone = known.filter((row) => !met.has(row) && !row.reason.startsWith('not there yet'))
+    const gone = known.filter((row) => !met.has(row))
     assert.deepEqual(gone.map(({ lines: patterns, where }) => `${patterns.join(', ')}: ${where.join(', ')}`), [])
   })
 
