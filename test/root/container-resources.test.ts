@@ -51,7 +51,7 @@ describe('an update', () => {
     for (const [change, code, message] of cases) await assert.rejects(engine.containers.update(id, change), { code, message })
     // The kernel refuses the second of two: the first is taken back.
     if (cgroupLayout().place('cpu', '')?.version === 1) {
-      await assert.rejects(engine.containers.update(id, { CpuShares: 77, CpuRealtimeRuntime: 950_000 }), { code: 'internal', message: /^Cannot update container .*cpu.rt_runtime_us/ })
+      await assert.rejects(engine.containers.update(id, { CpuShares: 77, CpuRealtimeRuntime: 950_000 }), { code: 'invalid-argument', message: /^Cannot update container .*cpu.rt_runtime_us/ })
       assert.equal(await control(id, 'cpu', 'cpu.shares'), '1024')
       assert.equal(await control(id, 'cpu', 'cpu.cfs_quota_us'), '50000')
     }
@@ -63,6 +63,15 @@ describe('an update', () => {
     await engine.containers.remove(once, removal)
     await assert.rejects(engine.containers.update('nope', {}), { code: 'not-found', message: 'No such container: nope' })
   })
+})
+
+test('a limit that the kernel finds impossible is the caller\'s mistake, at a start too', { skip: cgroupLayout().place('cpu', '')?.version === 1 ? false : 'cgroup v2 has no real-time limits' }, async () => {
+  const { engine, create } = await world
+  // Docker takes it at creation as well: what a kernel has to give to real-time processes is known only to that kernel.
+  const id = await create(['true'], { CpuRealtimeRuntime: -5 })
+  await assert.rejects(engine.containers.start(id), { code: 'invalid-argument', message: /unable to apply cgroup configuration: failed to write "-5": write .*cpu\.rt_runtime_us: invalid argument$/ })
+  await assert.rejects(create(['true'], { CpuRealtimePeriod: 1000, CpuRealtimeRuntime: 5000 }), { code: 'invalid-argument', message: 'cpu real-time runtime cannot be higher than cpu real-time period' })
+  await engine.containers.remove(id, removal)
 })
 
 describe('stats', () => {

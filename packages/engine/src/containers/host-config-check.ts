@@ -166,6 +166,7 @@ function checkCpu(host: HostConfigView, limits: KernelLimits, warnings: string[]
     throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)')
   }
   if (host.CpuQuota > 0 && host.CpuQuota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)')
+  if (host.CpuRealtimePeriod !== 0 && host.CpuRealtimeRuntime > host.CpuRealtimePeriod) throw invalid('cpu real-time runtime cannot be higher than cpu real-time period')
   if ((host.CpuRealtimePeriod !== 0 || host.CpuRealtimeRuntime !== 0) && !limits.cpuRealtime) {
     warnings.push('Your kernel does not support CPU real-time scheduling for cgroups. CPU real-time period/runtime discarded.')
     host.CpuRealtimePeriod = 0

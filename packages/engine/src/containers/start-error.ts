@@ -24,7 +24,7 @@ export function startFailure(failed: unknown): StartFailure {
     return judged(`${creation}${inInit}${birthText(failed)}`, failed)
   }
   if (failed instanceof SyscallError && cgroupRefusal(failed) !== undefined) {
-    return { error: new EngineError('internal', `${creation}unable to start container process: unable to apply cgroup configuration: ${cgroupRefusal(failed)}`, { cause: failed }), exitCode: 128 }
+    return { error: new EngineError(refusalCode(failed), `${creation}unable to start container process: unable to apply cgroup configuration: ${cgroupRefusal(failed)}`, { cause: failed }), exitCode: 128 }
   }
   if (failed instanceof SyscallError) return { error: new EngineError('internal', `${creation}unable to start container process: ${failed.message}`, { cause: failed }), exitCode: 128 }
   if (failed instanceof EngineError) return { error: failed, exitCode: 128 }
@@ -60,6 +60,11 @@ export function cgroupRefusal({ syscall: call, args, errno }: SyscallError): str
   const { path, value } = args
   if (call !== 'write' || typeof path !== 'string' || typeof value !== 'string') return undefined
   return `failed to write ${JSON.stringify(value)}: write ${path}: ${errnoText(errno)}`
+}
+
+/** Whose fault a cgroup's refusal is: a value that the kernel finds impossible is the caller's, though Docker answers 500 there too. */
+export function refusalCode({ errno }: SyscallError): 'invalid-argument' | 'internal' {
+  return errno === Errno.EINVAL || errno === Errno.ERANGE ? 'invalid-argument' : 'internal'
 }
 
 /** A refusal of runc's as Docker passes it on. */

@@ -11,7 +11,7 @@ import type { Container } from './container.ts'
 import { checkUpdate } from './host-config-check.ts'
 import { completeHostConfig } from './host-config.ts'
 import { limits } from './spec/resources.ts'
-import { cgroupRefusal } from './start-error.ts'
+import { cgroupRefusal, refusalCode } from './start-error.ts'
 import { hasProcess } from './state.ts'
 
 /**
@@ -126,8 +126,9 @@ function everyLimit(host: HostConfigView): OciResources {
 const unlimitedPids = (limit: number | null): number | null => (limit === 0 ? -1 : limit)
 
 function cannotUpdate(container: Container, cause: unknown): EngineError {
-  const text = (cause instanceof SyscallError ? cgroupRefusal(cause) : undefined) ?? reason(cause)
-  const code = cause instanceof EngineError && !(cause instanceof SyscallError) ? cause.code : 'internal'
+  const refused = cause instanceof SyscallError ? cgroupRefusal(cause) : undefined
+  const text = refused ?? reason(cause)
+  const code = cause instanceof SyscallError ? (refused === undefined ? 'internal' : refusalCode(cause)) : cause instanceof EngineError ? cause.code : 'internal'
   return new EngineError(code, `Cannot update container ${container.id}: ${text}`, { cause })
 }
 
