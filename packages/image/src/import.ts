@@ -4,7 +4,8 @@ import { digestHex } from './digest.ts'
 import { writeImageConfig, type Image, type RunConfig } from './image-config.ts'
 import { compressionOf, type Compression } from './layer/compression.ts'
 import type { Platform } from './platform.ts'
-import type { Layer, OverlayStore } from './snapshot/overlay.ts'
+import type { Layer } from './snapshot/layer-maker.ts'
+import type { OverlayStore } from './snapshot/overlay.ts'
 
 export interface ImportOptions {
   readonly message: string

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Digest } from '../digest.ts'
+import type { Extracted } from '../layer/apply.ts'
+import type { TarLimits } from '../layer/tar/entry.ts'
+import type { Archived } from '../worker/job.ts'
+import type { FileWorkers } from '../worker/pool.ts'
+import { checkId, Layout, makingFolder } from './layout.ts'
+import type { ShortLinks } from './short-links.ts'
+import type { Trash } from './trash.ts'
+
+/** Where a new layer's files come from: a tar of the content store, or the upper directory of a container. */
+export type LayerSource = { readonly file: string } | { readonly snapshot: string }
+
+export interface CreateLayerOptions {
+  /** Whether it must be on the disk when it is there; without it a power cut may damage it, until `sync`. Default true. */
+  readonly sync?: boolean
+  /** What has to be done before it can be put over the layers below: those, when they are made at the same time. */
+  readonly below?: Promise<unknown>
+  /** Told how many bytes of the tar have been read. */
+  readonly onProgress?: (bytes: number) => void
+}
+
+export interface Layer extends Extracted {
+  /** Name of its directory. */
+  readonly id: string
+}
+
+/** Makes layers' directories: beside, and then renamed, so that a layer appears under its name whole or not at all. */
+export class LayerMaker {
+  readonly #root: string
+  readonly #workers: FileWorkers
+  readonly #limits: TarLimits | undefined
+  readonly #links: ShortLinks
+  readonly #trash: Trash
+
+  /** @param root the directory `overlay2` */
+  constructor(root: string, workers: FileWorkers, limits: TarLimits | undefined, links: ShortLinks, trash: Trash) {
+    this.#root = root
+    this.#workers = workers
+    this.#limits = limits
+    this.#links = links
+    this.#trash = trash
+  }
+
+  /** Makes the folder, and deletes what was being made when the daemon ended. */
+  async open(): Promise<void> {
+    const folder = join(this.#root, makingFolder)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(folder)) this.#trash.throwAway(join(folder, name))
+  }
+
+  /**
+   * Makes a layer's directory from a tar or a container's upper directory. Crash-safe: it is made beside, written to disk and renamed.
+   * @param name    gives the directory's name once the layer's diff ID is known: the digits of its chain ID
+   * @param parents ids of the layers below, topmost first
+   * @throws EngineError invalid-argument for a tar that is damaged or exceeds the limits, and whatever `name` throws; nothing is left then
+   */
+  async create(source: LayerSource, parents: readonly string[], name: (diffId: Digest) => string, signal?: AbortSignal, more: CreateLayerOptions = {}): Promise<Layer> {
+    const making = join(this.#root, makingFolder, randomUUID())
+    const directory = join(making, 'diff')
+    await mkdir(directory, { recursive: true, mode: 0o755 })
+    try {
+      const options = { kind: 'layer' as const, sync: false, ...(this.#limits === undefined ? {} : { limits: this.#limits }) }
+      const extracted =
+        'file' in source
+          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options }, signal, more.onProgress)
+          : await this.#workers.run({ kind: 'copy-layer', from: this.#layout(source.snapshot).diff, directory, options }, signal)
+      const layer = { ...extracted, id: checkId(name(extracted.diffId)) }
+      await more.below
+      await this.#commit(making, layer, parents, more.sync ?? true)
+      return layer
+    } catch (error) {
+      await this.#discard(making)
+      throw error
+    }
+  }
+
+  /**
+   * Makes a container's upper directory a layer, without copying: for build steps, whose container is thrown away. The container must
+   * be unmounted, and what is left of it is the caller's to remove.
+   * @param archived what {@link archive} said of it, for the name and the layer's record
+   */
+  async adopt(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string): Promise<Layer> {
+    const from = this.#layout(snapshot)
+    const size = await this.#workers.run({ kind: 'usage', directory: from.diff })
+    const making = join(this.#root, makingFolder, randomUUID())
+    await mkdir(making, { mode: 0o700 })
+    const layer: Layer = { ...archived, size, entries: 0, id: checkId(name(archived.diffId)) }
+    await rename(from.diff, join(making, 'diff'))
+    try {
+      await this.#commit(making, layer, parents)
+    } catch (error) {
+      await this.#discard(making)
+      throw error
+    }
+    return layer
+  }
+
+  /** Whether a layer is there, whole. */
+  has(id: string): boolean {
+    return existsSync(this.#layout(id).committed)
+  }
+
+  async #commit(making: string, layer: Layer, parents: readonly string[], sync = true): Promise<void> {
+    const target = this.#layout(layer.id)
+    // The same layer was made before, or at the same time by another.
+    if (this.has(layer.id)) return this.#trash.throwAway(making)
+    const { entries: _, ...record } = layer
+    this.#links.describe(making, layer.id, parents)
+    await writeFile(join(making, 'committed'), `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    if (sync) await this.#workers.run({ kind: 'sync', directory: making })
+    // A directory without `committed` can only be left of a removal that was interrupted.
+    if (existsSync(target.directory) && !this.has(layer.id)) this.#trash.throwAway(target.directory)
+    try {
+      await rename(making, target.directory)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || !this.has(layer.id)) throw error
+      return this.#discard(making)
+    }
+    if (!sync) return
+    await using root = await open(this.#root, 'r')
+    await root.sync()
+  }
+
+  /** Takes away a directory that becomes nothing, with the short link that was made for it. */
+  async #discard(making: string): Promise<void> {
+    await this.#links.remove(join(making, 'link'))
+    this.#trash.throwAway(making)
+  }
+
+  #layout(id: string): Layout {
+    return new Layout(this.#root, id)
+  }
+}

@@ -1,0 +1,123 @@
+import { rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { EngineError } from '@engine/linux'
+import { makePrivate, mountPrivately } from '@engine/linux/mount'
+import { mountOverlay } from '@engine/linux/overlay-mount'
+import { MNT_DETACH, UMOUNT_NOFOLLOW, unmountInBackground } from '@engine/linux/unmount'
+import { Layout } from './layout.ts'
+import { mountsBelow } from './mountinfo.ts'
+import type { ShortLinks } from './short-links.ts'
+
+/** Which containers' file systems are mounted, and who needs them so. */
+export class OverlayMounts {
+  readonly #root: string
+  readonly #links: ShortLinks
+  readonly #mounted = new Set<string>()
+  readonly #unmounting = new Map<string, Promise<void>>()
+  /** Who reads in a mounted file system beside the container itself, and whether it is unmounted after the last of them. */
+  readonly #held = new Map<string, { count: number; unmount: boolean }>()
+
+  /** @param root the directory `overlay2` */
+  constructor(root: string, links: ShortLinks) {
+    this.#root = root
+    this.#links = links
+  }
+
+  /**
+   * Makes the directory a private mount of itself, so that containers' mounts spread into no other namespace, and notes what is
+   * mounted already (containers that outlived the daemon).
+   */
+  open(): void {
+    const mounts = mountsBelow(this.#root)
+    if (!mounts.some(({ mountPoint }) => mountPoint === this.#root)) mountPrivately(this.#root)
+    else makePrivate(this.#root)
+    for (const { mountPoint, type } of mounts) {
+      if (type === 'overlay' && basename(mountPoint) === 'merged') this.#mounted.add(basename(dirname(mountPoint)))
+    }
+  }
+
+  /**
+   * Mounts a container's file system, unless it is mounted.
+   * @param options `volatile`: unmounting does not wait for the disk; only where the upper directory may be lost in a crash
+   * @returns the path of the merged directory
+   */
+  async mount(id: string, options: { readonly volatile: boolean } = { volatile: false }): Promise<string> {
+    await this.#unmounting.get(id)
+    const held = this.#held.get(id)
+    if (held !== undefined) held.unmount = false
+    return this.#mountNow(id, options)
+  }
+
+  #mountNow(id: string, options: { readonly volatile: boolean }): string {
+    const layout = new Layout(this.#root, id)
+    if (this.#mounted.has(id)) return layout.merged
+    // The kernel refuses what was mounted volatile before; whoever mounts it now knows that it is whole or may be lost.
+    rmSync(join(layout.work, 'work/incompat'), { recursive: true, force: true })
+    const lower = this.#links.lowerDirectories(layout)
+    if (lower.length === 0) throw new EngineError('internal', `container ${id} has no layer below it`)
+    mountOverlay({ lower, upper: layout.diff, work: layout.work }, layout.merged, options)
+    this.#mounted.add(id)
+    return layout.merged
+  }
+
+  isMounted(id: string): boolean {
+    return this.#mounted.has(id)
+  }
+
+  /**
+   * Mounts a container's file system for somebody beside the container. As long as one holds it, an unmount waits: it is done when the
+   * last lets go, unless it was mounted again meanwhile (two mounts of one upper directory would be undefined behaviour).
+   * @returns the path of the merged directory; disposing lets go
+   */
+  async hold(id: string): Promise<AsyncDisposable & { readonly merged: string }> {
+    await this.#unmounting.get(id)
+    const held = this.#held.get(id) ?? { count: 0, unmount: !this.#mounted.has(id) }
+    const merged = this.#mountNow(id, { volatile: false })
+    held.count++
+    this.#held.set(id, held)
+    let released = false
+    const release = async (): Promise<void> => {
+      if (released) return
+      released = true
+      if (--held.count > 0) return
+      this.#held.delete(id)
+      if (held.unmount) await this.unmount(id)
+    }
+    return { merged, [Symbol.asyncDispose]: release }
+  }
+
+  /** Unmounts a container's file system on another thread, which may take 100 ms; nothing happens when it is not mounted. */
+  async unmount(id: string): Promise<void> {
+    const held = this.#held.get(id)
+    if (held !== undefined) {
+      held.unmount = true
+      return
+    }
+    await this.detach(id)
+  }
+
+  /** Unmounts it whoever holds it: who does goes on in what is detached. */
+  async detach(id: string): Promise<void> {
+    const under = this.#unmounting.get(id)
+    if (under !== undefined) return under
+    if (!this.#mounted.has(id)) return
+    const { merged } = new Layout(this.#root, id)
+    const work = (async () => {
+      // More than once, should it ever have been mounted twice.
+      while (await unmountInBackground(merged, MNT_DETACH | UMOUNT_NOFOLLOW));
+      this.#mounted.delete(id)
+    })()
+    this.#unmounting.set(id, work)
+    try {
+      await work
+    } finally {
+      this.#unmounting.delete(id)
+    }
+  }
+
+  /** Takes away every mount below the store and its own: never while containers run. */
+  async detachAll(): Promise<void> {
+    for (const { mountPoint } of mountsBelow(this.#root).reverse()) await unmountInBackground(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW)
+    this.#mounted.clear()
+  }
+}
