@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openApiDocument, type JsonSchema, type Operation } from '@engine/api/openapi'
-import { Contract, type Schema } from './harness/contract.ts'
+import { Contract, type Schema } from './harness/answers/contract.ts'
 
 /** In what engine's description is meant to differ from Docker's. */
 const meant = new Set([

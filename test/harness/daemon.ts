@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { watchAnswers } from './answers/watch.ts'
 import { patience } from './patience.ts'
 
 const prefix = 'engine-test-'
@@ -66,16 +67,17 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     'log-level': 'debug',
     ...settings,
   }))
+  const answers = watchAnswers(directory)
   let child: ChildProcess | undefined
   const log = (): string => (existsSync(join(directory, 'log')) ? readFileSync(join(directory, 'log'), 'utf8') : '')
 
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<void> => {
     const out = openSync(join(directory, 'log'), 'a')
-    child = spawn(node, ['--no-warnings', join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...environment } })
+    child = spawn(node, ['--no-warnings', ...answers.options, join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...answers.environment, ...environment } })
     closeSync(out)
     const started = child
     for (let i = 0; i < 300 * patience; i++) {
-      if (await answers(names.socket)) return
+      if (await isAnswering(names.socket)) return
       if (started.exitCode !== null || started.signalCode !== null) throw new Error(`engined ended with ${started.exitCode ?? started.signalCode}:\n${log()}`)
       await sleep(50)
     }
@@ -100,6 +102,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     log,
     [Symbol.asyncDispose]: async () => {
       await stop()
+      answers.release()
       clear(directory)
     },
   }
@@ -167,7 +170,7 @@ function startTime(pid: number): string {
   }
 }
 
-async function answers(socket: string): Promise<boolean> {
+async function isAnswering(socket: string): Promise<boolean> {
   try {
     return (await api(socket, 'GET', '/_ping')).status === 200
   } catch {

@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 
@@ -30,11 +32,13 @@ interface Document {
 }
 
 /** The description of Docker's API v1.51, beside the checkout. */
-const file = join(import.meta.dirname, '../../../shared/data/api/v1.51.yaml')
+const file = join(import.meta.dirname, '../../../../shared/data/api/v1.51.yaml')
 
 /** Docker's description of its API; what is not there cannot be compared with. */
 export class Contract {
   readonly operations: readonly ContractOperation[]
+  /** The oldest version whose answers have these shapes (moby, docs/CHANGELOG.md: v1.51 changed numbers only). */
+  readonly since = '1.50'
   readonly #definitions: Readonly<Record<string, Schema>>
 
   private constructor(document: Document) {
@@ -47,7 +51,16 @@ export class Contract {
   static readonly isThere = existsSync(file)
 
   static load(): Contract {
-    return new Contract(parse(readFileSync(file, 'utf8')) as Document)
+    const text = readFileSync(file, 'utf8')
+    // Reading YAML takes half a second; every file of tests does it.
+    const directory = join(tmpdir(), 'engine-tests-cache')
+    const cached = join(directory, `api-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.json`)
+    if (existsSync(cached)) return new Contract(JSON.parse(readFileSync(cached, 'utf8')) as Document)
+    const document = parse(text) as Document
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(`${cached}.${process.pid}`, JSON.stringify(document))
+    renameSync(`${cached}.${process.pid}`, cached)
+    return new Contract(document)
   }
 
   /** The operation of a request; `path` without version and query. */
