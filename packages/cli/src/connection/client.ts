@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { ApiError, API_VERSION, parseHost } from '@engine/api/client'
 import { Body } from './body.ts'
@@ -149,7 +150,7 @@ function connectionError(host: string, cause: NodeJS.ErrnoException): Error {
   if (cause instanceof BodyError) return cause.cause as Error
   switch (code) {
     case 'ENOENT': case 'ECONNREFUSED':
-      return new ApiError(0, `cannot connect to the engine daemon at ${host}: is engined running?`, { code, cause, hint: 'start it with: systemctl start engine' })
+      return new ApiError(0, `cannot connect to the engine daemon at ${host}: is engined running?`, { code, cause, hint: `start it with: ${existsSync('/run/systemd/system') ? 'systemctl start engine' : 'engined (as root)'}` })
     case 'EACCES':
       return new ApiError(0, `permission denied while trying to connect to the engine daemon socket at ${host}`, {
         code, cause, hint: 'run the command as root, or add yourself to the group of the socket',
