@@ -1,6 +1,4 @@
-import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { isFrozen, readExitFile, type ExitStatus, type ShimProcess } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
@@ -8,6 +6,7 @@ import { cgroupPath } from '../containers/cgroup-path.ts'
 import type { Container } from '../containers/container.ts'
 import { containerExited } from '../containers/exit.ts'
 import { openLog } from '../containers/open-log.ts'
+import { signalProcess } from '../containers/signal-process.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { execExited } from '../execs/start.ts'
@@ -120,7 +119,7 @@ async function endStranger(engine: EngineContext, stranger: ShimProcess): Promis
   const { container, exec, pid, startTime } = stranger
   if (stranger.status === undefined) {
     engine.options.log('warn', { container, pid }, 'ending a process whose start was interrupted')
-    kill(pid, startTime)
+    signalProcess({ pid, startTime }, 'SIGKILL')
     for (let waited = 0; waited < endPatience && (await isLive(engine, stranger)); waited += endInterval) await sleep(endInterval)
   }
   await engine.shim.release(exec === undefined ? { container } : { container, exec })
@@ -130,18 +129,4 @@ async function endStranger(engine: EngineContext, stranger: ShimProcess): Promis
 async function isLive(engine: EngineContext, { container, exec }: ShimProcess): Promise<boolean> {
   const found = (await engine.shim.list()).find((process) => process.container === container && process.exec === exec)
   return found !== undefined && found.status === undefined
-}
-
-function kill(pid: number, startTime: string): void {
-  let pidfd: number
-  try {
-    pidfd = pidfdOpen(pid)
-  } catch {
-    return
-  }
-  try {
-    if (processStat(pid)?.startTime === startTime) pidfdSendSignal(pidfd, 9)
-  } finally {
-    closeSync(pidfd)
-  }
 }

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
-import { pidfdGetfd, pidfdOpen } from '@engine/linux/pidfd'
-import { processStat } from '@engine/linux/process-stat'
+import { openProcess } from '@engine/linux/open-process'
+import { pidfdGetfd } from '@engine/linux/pidfd'
 import type { AdoptRequest, ShimProcess } from './client-types.ts'
 import { reopenFifos, type Fifos } from './fifos.ts'
 import { keyOf } from './key.ts'
@@ -20,7 +20,7 @@ export class HeldProcess {
   /** @param master the terminal's master: a descriptor number of the shim's */
   constructor(process: ShimProcess, shim: number, master: number | undefined) {
     this.#process = process
-    this.#pidfd = openPidfd(process)
+    this.#pidfd = pidfdOf(process)
     try {
       this.#fifos = process.terminal ? undefined : reopenFifos(process.runDirectory, process.stdin)
     } catch {
@@ -58,14 +58,11 @@ export class HeldProcess {
   }
 }
 
-function openPidfd({ pid, startTime }: ShimProcess): number | undefined {
-  let pidfd: number
+/** Where no descriptor can be had, the next shim opens one itself. */
+function pidfdOf(process: ShimProcess): number | undefined {
   try {
-    pidfd = pidfdOpen(pid)
+    return openProcess(process)
   } catch {
     return undefined
   }
-  if (processStat(pid)?.startTime === startTime) return pidfd
-  closeSync(pidfd)
-  return undefined
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, errnoText } from '@engine/linux'
 import { Epoll } from '@engine/linux/epoll'
 import type { PeerCredentials } from '@engine/linux/peer-credentials'
+import { openProcess } from '@engine/linux/open-process'
 import { pidfdGetfd, pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { waitPid } from '@engine/linux/wait'
@@ -274,7 +275,7 @@ export class Shim {
     const master = request.master === undefined ? undefined : held(takeDescriptor(peer.pid, request.master))
     const fifos = request.master === undefined ? this.#reopen(request) : undefined
     for (const fd of Object.values(fifos ?? {})) held(fd as number)
-    const pidfd = held(request.pidfd === undefined ? openProcess(pid, startTime) : takeDescriptor(peer.pid, request.pidfd))
+    const pidfd = held(request.pidfd === undefined ? openProcess({ pid, startTime }) : takeDescriptor(peer.pid, request.pidfd))
     const recorded = readExitFile(directory)
     const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: master !== undefined }
     this.#supervise(
@@ -311,18 +312,4 @@ function takeDescriptor(pid: number, fd: number): number {
   } finally {
     closeSync(owner)
   }
-}
-
-/** @returns undefined when that process is gone */
-function openProcess(pid: number, startTime: string): number | undefined {
-  let pidfd: number
-  try {
-    pidfd = pidfdOpen(pid)
-  } catch {
-    return undefined
-  }
-  // Asked for after the descriptor was opened: so it is that process's.
-  if (processStat(pid)?.startTime === startTime) return pidfd
-  closeSync(pidfd)
-  return undefined
 }
