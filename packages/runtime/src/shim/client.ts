@@ -14,12 +14,13 @@ import { checkShimProgram, startShim, type ShimProgram } from './start-shim.ts'
 export interface ShimOptions extends ShimProgram {
   /** Somebody else (systemd) starts the shim and starts it again: this client only connects. */
   readonly managed: boolean
-  /** How long a shim may take to listen, and a request to wait for it, in milliseconds; ten seconds by default. */
+  /** How long a shim may take to listen, and a request to wait for it, in milliseconds; 30 seconds by default. */
   readonly patience?: number
   readonly log: (message: string) => void
 }
 
-const START_MILLISECONDS = 10_000
+/** An overloaded machine has taken more than ten seconds to start a program. */
+const START_MILLISECONDS = 30_000
 const RETRY_MILLISECONDS = 10
 /** How many shims may die, one after the other, while something is asked for that may be asked for twice. */
 const attempts = 5
