@@ -7,12 +7,13 @@ import { parseArgs } from 'node:util'
 import { dist, startDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { ApiSession, idOf } from './api-session.ts'
+import { benchBuild } from './build.ts'
 import { benchPull } from './pull.ts'
 import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
-const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false } } })
-const rounds = Number(values.rounds ?? (values.pull ? 3 : 20))
+const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false } } })
+const rounds = Number(values.rounds ?? (values.pull ? 3 : values.build ? 5 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
 
 await using daemon = await startDaemon({ 'log-level': 'warn' })
@@ -20,8 +21,9 @@ const engineApi = new ApiSession(daemon.host)
 const dockerApi = docker === undefined ? undefined : new ApiSession(docker)
 for (const api of [engineApi, dockerApi]) if (api !== undefined) await api.upload('/images/create?fromSrc=-&repo=bench-busybox&tag=latest', busyboxTar())
 
-if (values.pull) {
-  await benchPull(daemon, engineApi, dockerApi, rounds)
+if (values.pull || values.build) {
+  if (values.pull) await benchPull(daemon, engineApi, dockerApi, rounds)
+  if (values.build) await benchBuild(daemon.host, docker, rounds)
   engineApi.close()
   dockerApi?.close()
   await daemon[Symbol.asyncDispose]()
