@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { request as httpRequest } from 'node:http'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endOfArchive, newEntry, padding, writeEntry } from '@engine/image'
+import { build as buildBy, post as postTo, tarOf, type Answer, type Built } from '../harness/build.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
 
@@ -17,54 +16,8 @@ before(async () => {
 })
 after(async () => daemon[Symbol.asyncDispose]())
 
-interface Answer {
-  readonly status: number
-  readonly text: string
-}
-
-/** Posts an archive and reads the answer to its end, or until a line says enough. */
-function post(path: string, body: Buffer, enough: (text: string) => boolean = () => false): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest({ socketPath: daemon.socket, method: 'POST', path, agent: false, headers: { 'content-type': 'application/x-tar', 'content-length': body.length } }, (response) => {
-      let text = ''
-      const end = (): void => resolve({ status: response.statusCode ?? 0, text })
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        text += chunk
-        if (!enough(text)) return
-        end()
-        sent.destroy()
-      })
-      response.on('end', end)
-      response.on('error', () => undefined)
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
-
-function tarOf(files: Readonly<Record<string, string>>): Buffer {
-  const parts = Object.entries(files).flatMap(([path, content]) => [writeEntry(newEntry('file', path, { size: Buffer.byteLength(content) })), Buffer.from(content), padding(Buffer.byteLength(content))])
-  return Buffer.concat([...parts, endOfArchive])
-}
-
-interface Built {
-  readonly lines: readonly Record<string, unknown>[]
-  /** The stream's text with ids replaced. */
-  readonly text: string
-  /** Id of the image; empty when it failed. */
-  readonly id: string
-  readonly error: unknown
-}
-
-async function build(dockerfile: string, files: Readonly<Record<string, string>> = {}, query = ''): Promise<Built> {
-  const { status, text } = await post(`/build?${query}`, tarOf({ Dockerfile: dockerfile, ...files }))
-  assert.equal(status, 200, text)
-  const lines = text.trim().split('\r\n').map((line) => JSON.parse(line) as Record<string, unknown>)
-  const aux = lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string } | undefined
-  const shown = lines.map((line) => String(line['stream'] ?? '')).join('').replace(/\b[0-9a-f]{12}\b/g, '<id>')
-  return { lines, text: shown, id: aux?.ID ?? '', error: lines.at(-1)?.['errorDetail'] }
-}
+const post = (path: string, body: Buffer, enough?: (text: string) => boolean): Promise<Answer> => postTo(daemon, path, body, enough)
+const build = (dockerfile: string, files?: Readonly<Record<string, string>>, query?: string): Promise<Built> => buildBy(daemon, dockerfile, files, query)
 
 async function containers(): Promise<unknown[]> {
   return (await daemon.api('GET', '/containers/json?all=1')).body as unknown[]

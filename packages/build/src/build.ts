@@ -43,6 +43,8 @@ export interface BuildRequest extends SolveOptions {
   readonly check?: boolean | undefined
   /** Seconds since the epoch: no time in the image is later. */
   readonly epoch?: number | undefined
+  /** Make one layer of all those that the target has above what it begins from. */
+  readonly squash?: boolean | undefined
   /** Build twice, and fail when the images differ. */
   readonly verify?: boolean | undefined
 }
@@ -113,8 +115,10 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
       epoch: request.epoch,
       hostname: 'buildkitsandbox',
     }
-    const image = await solve(file, request, common)
-    if (request.verify === true) await verify(file, request, common, image)
+    const built = await solve(file, request, common)
+    if (request.verify === true) await verify(file, request, common, built.image)
+    const image = request.squash === true ? await tools.executor.squash(built.image, built.base) : built.image
+    if (image !== built.image) await output.image(image)
     await output.begin('exporting to image')
     await output.detail(`writing image ${image}\n`)
     await output.stdout(`Successfully built ${shortId(image)}\n`)
@@ -153,7 +157,7 @@ async function check(text: string, request: BuildRequest, ignore: readonly strin
 
 /** Builds once more without the cache, with another host name and one step at a time. @throws EngineError conflict that names the first difference */
 async function verify(file: Stages, request: BuildRequest, first: Build, image: string): Promise<void> {
-  const again = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(1), hostname: 'verifying' })
+  const { image: again } = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(1), hostname: 'verifying' })
   const difference = await first.executor.firstDifference(image, again)
   if (difference !== undefined) throw new EngineError('conflict', `the build is not reproducible: ${difference.path} differs, which was made by: ${difference.step}`)
   await first.output.stdout('Verified: a second build gave the same files and configuration\n')

@@ -122,6 +122,12 @@ export interface Executor {
   createContainer(parent: string, config: RunConfig, settings: StepSettings): Promise<StepContainer>
   /** Makes an image that has its parent's layers and no new one. @returns its id */
   commit(image: NewImage): Promise<string>
+  /**
+   * Makes an image that has one layer instead of those that it has above another.
+   * @param base the image that it was made from; empty for `scratch`
+   * @returns the new image's id; the same when there is no layer above
+   */
+  squash(image: string, base: string): Promise<string>
   /** The image that a step with this key made, if it is still there. */
   cached(key: CacheKey): Promise<string | undefined>
   /** Parts of keys that are known and near to this one, which is not: what a miss is explained by. */

@@ -26,11 +26,12 @@ async function build(dockerfile: string, options: Partial<SolveOptions> = {}, ch
   lines = []
   executor.calls.length = 0
   const output = new BuildOutput((line) => void lines.push(line))
-  return solve(understand(dockerfile), { target: '', buildArgs: {}, labels: {}, ...options }, {
+  const { image } = await solve(understand(dockerfile), { target: '', buildArgs: {}, labels: {}, ...options }, {
     executor, output, unpack: async () => undefined, scratch: base, signal: new AbortController().signal, context: undefined,
     escape: '\\', platform: '', useCache: true, remove: 'success', tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(2),
     contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), epoch: undefined, hostname: 'h', ...changed,
   })
+  return image
 }
 
 /** The stream's text, ids replaced. */

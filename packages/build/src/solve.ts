@@ -24,13 +24,20 @@ export interface SolveOptions {
   readonly labels: Readonly<Record<string, string>>
 }
 
+/** What a Dockerfile became. */
+export interface Solved {
+  /** Id of the target's image. */
+  readonly image: string
+  /** Id of what the target's stage begins from, an image or another stage's; empty for `scratch`. */
+  readonly base: string
+}
+
 /**
  * Carries out a Dockerfile. Every step makes an image, as in Docker's classic builder; stages that the target does not need are left
  * out, and those that do not wait for each other are built at once.
- * @returns id of the target's image
  * @throws EngineError with Docker's texts; BuildFailure when a command failed
  */
-export async function solve(file: Stages, options: SolveOptions, build: Build): Promise<string> {
+export async function solve(file: Stages, options: SolveOptions, build: Build): Promise<Solved> {
   return new Solver(file, options, build).solve()
 }
 
@@ -42,6 +49,7 @@ class Solver {
   /** Stages that are built or being built. */
   readonly #stages = new Map<StageNode, Promise<BuildImage>>()
   readonly #argsOf = new Map<StageNode, BuildArgs>()
+  readonly #bases = new Map<StageNode, string>()
   readonly #graph: StageGraph
   readonly #stop = new AbortController()
   #lines: StageLines | undefined
@@ -57,7 +65,7 @@ class Solver {
     this.#graph = new StageGraph(file, this.#args.globals(), build.contexts)
   }
 
-  async solve(): Promise<string> {
+  async solve(): Promise<Solved> {
     const { output } = this.#build
     const target = this.#graph.target(this.#options.target)
     for (const warning of this.#file.warnings) await output.stderr(`[WARNING]: ${warning}\n`)
@@ -69,7 +77,7 @@ class Solver {
     const unused = this.#args.unused(this.#options.buildArgs)
     if (unused.length > 0) await output.stdout(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`)
     if (image === '') throw new EngineError('invalid-argument', 'No image was generated. Is your Dockerfile empty?')
-    return image
+    return { image, base: this.#bases.get(target) ?? '' }
   }
 
   #declareGlobal({ args }: ArgInstruction): void {
@@ -135,6 +143,7 @@ class Solver {
     const shown = (step: number, code: string): string => `[${node.stage.name || `stage-${node.index}`} ${step}/${instructions.length + 1}] ${code}`
     await this.#announce(output, first, node.stage.code)
     const base = await this.#base(node, target, output)
+    this.#bases.set(node, base.id)
     await output.begin(shown(1, node.stage.code))
     const below = node.baseStage === undefined ? undefined : this.#graph.nodes[node.baseStage]
     const state = new StageState(base, this.#args.forStage(below && this.#argsOf.get(below)))

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Credentials, RegistryOptions, SearchResult } from '@engine/image'
-import type { ContainerConfig, EndpointSettings, HostConfig, ResourceField } from './types/container-config.ts'
+import type { ContainerConfig, EndpointSettings, HostConfig, ResourceField, Ulimit } from './types/container-config.ts'
 import type { ContainerStats } from './types/container-stats.ts'
 import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
 import type { DistributionInspect, ImageDelete, ImageHistoryItem, ImageInspect, ImageSummary } from './types/image-views.ts'
@@ -174,6 +174,12 @@ export interface BuildOptions {
   readonly cpuPeriod?: number | undefined
   readonly cpuQuota?: number | undefined
   readonly cpusetCpus?: string | undefined
+  readonly cpusetMems?: string | undefined
+  /** The cgroup that those of steps are made in; empty is the engine's. */
+  readonly cgroupParent?: string | undefined
+  readonly ulimits?: readonly Ulimit[] | null | undefined
+  /** One layer instead of those that were built. */
+  readonly squash?: boolean | undefined
   readonly shmSize?: number | undefined
   /** Get images that FROM names though they are here. */
   readonly pull?: boolean | undefined
@@ -232,8 +238,12 @@ export interface BuildPruneOptions {
   /** Also what tagged images were made from. */
   readonly all: boolean
   readonly filters: Filters
-  /** Bytes that may stay, the last used first; undefined keeps nothing. */
-  readonly keepBytes?: number | undefined
+  /** Bytes that stay in any case, the last used ones; 0 is none. */
+  readonly reservedSpace?: number | undefined
+  /** Bytes that may stay; 0 is no bound. With neither this nor the others everything goes. */
+  readonly maxUsedSpace?: number | undefined
+  /** Bytes that are to be free on the file system afterwards; 0 is no matter. */
+  readonly minFreeSpace?: number | undefined
 }
 
 /** One entry of the build cache, in the API's words. */

@@ -18,10 +18,15 @@ export const ImageBuildQuery = z.object({
   memswap: lenient(),
   cpushares: lenient(),
   cpusetcpus: optionalWord,
+  cpusetmems: optionalWord,
   cpuperiod: lenient(),
   cpuquota: lenient(),
   buildargs: json(z.record(z.string(), z.string().nullable()).nullable(), 'build args'),
   shmsize: int(),
+  ulimits: json(z.array(z.object({ Name: z.string(), Hard: z.int(), Soft: z.int() })).nullable(), 'ulimit settings'),
+  cgroupparent: word,
+  securityopt: words,
+  isolation: word,
   squash: bool(),
   labels: json(z.record(z.string(), z.string()).nullable(), 'labels'),
   networkmode: word,
@@ -55,11 +60,21 @@ export const BuildInputsQuery = z.object({ context: word })
 export const BuildPruneQuery = z.object({
   all: bool(),
   filters,
-  'keep-storage': lenient(),
-  'reserved-space': lenient(),
-  'max-used-space': lenient(),
-  'min-free-space': lenient(),
+  'keep-storage': bytes('keep-storage'),
+  'reserved-space': bytes('reserved-space'),
+  'max-used-space': bytes('max-used-space'),
+  'min-free-space': bytes('min-free-space'),
 })
+
+/** A number of bytes; absent or empty is 0, which is no bound. */
+function bytes(name: string): z.ZodType<number, string | undefined> {
+  return z.string().optional().transform((value, context) => {
+    if (value === undefined || value === '') return 0
+    if (/^[+-]?\d+$/.test(value)) return Number(value)
+    context.addIssue({ code: 'custom', message: `${name} is in bytes and expects an integer, got ${value}: strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax` })
+    return z.NEVER
+  }).meta({ type: 'integer' })
+}
 
 function lenient(): z.ZodType<number | undefined, string | undefined> {
   return z.string().optional().transform((value) => (value !== undefined && /^-?\d+$/.test(value) ? Number(value) : undefined)).meta({ type: 'integer' })

@@ -111,6 +111,12 @@ export class RecordingExecutor implements Executor {
     return this.#store(image, this.files(image.parent))
   }
 
+  async squash(image: string, base: string): Promise<string> {
+    this.calls.push('squash')
+    const made = this.images.get(image)
+    return made === undefined ? '' : this.#store({ ...made, parent: base }, made.directory)
+  }
+
   async cached(key: CacheKey): Promise<string | undefined> {
     return this.#cache.get(key.digest)
   }

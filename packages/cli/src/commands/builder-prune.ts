@@ -19,12 +19,22 @@ export const command = defineCommand({
     filter: filterFlag('Provide filter values (e.g. "until=24h")'),
     force: onOff('Do not prompt for confirmation', { short: 'f' }),
     'keep-storage': value(readBytes, 'Amount of disk space to keep for cache', { word: 'bytes' }),
+    'reserved-space': value(readBytes, 'Amount of disk space always allowed to keep for cache', { word: 'bytes' }),
+    'max-used-space': value(readBytes, 'Maximum amount of disk space allowed to keep for cache', { word: 'bytes' }),
+    'min-free-space': value(readBytes, 'Target amount of free disk space after pruning', { word: 'bytes' }),
   },
   args: [0, 0],
   async run({ flags }, { client }) {
     if (!flags.force && !(await confirm(flags.all ? warnings.all : warnings.some))) return 0
     const { body } = await client.request<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }>('POST', '/build/prune', {
-      query: { all: flags.all ? 1 : undefined, filters: toFilters(flags.filter), 'keep-storage': flags['keep-storage'] },
+      query: {
+        all: flags.all ? 1 : undefined,
+        filters: toFilters(flags.filter),
+        'keep-storage': flags['keep-storage'],
+        'reserved-space': flags['reserved-space'],
+        'max-used-space': flags['max-used-space'],
+        'min-free-space': flags['min-free-space'],
+      },
     })
     if (body.CachesDeleted !== null) print(`Deleted build cache objects:\n${body.CachesDeleted.join('\n')}\n\n`)
     print(`Total reclaimed space: ${humanSize(body.SpaceReclaimed, 4)}\n`)

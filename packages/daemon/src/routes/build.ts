@@ -9,8 +9,13 @@ export const build: Handlers<'ImageBuild' | 'BuildPrune' | 'BuildInputs' | 'Buil
   ImageBuild,
 
   BuildPrune({ engine, query }) {
-    const keep = query['max-used-space'] ?? query['reserved-space'] ?? query['keep-storage']
-    return engine.builds.prune({ all: query.all, filters: query.filters, keepBytes: keep === undefined || keep <= 0 ? undefined : keep })
+    return engine.builds.prune({
+      all: query.all,
+      filters: query.filters,
+      reservedSpace: query['reserved-space'] || query['keep-storage'],
+      maxUsedSpace: query['max-used-space'],
+      minFreeSpace: query['min-free-space'],
+    })
   },
 
   BuildInputs: ({ engine, body }) => engine.builds.addInputs({ secrets: body.Secrets ?? {}, agents: body.Agents ?? {} }),
@@ -37,7 +42,8 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     throw new EngineError('not-implemented', 'BuildKit sessions are not supported', { hint: 'set DOCKER_BUILDKIT=0 to build by POST /build' })
   }
   if (query.version !== '' && query.version !== '1') throw new RequestError(`invalid version ${JSON.stringify(query.version)}`)
-  if (query.squash) throw new EngineError('not-implemented', 'squash is not supported')
+  if (query.securityopt.length > 0) throw new RequestError('security options are not supported on linux')
+  if (query.isolation !== '' && query.isolation !== 'default') throw new RequestError(`unsupported isolation: ${JSON.stringify(query.isolation)}`)
   if (query.remote === 'client-session') {
     throw new RequestError('experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead')
   }
@@ -63,6 +69,10 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     cpuPeriod: query.cpuperiod,
     cpuQuota: query.cpuquota,
     cpusetCpus: query.cpusetcpus,
+    cpusetMems: query.cpusetmems,
+    cgroupParent: query.cgroupparent,
+    ulimits: query.ulimits,
+    squash: query.squash,
     shmSize: query.shmsize,
     pull: query.pull,
     credentials: readRegistryConfig(typeof header === 'string' ? header : undefined),

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { BuildImage, BuildLine, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
-import { familiarName, parseReference, withDefaultTag, type Credentials, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
+import { familiarName, parseReference, withDefaultTag, type Credentials, type Image, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
@@ -9,7 +9,8 @@ import type { BuildEngine, StoredImage } from './build-engine.ts'
 import { compareImages, type Difference } from './compare-images.ts'
 import { editImageRoot, openCopy, openImageRoot } from './roots.ts'
 import { createStepContainer } from './step-container.ts'
-import { stepImage } from './step-image.ts'
+import { squashLayers } from './squash-layers.ts'
+import { squashedImage, stepImage } from './step-image.ts'
 
 /** Makes the images of one build's steps. Every image that the build has seen is held until the build ends. */
 export class EngineExecutor implements Executor, Disposable {
@@ -80,6 +81,14 @@ export class EngineExecutor implements Executor, Disposable {
     return this.#add(image, undefined)
   }
 
+  async squash(id: string, below: string): Promise<string> {
+    const image = this.#stored(id)
+    const base = this.#parent(below)
+    if (image.layers.length === (base?.layers.length ?? 0)) return id
+    const layer = await squashLayers({ overlay: this.#engine.overlay, workers: this.#engine.workers, directory: this.#directory }, image, base, this.#options.epoch)
+    return this.#store(squashedImage(image, base, layer?.diffId, this.#created()), below, layer)
+  }
+
   async cached(key: CacheKey): Promise<string | undefined> {
     const { cache, images } = this.#engine
     const id = cache.find(key)
@@ -116,11 +125,17 @@ export class EngineExecutor implements Executor, Disposable {
 
   async #add(step: NewImage, layer: Layer | undefined): Promise<string> {
     const parent = this.#parent(step.parent)
-    const created = this.#options.epoch === undefined ? now() : BigInt(this.#options.epoch) * 1_000_000_000n
-    const image = stepImage(parent?.config, step, layer?.diffId, rfc3339(created))
-    await this.#engine.images.add(image, step.parent, layer)
+    return this.#store(stepImage(parent?.config, step, layer?.diffId, this.#created()), step.parent, layer)
+  }
+
+  async #store(image: Image, parent: string, layer: Layer | undefined): Promise<string> {
+    await this.#engine.images.add(image, parent, layer)
     this.#hold(image.id)
     return image.id
+  }
+
+  #created(): string {
+    return rfc3339(this.#options.epoch === undefined ? now() : BigInt(this.#options.epoch) * 1_000_000_000n)
   }
 
   #described(image: StoredImage): BuildImage {

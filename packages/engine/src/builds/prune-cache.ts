@@ -1,14 +1,11 @@
+import { statfsSync } from 'node:fs'
 import type { Digest } from '@engine/image'
-import { EngineError } from '@engine/linux'
-import { parseRfc3339 } from '../clock.ts'
-import { refuseUnknownFilters } from '../containers/list-filter.ts'
 import type { Events } from '../events/events.ts'
-import { booleanFilter } from '../filters.ts'
 import type { BuildCacheRecord, BuildPruneOptions } from '../interface.ts'
 import type { ImagesTable } from '../state/images-table.ts'
 import type { LayerRow, LayersTable } from '../state/layers-table.ts'
-import { untilFilter } from '../until-filter.ts'
 import type { BuildEngine } from './build-engine.ts'
+import { cacheFilter } from './cache-filter.ts'
 import { listCache } from './list-cache.ts'
 
 /** What the cache needs to know of images, and how it lets go of them. */
@@ -23,23 +20,21 @@ export interface CacheImages {
   release(id: Digest): Promise<number | undefined>
 }
 
-const known = new Set(['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'mutable', 'immutable'])
-
 /**
  * Removes entries of the build cache, the longest unused first: images that steps made and nothing else needs, and cache mounts.
  * Without `all`, steps of images that have a name stay.
- * @throws EngineError invalid-argument for unknown filters
+ * @throws EngineError invalid-argument for filters that are wrong, in Docker's words
  */
 export async function pruneCache(engine: BuildEngine, images: CacheImages, options: BuildPruneOptions): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {
-  refuseUnknownFilters(options.filters, known)
-  const passes = filterOf(options)
+  const passes = cacheFilter(options.filters)
   const records = (await listCache(engine, images)).toSorted((a, b) => (a.LastUsedAt < b.LastUsedAt ? -1 : 1))
   const needed = options.all ? new Set<string>() : keysOfNamed(engine, images)
   let left = records.reduce((sum, { Size }) => sum + Size, 0)
+  const keep = bytesToKeep(options, left, freeBytes(engine.dataRoot))
   const deleted: string[] = []
   let reclaimed = 0
   for (const record of candidates(records)) {
-    if (options.keepBytes !== undefined && left <= options.keepBytes) break
+    if (left <= keep) break
     if (record.InUse || needed.has(record.ID) || !passes(record)) continue
     const bytes = await remove(engine, images, record)
     if (bytes === undefined) continue
@@ -49,6 +44,27 @@ export async function pruneCache(engine: BuildEngine, images: CacheImages, optio
   }
   images.events.publish('builder', 'prune', '', { reclaimed: String(reclaimed) })
   return { CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
+}
+
+/**
+ * How much of the cache may stay, as BuildKit reckons it (cache/manager.go, calculateKeepBytes): as much as is allowed, less what must
+ * be freed, but never less than what is reserved. Without any bound nothing stays. Unlike there, when space is all that is wanted and
+ * there is enough, everything stays.
+ * @param total bytes of the whole cache
+ * @param free  bytes that are free on its file system
+ */
+export function bytesToKeep({ reservedSpace = 0, maxUsedSpace = 0, minFreeSpace = 0 }: Omit<BuildPruneOptions, 'all' | 'filters'>, total: number, free: number): number {
+  // Nothing is smaller: entries of no bytes go as well.
+  if (reservedSpace === 0 && maxUsedSpace === 0 && minFreeSpace === 0) return -1
+  const excess = minFreeSpace - free
+  if (excess <= 0 && minFreeSpace > 0 && maxUsedSpace === 0) return total
+  const allowed = excess <= 0 ? maxUsedSpace : maxUsedSpace === 0 ? total - excess : Math.min(maxUsedSpace, total - excess)
+  return Math.max(allowed, reservedSpace)
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize
 }
 
 /** Steps after those that were made from them, since an image stays as long as it has children; otherwise the order is kept. */
@@ -80,31 +96,4 @@ function keysOfNamed({ cache }: BuildEngine, { images }: CacheImages): Set<strin
     for (let id: string = named; id !== '' && !chain.has(id); id = images.get(id)?.parent ?? '') chain.add(id)
   }
   return new Set(cache.all().filter(({ image_id }) => chain.has(image_id)).map(({ key }) => key))
-}
-
-function filterOf({ filters }: BuildPruneOptions): (record: BuildCacheRecord) => boolean {
-  const unused = filters.get('unused-for')
-  const until = untilFilter(unused === undefined ? filters : new Map([['until', unused]]))
-  const inUse = booleanFilter(filters, 'inuse')
-  const shared = booleanFilter(filters, 'shared')
-  const isPrivate = booleanFilter(filters, 'private')
-  const ids = filters.get('id')?.map(pattern)
-  const parents = filters.get('parent')?.map(pattern)
-  const types = filters.get('type')
-  const descriptions = filters.get('description')?.map(pattern)
-  return (record) =>
-    (until === undefined || parseRfc3339(record.LastUsedAt) <= until) &&
-    (inUse === undefined || record.InUse === inUse) &&
-    (shared === undefined || record.Shared === shared) &&
-    (isPrivate === undefined || record.Shared !== isPrivate) &&
-    (ids === undefined || ids.some((matches) => matches(record.ID))) &&
-    (parents === undefined || parents.some((matches) => (record.Parents ?? []).some(matches))) &&
-    (types === undefined || types.includes(record.Type)) &&
-    (descriptions === undefined || descriptions.some((matches) => matches(record.Description)))
-}
-
-/** containerd's filter language has `~=` for patterns; the API's filters are plain: the beginning of an id, a part of a text. */
-function pattern(text: string): (value: string) => boolean {
-  if (text === '') throw new EngineError('invalid-argument', 'a filter must have a value')
-  return (value) => value.includes(text)
 }

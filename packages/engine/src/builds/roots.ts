@@ -33,12 +33,33 @@ export async function editImageRoot(
   epoch: number | undefined,
   commit: (image: NewImage, layer: Layer | undefined) => Promise<string>,
 ): Promise<EditedRoot> {
-  const snapshot = await openSnapshot(overlay, apart ? [] : parent?.layers ?? [])
+  const root = await editRootForLayer(overlay, apart ? undefined : parent, epoch, parent)
+  return {
+    fd: root.fd,
+    commit: async (image) => commit(image, await root.layer()),
+    [Symbol.asyncDispose]: () => root[Symbol.asyncDispose](),
+  }
+}
+
+/** Files that a layer is written over; disposed without it, nothing is left. */
+interface LayerRoot extends ImageRoot {
+  /** Ends the writing. @returns undefined when nothing was written */
+  layer(): Promise<Layer | undefined>
+}
+
+/**
+ * Opens the files of an image for writing on top.
+ * @param shown  the image whose files are there meanwhile; undefined for none
+ * @param epoch  seconds since the epoch that no time of the layer is later than
+ * @param parent the image that the layer is for
+ */
+export async function editRootForLayer(overlay: OverlayStore, shown: StoredImage | undefined, epoch: number | undefined, parent = shown): Promise<LayerRoot> {
+  const snapshot = await openSnapshot(overlay, shown?.layers ?? [])
   return {
     fd: snapshot.fd,
-    async commit(image) {
+    layer() {
       snapshot.close()
-      return commit(image, await layerOf(overlay, snapshot.id, parent, false, epoch))
+      return layerOf(overlay, snapshot.id, parent, false, epoch)
     },
     [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
   }

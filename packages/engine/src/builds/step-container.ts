@@ -141,6 +141,9 @@ function hostConfig(options: BuildOptions, settings: StepSettings, mounts: NonNu
     CpuPeriod: options.cpuPeriod,
     CpuQuota: options.cpuQuota,
     CpusetCpus: options.cpusetCpus,
+    CpusetMems: options.cpusetMems,
+    CgroupParent: options.cgroupParent,
+    Ulimits: options.ulimits ?? null,
     ShmSize: options.shmSize,
   }
 }
