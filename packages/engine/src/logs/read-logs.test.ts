@@ -33,6 +33,26 @@ async function read(options: Partial<LogOptions> = {}, ended: Promise<void> = Pr
   return text
 }
 
+/** A reading that goes on, and what it has shown so far. */
+function follow(options: Partial<LogOptions>): { readonly shows: (expected: string) => Promise<void>; readonly end: () => Promise<string> } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let text = ''
+  const reading = (async () => {
+    for await (const chunks of readLogs({ logPath: path, files: 5, ended: promise }, { ...all, follow: true, ...options }, new AbortController().signal)) for (const { data } of chunks) text += data.toString()
+  })()
+  return {
+    shows: async (expected) => {
+      for (const deadline = performance.now() + 60_000; text.length < expected.length && performance.now() < deadline; ) await sleep(2)
+      assert.equal(text, expected)
+    },
+    end: async () => {
+      resolve()
+      await reading
+      return text
+    },
+  }
+}
+
 function lines(from: number, to: number): string {
   return Array.from({ length: to - from }, (_, i) => `line ${from + i}\n`).join('')
 }
@@ -109,25 +129,23 @@ describe('a log', () => {
 
   it('is followed, through rotations, until its container has stopped', async () => {
     writeFileSync(path, numbered(0, 3))
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const reading = read({ follow: true, tail: 1 }, promise)
-    await sleep(20)
+    const { shows, end } = follow({ tail: 1 })
+    await shows(lines(2, 3))
     appendFileSync(path, numbered(3, 6))
-    await sleep(20)
+    await shows(lines(2, 6))
     appendFileSync(path, numbered(6, 8))
     renameSync(path, `${path}.1`)
     writeFileSync(path, numbered(8, 10))
-    await sleep(20)
+    await shows(lines(2, 10))
     // Two at once: the reader has to find its place among them.
     appendFileSync(path, numbered(10, 12))
     renameSync(`${path}.1`, `${path}.3`)
     renameSync(path, `${path}.2`)
     writeFileSync(`${path}.1`, numbered(12, 14))
     writeFileSync(path, numbered(14, 16))
-    await sleep(20)
+    await shows(lines(2, 16))
     appendFileSync(path, numbered(16, 17))
-    resolve()
-    assert.equal(await reading, lines(2, 17))
+    assert.equal(await end(), lines(2, 17))
   })
 
   it('is followed no longer than until, or the signal', async () => {
@@ -146,14 +164,11 @@ describe('a log', () => {
 
   it('that is emptied by hand while it is followed goes on from its beginning', async () => {
     writeFileSync(path, numbered(0, 3))
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const reading = read({ follow: true }, promise)
-    await sleep(20)
+    const { shows, end } = follow({})
+    await shows(lines(0, 3))
     writeFileSync(path, '')
-    await sleep(20)
     appendFileSync(path, numbered(3, 4))
-    await sleep(20)
-    resolve()
-    assert.equal(await reading, lines(0, 4))
+    await shows(lines(0, 4))
+    assert.equal(await end(), lines(0, 4))
   })
 })
