@@ -36,6 +36,22 @@ const pull = async (image: string, tag: string, more = ''): Promise<{ readonly s
   const { status, text } = await daemon.api('POST', `/images/create?fromImage=${image}&tag=${tag}${more}`)
   return { status, text, lines: status === 200 ? lines(text) : [] }
 }
+/** A pull whose client may go away. */
+function begin(image: string): { readonly ended: Promise<string>; stop(): void } {
+  let stop = (): void => undefined
+  const ended = new Promise<string>((resolve) => {
+    const sent = httpRequest({ socketPath: daemon.socket, method: 'POST', path: `/images/create?fromImage=${image}&tag=1`, agent: false }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('error', () => resolve(text))
+      response.on('end', () => resolve(text))
+    })
+    sent.on('error', () => resolve(''))
+    stop = () => sent.destroy()
+    sent.end()
+  })
+  return { ended, stop: () => stop() }
+}
 const names = (folder: string): string[] => readdirSync(join(daemon.dataRoot, 'content', folder)).sort()
 const remove = async (image: string): Promise<void> => {
   assert.equal((await daemon.api('DELETE', `/images/${image}?force=1`)).status, 200)
@@ -223,22 +239,7 @@ describe('a pull that is broken off', () => {
   it('ends when its client goes away, and is one when two clients want the same', async () => {
     await using proxy = await startCuttingProxy(registry.port)
     proxy.rate = 2 << 20
-    const begin = (): { readonly ended: Promise<string>; stop(): void } => {
-      let stop = (): void => undefined
-      const ended = new Promise<string>((resolve) => {
-        const sent = httpRequest({ socketPath: daemon.socket, method: 'POST', path: `/images/create?fromImage=${proxy.host}/big&tag=1`, agent: false }, (response) => {
-          let text = ''
-          response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-          response.on('error', () => resolve(text))
-          response.on('end', () => resolve(text))
-        })
-        sent.on('error', () => resolve(''))
-        stop = () => sent.destroy()
-        sent.end()
-      })
-      return { ended, stop: () => stop() }
-    }
-    const [one, two] = [begin(), begin()]
+    const [one, two] = [begin(`${proxy.host}/big`), begin(`${proxy.host}/big`)]
     while (proxy.received() < 1 << 20) await sleep(20)
     one.stop()
     const text = await two.ended
@@ -246,7 +247,7 @@ describe('a pull that is broken off', () => {
     assert.ok(proxy.received() < bytes + (1 << 20), `${proxy.received()} bytes came instead of ${bytes}`)
     await remove(`${proxy.host}/big:1`)
 
-    const three = begin()
+    const three = begin(`${proxy.host}/big`)
     const before = proxy.received()
     while (proxy.received() < before + (1 << 20)) await sleep(20)
     three.stop()
@@ -262,6 +263,40 @@ describe('a pull that is broken off', () => {
     await remove(`${proxy.host}/big:1`)
     assert.deepEqual([names('sha256'), names('partial')], [[], []])
   })
+})
+
+describe('what a broken-off pull has left', () => {
+  const image = makeImage([layerTar({ big: randomBytes(4 << 20) }), layerTar({ small: 'x' })])
+  before(() => putImage(registry.url, 'left', '1', image))
+
+  for (const path of ['/images/prune', '/build/prune']) {
+    it(`goes with ${path}, but not what a pull is fetching`, async () => {
+      await using proxy = await startCuttingProxy(registry.port)
+      const partial = (): number => names('partial').reduce((total, name) => total + statSync(join(daemon.dataRoot, 'content/partial', name)).size, 0)
+      const prune = async (): Promise<number> => ((await daemon.api('POST', path)).body as { SpaceReclaimed: number }).SpaceReclaimed
+      proxy.rate = 2 << 20
+      const first = begin(`${proxy.host}/left`)
+      while (partial() < 1 << 20) await sleep(20)
+      assert.equal(await prune(), 0)
+      proxy.rate = undefined
+      assert.match(await first.ended, /Downloaded newer image/)
+      await remove(`${proxy.host}/left:1`)
+
+      proxy.rate = 2 << 20
+      const second = begin(`${proxy.host}/left`)
+      while (partial() < 1 << 20) await sleep(20)
+      second.stop()
+      await second.ended
+      let last = -1
+      for (; last !== proxy.received(); await sleep(300)) last = proxy.received()
+      const had = [...names('partial').map((name) => join('partial', name)), ...names('sha256').map((name) => join('sha256', name))].reduce((total, name) => total + statSync(join(daemon.dataRoot, 'content', name)).size, 0)
+      const young = await daemon.api('POST', `/images/prune?filters=${encodeURIComponent('{"until":["1h"]}')}`)
+      assert.equal((young.body as { SpaceReclaimed: number }).SpaceReclaimed, 0)
+      assert.equal(await prune(), had)
+      assert.deepEqual([names('sha256'), names('partial'), names('ingest')], [[], [], []])
+      assert.deepEqual(await settledDiscrepancies(daemon), [])
+    })
+  }
 })
 
 describe('mirrors', () => {

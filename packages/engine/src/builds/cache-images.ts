@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import { dropRemains } from '../images/drop-fetched.ts'
 import type { ImageVerbs } from '../images/image-verbs.ts'
 import { removeImage } from '../images/remove.ts'
 import type { CacheImages } from './prune-cache.ts'
@@ -11,6 +12,7 @@ export function cacheImages(verbs: ImageVerbs): CacheImages {
     images: store.images,
     layers: store.layers,
     isHeld: (id) => store.isHeld(id),
+    dropRemains: () => dropRemains(verbs),
     layerOf(id) {
       const image = store.images.get(id)
       const below = image === undefined || image.parent === '' ? undefined : store.images.get(image.parent)

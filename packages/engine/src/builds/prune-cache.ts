@@ -18,6 +18,8 @@ export interface CacheImages {
   layerOf(id: string): LayerRow | undefined
   /** Removes an image unless something needs it. @returns bytes of the layers that went with it; undefined when it stays */
   release(id: Digest): Promise<number | undefined>
+  /** Removes what broken-off pulls have left. @returns bytes */
+  dropRemains(): Promise<number>
 }
 
 /**
@@ -42,6 +44,8 @@ export async function pruneCache(engine: BuildEngine, images: CacheImages, optio
     reclaimed += bytes
     left -= record.Size
   }
+  // What pulls for builds have left as well; it is no entry that a filter could be asked about.
+  if (options.filters.size === 0 && keep < 0) reclaimed += await images.dropRemains()
   images.events.publish('builder', 'prune', '', { reclaimed: String(reclaimed) })
   return { CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
 }

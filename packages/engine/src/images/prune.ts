@@ -6,12 +6,16 @@ import { booleanFilter, passesLabels } from '../filters.ts'
 import type { Filters } from '../interface.ts'
 import type { ImageDelete } from '../types/image-views.ts'
 import { untilFilter } from '../until-filter.ts'
+import { dropRemains } from './drop-fetched.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { removeImage } from './remove.ts'
 
 const known = new Set(['dangling', 'label', 'label!', 'until'])
 
-/** Removes images without a name, or (`dangling=false`) all that no container uses. */
+/**
+ * Removes images without a name, or (`dangling=false`) all that no container uses; and what broken-off pulls have left, which nothing
+ * but the next pull of the same image could use.
+ */
 export async function pruneImages(verbs: ImageVerbs, filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }> {
   const { events, store } = verbs
   refuseUnknownFilters(filters, known)
@@ -36,7 +40,10 @@ export async function pruneImages(verbs: ImageVerbs, filters: Filters): Promise<
     if (names.length === 0) await remove(id)
     else if (!danglingOnly || names.every((name) => name.includes('@'))) for (const name of names) await remove(familiarName(parseReference(name)))
   }
-  const reclaimed = deleted.reduce((total, { Deleted: id }) => total + (sizes.get(id ?? '') ?? 0), 0)
+  // They have no labels.
+  const hasLabels = filters.has('label') || filters.has('label!')
+  const remains = hasLabels ? 0 : await dropRemains(verbs, until === undefined ? undefined : Number(until / 1_000_000n))
+  const reclaimed = deleted.reduce((total, { Deleted: id }) => total + (sizes.get(id ?? '') ?? 0), remains)
   events.publish('image', 'prune', '', { reclaimed: String(reclaimed) })
   return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
 }

@@ -6,6 +6,7 @@ import { EngineError } from '@engine/linux'
 import type { Images, Progress } from '../interface.ts'
 import type { ImageContent } from '../state/image-contents-table.ts'
 import type { LayerRow } from '../state/layers-table.ts'
+import { dropFetched, dropStale } from './drop-fetched.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { pullAttachments } from './pull-attachments.ts'
 import { pullLayers } from './pull-layers.ts'
@@ -20,9 +21,6 @@ interface Pull {
   readonly queue: ProgressQueue
   readonly signal: AbortSignal
 }
-
-/** Milliseconds that what a broken-off pull has fetched is kept for the next. */
-const keepFetched = 24 * 3600 * 1000
 
 /**
  * Pulls an image, or with neither tag nor digest all tags of a repository; yields Docker's progress. What is wrong before anything is
@@ -154,21 +152,6 @@ async function commit({ store }: ImageVerbs, plan: PullPlan, layers: readonly La
 
 function digestName({ domain, path }: Reference, digest: Digest): string {
   return fullName({ domain, path, digest })
-}
-
-/** Removes what was fetched for an image that is none; blobs that others have stay. */
-async function dropFetched({ store }: ImageVerbs, blobs: readonly Digest[]): Promise<void> {
-  for (const blob of blobs) {
-    if (!store.contents.isFetched(blob)) continue
-    store.contents.endFetch(blob)
-    await store.content.removePartial(blob)
-    if (!store.contents.blobs().has(blob) && store.images.get(blob) === undefined) await store.content.remove(blob)
-  }
-}
-
-/** Removes what pulls have fetched that were broken off long ago. */
-export async function dropStale(verbs: ImageVerbs): Promise<void> {
-  await dropFetched(verbs, verbs.store.contents.fetchedBefore(Date.now() - keepFetched))
 }
 
 /** Docker says so where an image is not what was asked for and there is no other. */

@@ -57,6 +57,11 @@ export class Registries {
     })
   }
 
+  /** Whether a pull that goes on wants a blob. */
+  isWanted(blob: Digest): boolean {
+    return this.#wanted.has(blob)
+  }
+
   /** @throws EngineError forbidden when the configuration blocks it */
   async endpoints(reference: Pick<Reference, 'domain' | 'path'>, purpose: 'pull' | 'push'): Promise<Endpoint[]> {
     refuseBlocked(reference, this.options)

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, type ReadStream } from 'node:fs'
+import { createReadStream, renameSync, type ReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { EngineError } from '@engine/linux'
@@ -71,8 +71,9 @@ export class ContentStore {
     return (await readdir(this.#partial)).map((name) => `sha256:${name}`).filter((name) => isDigest(name))
   }
 
-  async removePartial(digest: Digest): Promise<void> {
-    await rm(this.partialPath(digest), { force: true })
+  /** Removes what there is of a blob that is not whole: it is gone when this is called, without a turn of the event loop. @returns its bytes */
+  removePartial(digest: Digest): Promise<number> {
+    return this.#discard(this.partialPath(digest))
   }
 
   /** Where a blob lies. */
@@ -129,12 +130,7 @@ export class ContentStore {
 
   /** A blob's bytes, or undefined when it is not there. */
   async size(digest: Digest): Promise<number | undefined> {
-    try {
-      return (await stat(this.path(digest))).size
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+    return await sizeOf(this.path(digest))
   }
 
   /**
@@ -159,14 +155,37 @@ export class ContentStore {
     return createReadStream(this.path(digest), { highWaterMark: 1 << 20, start, end: end - 1 })
   }
 
-  /** Removes a blob; nothing happens when it is not there. */
-  async remove(digest: Digest): Promise<void> {
-    await rm(this.path(digest), { force: true })
+  /** Removes a blob; nothing happens when it is not there. It is gone when this is called, without a turn of the event loop. @returns its bytes */
+  remove(digest: Digest): Promise<number> {
+    return this.#discard(this.path(digest))
+  }
+
+  /** The name goes at once, so that nobody who comes now takes it for what stays; freeing the space of a large file takes its time. */
+  async #discard(path: string): Promise<number> {
+    const discarded = join(this.#ingest, randomUUID())
+    try {
+      renameSync(path, discarded)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
+      throw error
+    }
+    const { size } = await stat(discarded)
+    await rm(discarded)
+    return size
   }
 
   /** All blobs that are there. */
   async list(): Promise<Digest[]> {
     return (await readdir(this.#blobs)).map((name) => `sha256:${name}`).filter((name) => isDigest(name))
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 
