@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { chainId, digestHex, endOfArchive, mountsBelow, newEntry, padding, writeEntry, type Digest, type Layer, type TarEntry } from '@engine/image'
+import { setImmediate } from 'node:timers/promises'
+import { chainId, digestHex, endOfArchive, mountsBelow, newEntry, padding, writeEntry, type Digest, type Layer, type OverlayStore, type TarEntry } from '@engine/image'
+import type { EngineError } from '@engine/linux'
 import { getXattr, setXattr } from '@engine/linux/xattr'
 import { imageStores, type ImageStores } from '../harness/image-stores.ts'
 
@@ -38,6 +40,19 @@ const base = tarOf(
   [newEntry('file', 'e/two'), 'two'],
 )
 const second = tarOf([newEntry('file', '.wh.gone')], [newEntry('directory', 'd/')], [newEntry('file', 'd/.wh..wh..opq')], [newEntry('file', 'd/new'), 'new'])
+
+/** Reads in a container's file system as `docker cp` does of one that is stopped. */
+async function readOnce(snapshots: OverlayStore): Promise<'read' | 'gone'> {
+  try {
+    await using held = await snapshots.hold(container)
+    readdirSync(held.merged)
+    await setImmediate()
+    return 'read'
+  } catch (error) {
+    assert.equal((error as EngineError).code, 'not-found', String(error))
+    return 'gone'
+  }
+}
 
 describe('an overlay', () => {
   test('shows the layers, takes writes, and is seen in mountinfo', async (t) => {
@@ -92,6 +107,13 @@ describe('an overlay', () => {
     assert.deepEqual(readdirSync(join(snapshots.root, 'l')), [])
   })
 
+  test('has layers made where ext4 puts each into a part of the disk of its own', async (t) => {
+    const { snapshots } = await imageStores(t)
+    if (execFileSync('stat', ['-f', '-c', '%T', snapshots.root], { encoding: 'utf8' }).trim() !== 'ext2/ext3') return t.skip('another file system')
+    const [attributes = ''] = execFileSync('lsattr', ['-d', join(snapshots.root, '.making')], { encoding: 'utf8' }).split(' ')
+    assert.match(attributes, /T/)
+  })
+
   test('mounted volatile can be mounted again', async (t) => {
     const stores = await imageStores(t)
     const layers = await stack(stores, base)
@@ -117,6 +139,30 @@ describe('an overlay', () => {
     assert.equal(mountsBelow(again.root).length, 2)
     await again.unmount(container)
     assert.equal(mountsBelow(again.root).length, 1)
+  })
+
+  test('that is removed takes no reader any more, and leaves no mount', async (t) => {
+    const stores = await imageStores(t)
+    const { snapshots } = stores
+    const layers = await stack(stores, base)
+    for (let round = 0; round < 10; round++) {
+      snapshots.prepare(container, topFirst(layers))
+      // Mounted in every other round: the unmount is then under way when readers come.
+      if (round % 2 === 0) await snapshots.mount(container)
+      const reads: Promise<'read' | 'gone'>[] = []
+      const removal = snapshots.remove(container)
+      while (existsSync(join(snapshots.root, container))) {
+        reads.push(readOnce(snapshots))
+        await setImmediate()
+      }
+      await removal
+      reads.push(readOnce(snapshots))
+      assert.equal((await Promise.all(reads)).at(-1), 'gone')
+      assert.deepEqual(mountsBelow(snapshots.root).map(({ mountPoint }) => mountPoint), [snapshots.root], `round ${round}`)
+      assert.ok(!existsSync(join(snapshots.root, container)))
+    }
+    await snapshots.settled()
+    assert.deepEqual(readdirSync(join(snapshots.root, '.trash')), [])
   })
 
   test('has one short link, whatever a crash left of others', async (t) => {

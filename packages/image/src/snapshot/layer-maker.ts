@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { spreadSubdirectories } from '@engine/linux/inode-flags'
 import type { Digest } from '../digest.ts'
 import type { Extracted } from '../layer/apply.ts'
 import type { TarLimits } from '../layer/tar/entry.ts'
@@ -45,10 +46,15 @@ export class LayerMaker {
     this.#trash = trash
   }
 
-  /** Makes the folder, and deletes what was being made when the daemon ended. */
+  /**
+   * Makes the folder, and deletes what was being made when the daemon ended. ext4 would put all layers side by side, where threads that
+   * unpack wait for each other, and where files were deleted a moment ago: without a journal it then looks at each of those for every
+   * file that it makes (`recently_deleted`).
+   */
   async open(): Promise<void> {
     const folder = join(this.#root, makingFolder)
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    spreadSubdirectories(folder)
     for (const name of await readdir(folder)) this.#trash.throwAway(join(folder, name))
   }
 

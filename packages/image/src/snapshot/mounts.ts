@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { makePrivate, mountPrivately } from '@engine/linux/mount'
@@ -16,6 +16,9 @@ export class OverlayMounts {
   readonly #unmounting = new Map<string, Promise<void>>()
   /** Who reads in a mounted file system beside the container itself, and whether it is unmounted after the last of them. */
   readonly #held = new Map<string, { count: number; unmount: boolean }>()
+
+  /** Those that are going away: nobody mounts them any more. */
+  readonly #retiring = new Set<string>()
 
   /** @param root the directory `overlay2` */
   constructor(root: string, links: ShortLinks) {
@@ -40,9 +43,10 @@ export class OverlayMounts {
    * Mounts a container's file system, unless it is mounted.
    * @param options `volatile`: unmounting does not wait for the disk; only where the upper directory may be lost in a crash
    * @returns the path of the merged directory
+   * @throws EngineError not-found when it is being removed
    */
   async mount(id: string, options: { readonly volatile: boolean } = { volatile: false }): Promise<string> {
-    await this.#unmounting.get(id)
+    await this.#unmounted(id)
     const held = this.#held.get(id)
     if (held !== undefined) held.unmount = false
     return this.#mountNow(id, options)
@@ -50,6 +54,7 @@ export class OverlayMounts {
 
   #mountNow(id: string, options: { readonly volatile: boolean }): string {
     const layout = new Layout(this.#root, id)
+    if (this.#retiring.has(id) || !existsSync(layout.directory)) throw new EngineError('not-found', `No such container: ${id}`)
     if (this.#mounted.has(id)) return layout.merged
     // The kernel refuses what was mounted volatile before; whoever mounts it now knows that it is whole or may be lost.
     rmSync(join(layout.work, 'work/incompat'), { recursive: true, force: true })
@@ -68,9 +73,10 @@ export class OverlayMounts {
    * Mounts a container's file system for somebody beside the container. As long as one holds it, an unmount waits: it is done when the
    * last lets go, unless it was mounted again meanwhile (two mounts of one upper directory would be undefined behaviour).
    * @returns the path of the merged directory; disposing lets go
+   * @throws EngineError not-found when it is being removed
    */
   async hold(id: string): Promise<AsyncDisposable & { readonly merged: string }> {
-    await this.#unmounting.get(id)
+    await this.#unmounted(id)
     const held = this.#held.get(id) ?? { count: 0, unmount: !this.#mounted.has(id) }
     const merged = this.#mountNow(id, { volatile: false })
     held.count++
@@ -86,6 +92,11 @@ export class OverlayMounts {
     return { merged, [Symbol.asyncDispose]: release }
   }
 
+  /** Waits for an unmount that is under way, and for one that began while this one waited: its mount is not to be relied on. */
+  async #unmounted(id: string): Promise<void> {
+    for (let under = this.#unmounting.get(id); under !== undefined; under = this.#unmounting.get(id)) await under
+  }
+
   /** Unmounts a container's file system on another thread, which may take 100 ms; nothing happens when it is not mounted. */
   async unmount(id: string): Promise<void> {
     const held = this.#held.get(id)
@@ -94,6 +105,21 @@ export class OverlayMounts {
       return
     }
     await this.detach(id)
+  }
+
+  /**
+   * Unmounts a container's file system for good and takes its directory away: whoever still holds it goes on in what is detached, and
+   * who comes meanwhile finds nothing.
+   * @param move takes the directory away; a mount in it would go with it and stay for ever
+   */
+  async retire(id: string, move: () => void): Promise<void> {
+    this.#retiring.add(id)
+    try {
+      await this.detach(id)
+      move()
+    } finally {
+      this.#retiring.delete(id)
+    }
   }
 
   /** Unmounts it whoever holds it: who does goes on in what is detached. */

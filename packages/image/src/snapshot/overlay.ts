@@ -122,11 +122,7 @@ export class OverlayStore {
   async remove(id: string): Promise<void> {
     const layout = this.#layout(id)
     await this.#links.remove(layout.link)
-    // Whoever still holds it goes on in what is detached. One who came meanwhile may have mounted it again: between the last look
-    // and the move nothing else runs.
-    do await this.#mounts.detach(id)
-    while (this.#mounts.isMounted(id))
-    this.#trash.throwAway(layout.directory)
+    await this.#mounts.retire(id, () => this.#trash.throwAway(layout.directory))
     if (!id.endsWith(initSuffix) && existsSync(this.#layout(`${id}${initSuffix}`).directory)) await this.remove(`${id}${initSuffix}`)
   }
 

@@ -155,15 +155,32 @@ export class FileWorkers {
 
   #start(task: Task): void {
     if (this.#closed) return task.fail(cancelled())
-    const thread = [...this.#threads].find((candidate) => candidate.task === undefined) ?? (this.#threads.size < this.#options.threads ? this.#spawn() : undefined)
-    if (thread === undefined) {
-      this.#waiting.push(task)
-      return
+    this.#waiting.push(task)
+    this.#next()
+  }
+
+  /** Begins what can begin. */
+  #next(): void {
+    for (let at = this.#nextTask(); at >= 0; at = this.#nextTask()) {
+      const thread = [...this.#threads].find((candidate) => candidate.task === undefined) ?? (this.#threads.size < this.#options.threads ? this.#spawn() : undefined)
+      const [task] = thread === undefined ? [] : this.#waiting.splice(at, 1)
+      if (thread === undefined || task === undefined) return
+      clearTimeout(thread.idle)
+      thread.task = task
+      thread.worker.ref()
+      this.#begin(thread, task)
     }
-    clearTimeout(thread.idle)
-    thread.task = task
-    thread.worker.ref()
-    this.#begin(thread, task)
+  }
+
+  /**
+   * Whose turn it is: in the order of asking, but deletions last, and never on all threads, so that other work need not wait for them.
+   * @returns an index of what waits, or -1
+   */
+  #nextTask(): number {
+    const first = this.#waiting.findIndex(({ job }) => job.kind !== 'remove')
+    if (first >= 0) return first
+    const deleting = [...this.#threads].filter(({ task }) => task?.job.kind === 'remove').length
+    return deleting < Math.max(1, this.#options.threads - 1) ? this.#waiting.findIndex(() => true) : -1
   }
 
   #begin(thread: Thread, task: Task): void {
@@ -203,12 +220,8 @@ export class FileWorkers {
   }
 
   #rest(thread: Thread): void {
-    const next = this.#waiting.shift()
-    if (next !== undefined) {
-      thread.task = next
-      this.#begin(thread, next)
-      return
-    }
+    this.#next()
+    if (thread.task !== undefined) return
     thread.worker.unref()
     thread.idle = setTimeout(() => {
       this.#threads.delete(thread)
@@ -222,8 +235,7 @@ export class FileWorkers {
     const task = thread.task
     thread.task = undefined
     task?.fail(error)
-    const next = this.#closed ? undefined : this.#waiting.shift()
-    if (next !== undefined) this.#start(next)
+    if (!this.#closed) this.#next()
   }
 
   #cancel(id: number): void {
