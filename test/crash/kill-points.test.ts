@@ -7,7 +7,8 @@ import { interrupt, removeEverything, together } from '../harness/kill-points.ts
 let daemon: TestDaemon
 
 before(async () => {
-  daemon = await startDaemon()
+  // All at once have more networks than Docker's pools on a host that uses some of them.
+  daemon = await startDaemon({ 'default-address-pools': [{ base: '198.18.0.0/17', size: 26 }] })
   await importBusybox(connect(daemon.host))
 })
 after(() => daemon?.[Symbol.asyncDispose]())

@@ -7,6 +7,7 @@ import { parseIpAddress } from '@engine/linux/netlink'
 import { linkLocalAddress } from '@engine/network'
 import type { TestDaemon } from './daemon.ts'
 import { patience } from './patience.ts'
+import { expectedElements, expectedSockets, heldSockets, isOnLoopback, publishedElements, publishedHolders, routesLoopback, type PublishedRow } from './published-state.ts'
 
 /** What of a daemon is on the host, as the kernel and the disk have it; every list sorted. */
 export interface HostState {
@@ -17,6 +18,9 @@ export interface HostState {
   readonly bridges: readonly string[]
   /** Ports of the bridges. */
   readonly ports: readonly string[]
+  /** What is published, as the rules have it, and the sockets that keep it. */
+  readonly published: readonly string[]
+  readonly held: readonly string[]
   /** Elements of the tables' sets that name a port. */
   readonly rules: readonly string[]
   /** Cgroups below the parent's, in whatever hierarchy. */
@@ -29,7 +33,7 @@ export interface HostState {
 
 /** What the database has. */
 export interface Rows {
-  readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly leases: readonly Lease[]; readonly shared: boolean; readonly mounts: string }[]
+  readonly containers: readonly { readonly id: string; readonly status: string; readonly pid: number; readonly key: string; readonly leases: readonly Lease[]; readonly published: readonly PublishedRow[]; readonly shared: boolean; readonly mounts: string }[]
   readonly networks: readonly { readonly id: string; readonly bridge: string }[]
   readonly intents: readonly string[]
   readonly images: readonly string[]
@@ -54,7 +58,8 @@ export function hostState(daemon: TestDaemon): HostState {
   const { dataRoot, execRoot, bridge, table, cgroupParent } = daemon
   const shown = (path: string): string => path.replace(dataRoot, 'data').replace(execRoot, 'run')
   const files = (root: string, ...folders: readonly string[]): string[] => folders.flatMap((folder) => names(join(root, folder)).map((name) => shown(join(root, folder, name))))
-  const all = ['inet', 'bridge'].flatMap((family) => elements(family, table))
+  const sets = ['inet', 'bridge'].flatMap((family) => listSets(family, table))
+  const all = sets.filter(({ name }) => !publishedHolders.has(name)).flatMap(({ elem = [] }) => elem.map(shownElement))
   // The map of bridges has them as its keys.
   const bridges = [...new Set([bridge, ...all.filter((element) => existsSync(`/sys/class/net/${element}/bridge`))])].sort()
   return {
@@ -62,6 +67,8 @@ export function hostState(daemon: TestDaemon): HostState {
     mounts: mountPoints().filter((point) => [dataRoot, execRoot].some((root) => point.startsWith(`${root}/`))).map(shown).sort(),
     sandboxes: names(join(execRoot, 'netns')),
     ports: bridges.flatMap(ports).sort(),
+    published: sets.filter(({ name }) => publishedHolders.has(name)).flatMap(({ name, elem = [] }) => publishedElements(name, elem)),
+    held: heldSockets(daemon),
     rules: all.filter((element) => !bridges.some((name) => element.startsWith(name))).sort(),
     // Of v1 hierarchies, and of the unified one.
     groups: ['.', ...readdirSync('/sys/fs/cgroup')].flatMap((hierarchy) => names(join('/sys/fs/cgroup', hierarchy, cgroupParent)).filter(isId).map((id) => `${hierarchy} ${id}`)).sort(),
@@ -79,8 +86,8 @@ export function rows(daemon: TestDaemon): Rows {
   const all = (query: string): Record<string, string>[] => db.prepare(query).all() as Record<string, string>[]
   return {
     containers: all('SELECT id, status, CAST(pid AS TEXT) AS pid, sandbox, host_config, mounts FROM containers ORDER BY id').map(({ id = '', status = '', pid, sandbox = '', host_config: host = '', mounts = '' }) => {
-      const { key = '', endpoints = [] } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoints?: readonly { readonly lease?: Lease }[] }
-      return { id, status, pid: Number(pid), key, leases: endpoints.flatMap(({ lease }) => (lease === undefined ? [] : [lease])), shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
+      const { key = '', endpoints = [], ports: published = [] } = JSON.parse(sandbox) as { readonly key?: string; readonly endpoints?: readonly { readonly lease?: Lease }[]; readonly ports?: readonly PublishedRow[] }
+      return { id, status, pid: Number(pid), key, leases: endpoints.flatMap(({ lease }) => (lease === undefined ? [] : [lease])), published, shared: (JSON.parse(host) as { IpcMode?: string }).IpcMode === 'shareable', mounts }
     }),
     networks: all('SELECT id, settings FROM networks').map(({ id = '', settings = '{}' }) => ({ id, bridge: (JSON.parse(settings) as { bridge?: string }).bridge ?? '' })),
     intents: all('SELECT operation, subject FROM intents').map(({ operation, subject }) => `${operation} ${subject}`),
@@ -115,6 +122,9 @@ export async function discrepancies(daemon: TestDaemon): Promise<string[]> {
     ...compare('sandbox', host.sandboxes, running.filter(({ key }) => key.startsWith(execRoot) && !key.endsWith('/default')).map(({ key }) => key.slice(key.lastIndexOf('/') + 1))),
     ...compare('port', host.ports, running.flatMap(({ leases }) => leases.map((lease) => lease.hostInterface))),
     ...compare('bridge', host.bridges, [daemon.bridge, ...db.networks.flatMap(({ bridge }) => (bridge === '' ? [] : [bridge]))]),
+    ...compare('published port', host.published, running.flatMap(({ published }) => expectedElements(published))),
+    ...compare('held port', host.held, running.flatMap(({ published }) => expectedSockets(published))),
+    ...compare('routing of loopback', host.bridges.filter(routesLoopback), host.bridges.filter((bridge) => running.some(({ leases, published }) => leases.some(({ hostInterface, address }) => ports(bridge).includes(hostInterface) && published.some((port) => port.target === address && isOnLoopback(port)))))),
     ...compare('rule', host.rules, running.flatMap(({ leases }) => leases.flatMap(rulesOf))),
     ...compare('cgroup', host.groups, [...hierarchies].flatMap((hierarchy) => running.map(({ id }) => `${hierarchy} ${id}`))),
     ...compare('process', host.processes.map(String), [...running, ...db.execs.filter(({ status }) => status === 'running')].map(({ pid }) => String(pid)).filter((pid) => host.processes.includes(Number(pid)) || !existsSync(`/proc/${pid}`))),
@@ -220,20 +230,27 @@ function ports(bridge: string): string[] {
   return names(`/sys/class/net/${bridge}/brif`)
 }
 
-function elements(family: string, table: string): string[] {
+interface ListedSet {
+  readonly name: string
+  readonly elem?: readonly unknown[]
+}
+
+function listSets(family: string, table: string): ListedSet[] {
   let listing: string
   try {
     listing = execFileSync('nft', ['-j', 'list', 'table', family, table], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch {
-    return [`no table ${family} ${table}`]
+    return [{ name: 'none', elem: [`no table ${family} ${table}`] }]
   }
-  const { nftables } = JSON.parse(listing) as { nftables: { set?: { elem?: unknown[] }; map?: { elem?: unknown[] } }[] }
-  return nftables.flatMap(({ set, map }) => [...(set?.elem ?? []), ...(map?.elem ?? [])]).map((element) => {
-    if (typeof element === 'string') return element
-    // Of a map: key and verdict. Of a set of several fields: those.
-    if (Array.isArray(element)) return String(element[0])
-    return (element as { readonly concat: readonly unknown[] }).concat.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ')
-  })
+  const { nftables } = JSON.parse(listing) as { nftables: { set?: ListedSet; map?: ListedSet }[] }
+  return nftables.flatMap(({ set, map }) => set ?? map ?? [])
+}
+
+function shownElement(element: unknown): string {
+  if (typeof element === 'string') return element
+  // Of a map: key and verdict. Of a set of several fields: those.
+  if (Array.isArray(element)) return String(element[0])
+  return (element as { readonly concat: readonly unknown[] }).concat.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ')
 }
 
 function children(pid: number): number[] {

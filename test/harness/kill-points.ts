@@ -8,24 +8,12 @@ import { connect, type Client } from '@engine/api/client'
 import { createContainer, importBusybox, startContainer } from './containers.ts'
 import type { TestDaemon } from './daemon.ts'
 import { rows, settledDiscrepancies } from './host-state.ts'
-
-/** Something that a client asks for, and that the daemon's death may break off anywhere. */
-export interface Operation {
-  readonly name: string
-  /** Makes what has to be there before; returns the work itself, which fails when the daemon dies. */
-  prepare(client: Client): Promise<() => Promise<unknown>>
-}
+import { networkOperations } from './network-operations.ts'
+import { severally, type Operation } from './operation.ts'
+import { settledSandboxDiscrepancies } from './sandbox-state.ts'
 
 const binds = { Binds: ['kept:/kept', '/etc:/host:ro'] }
 const withVolume = { Volumes: { '/own': {} } }
-
-/** Several at once, so that one death meets several moments of the operation. */
-const abreast = 3
-
-async function severally(make: (index: number) => Promise<() => Promise<unknown>>): Promise<() => Promise<unknown>> {
-  const works = await Promise.all(Array.from({ length: abreast }, (_, index) => make(index)))
-  return () => Promise.all(works.map((work) => work()))
-}
 
 /** A build's context with this Dockerfile, as a tar. */
 export function contextTar(dockerfile: string): Buffer {
@@ -136,44 +124,8 @@ export const operations: readonly Operation[] = [
       }
     }),
   },
-  {
-    name: 'networks',
-    prepare: (client) => severally(async () => {
-      const name = `network-${++counter}`
-      return async () => {
-        await client.request('POST', '/networks/create', { body: { Name: name, EnableIPv6: true } })
-        await client.request('DELETE', `/networks/${name}`)
-      }
-    }),
-  },
-  {
-    name: 'connect and disconnect',
-    prepare: (client) => severally(async () => {
-      const [one, other] = [await makeNetwork(client), await makeNetwork(client)]
-      const id = await startContainer(client, ['sleep', '100'], { NetworkMode: one })
-      return async () => {
-        await client.request('POST', `/networks/${other}/connect`, { body: { Container: id, EndpointConfig: { Aliases: ['x'], GwPriority: 1 } } })
-        await client.request('POST', `/networks/${one}/disconnect`, { body: { Container: id } })
-      }
-    }),
-  },
-  {
-    name: 'start on two networks',
-    prepare: (client) => severally(async () => {
-      const [one, other] = [await makeNetwork(client), await makeNetwork(client)]
-      const id = await createContainer(client, ['sleep', '100'], { NetworkMode: one })
-      await client.request('POST', `/networks/${other}/connect`, { body: { Container: id } })
-      return () => client.request('POST', `/containers/${id}/start`)
-    }),
-  },
+  ...networkOperations,
 ]
-
-/** A network with both families, for as long as the test. */
-async function makeNetwork(client: Client): Promise<string> {
-  const name = `network-${++counter}`
-  await client.request('POST', '/networks/create', { body: { Name: name, EnableIPv6: true } })
-  return name
-}
 
 /** All of them at the same time. */
 export const together: Operation = {
@@ -216,6 +168,7 @@ export async function interrupt(daemon: TestDaemon, operation: Operation, millis
   await daemon.start()
   const moment = `${operation.name}, killed after ${milliseconds.toFixed(2)} ms`
   assert.deepEqual(await settledDiscrepancies(daemon), [], `${moment}\n${daemon.log().slice(logged)}`)
+  assert.deepEqual(await settledSandboxDiscrepancies(daemon), [], `${moment}\n${daemon.log().slice(logged)}`)
   const trouble = daemon.log().slice(logged).split('\n').filter((line) => / (error|fatal) /.test(line))
   assert.deepEqual(trouble, [], moment)
   await useAndRemove(daemon, client, moment)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { removeLeftBridge, removeSandboxLink } from '@engine/network'
 import { updateNetworkFiles } from '../containers/network-files.ts'
+import { publishPorts } from '../containers/publish-ports.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { routeAnew } from '../networks/connect.ts'
@@ -28,6 +29,9 @@ export async function settleNetworkIntent(engine: EngineContext, { operation, su
   const { interface: name } = left.parse(detail)
   if (name !== '' && !known.has(name)) await removeSandboxLink(sandbox.key, name)
   await routeAnew(engine, container, sandbox.endpoints)
+  // A disconnection that was begun has struck the endpoint already, but not moved the ports that led to it.
+  container.sandbox = { ...sandbox, ports: publishPorts(engine, container, sandbox.endpoints) }
+  engine.containers.saveState(container)
   updateNetworkFiles(engine, container)
   return true
 }

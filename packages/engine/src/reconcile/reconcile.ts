@@ -22,6 +22,8 @@ export async function reconcile(engine: EngineContext): Promise<void> {
       const taken = engine.networks.ports.adopt(container.id, container.sandbox.ports ?? [])
       if (taken !== undefined) engine.options.log('warn', { container: container.id }, `another program has a port that the container publishes, and gets nothing there: ${taken}`)
     }
+    // What follows closes ports, and moves them: it has to find the rules as the rows are.
+    engine.networks.ports.settle()
     for (const [id, health] of engine.health.all()) {
       const container = engine.containers.get(id)
       if (container !== undefined) container.health = health
