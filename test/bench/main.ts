@@ -12,7 +12,7 @@ import { benchPull } from './pull.ts'
 import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
-const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false } } })
+const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false } } })
 const rounds = Number(values.rounds ?? (values.pull ? 3 : values.build ? 5 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
 
@@ -24,6 +24,14 @@ for (const api of [engineApi, dockerApi]) if (api !== undefined) await api.uploa
 if (values.pull || values.build) {
   if (values.pull) await benchPull(daemon, engineApi, dockerApi, rounds)
   if (values.build) await benchBuild(daemon.host, docker, rounds)
+  engineApi.close()
+  dockerApi?.close()
+  await daemon[Symbol.asyncDispose]()
+  process.exit()
+}
+
+if (values.network) {
+  await benchNetwork(engineApi, dockerApi, rounds)
   engineApi.close()
   dockerApi?.close()
   await daemon[Symbol.asyncDispose]()

@@ -80,7 +80,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const networks = undo.use(new NetworkRegistry(db, options, id))
   undo.use(networks.ports)
   for (const warning of networks.ensure()) options.log('warn', {}, warning)
-  await networks.ports.openRelay()
+  networks.ports.openRelay(programs.relay)
   undo.use(new FirewallWatch(networks.firewall, (error) => {
     if (error === undefined) options.log('warn', {}, 'somebody flushed the firewall: the rules for containers were gone and are there again')
     else options.log('error', { error: String(error) }, 'somebody flushed the firewall: the rules for containers cannot be laid again')

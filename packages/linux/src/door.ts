@@ -25,6 +25,24 @@ export function door(name: string, args: () => Args, invoke: () => number | bigi
   return judge(name, args, result, errno, report, start)
 }
 
+/**
+ * The same for a call on something non-blocking, in a loop that expects nothing to be there: that is an answer, and an exception would
+ * cost more than the call.
+ * @returns undefined on EAGAIN
+ * @throws SyscallError with any other errno
+ */
+export function doorIfReady(name: string, args: () => Args, invoke: () => number | bigint): number | undefined {
+  const report = tracer()
+  const start = report === undefined ? 0n : process.hrtime.bigint()
+  let result = Number(invoke())
+  let errno = result < 0 ? koffi.errno() : 0
+  while (errno === Errno.EINTR) {
+    result = Number(invoke())
+    errno = result < 0 ? koffi.errno() : 0
+  }
+  return errno === Errno.EAGAIN ? undefined : judge(name, args, result, errno, report, start)
+}
+
 /** What koffi calls when a call on another thread has come back. */
 export type Done = (error: Error | null, result: number | bigint) => void
 

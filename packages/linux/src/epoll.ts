@@ -74,6 +74,11 @@ export function epollPoll(epfd: number, events: EpollEvents): number {
   return door('epoll_wait', () => ({ epfd, timeout: 0 }), () => wait(epfd, events.bytes, events.capacity, 0))
 }
 
+/** Waits on this thread, which does nothing else meanwhile. @param timeout milliseconds; -1 without end @returns how many events were stored */
+export function epollBlock(epfd: number, events: EpollEvents, timeout: number): number {
+  return door('epoll_wait', () => ({ epfd, timeout }), () => wait(epfd, events.bytes, events.capacity, timeout))
+}
+
 /**
  * Waits in a thread of libuv's pool, without end, until something is ready; then `done` is called on this thread with the number
  * of events (0 when the wait was interrupted: ask epollPoll). Descriptors may be added and removed meanwhile.

@@ -1,5 +1,5 @@
 import { libc } from './libc.ts'
-import { door } from './door.ts'
+import { door, doorIfReady } from './door.ts'
 
 const SPLICE_F_MOVE = 1
 const SPLICE_F_NONBLOCK = 2
@@ -31,4 +31,14 @@ export function spliceToFile(pipe: number, file: number, offset: number, length:
 /** splice(2) from a pipe to something without a position, such as /dev/null. Returns and throws as spliceToFile. */
 export function spliceAway(pipe: number, sink: number, length: number): number {
   return door('splice', () => ({ pipe, sink, length }), () => call(pipe, null, sink, null, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK))
+}
+
+/**
+ * splice(2) between a non-blocking socket and a pipe, in either direction: pages move, bytes are not copied.
+ * @param length at most so many bytes
+ * @returns bytes moved, 0 at the end of `from`; undefined when nothing is there or nothing fits
+ * @throws SyscallError
+ */
+export function spliceIfReady(from: number, to: number, length: number): number | undefined {
+  return doorIfReady('splice', () => ({ from, to, length }), () => call(from, null, to, null, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK))
 }

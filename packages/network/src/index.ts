@@ -19,6 +19,6 @@ export { parseResolvConf, readHostResolvConf, writeResolvConf, type ResolvConf, 
 export * from './hosts-file.ts'
 export * from './ports/published-port.ts'
 export { ephemeralRange, HostPorts, hostHasIPv6, isFree } from './ports/host-ports.ts'
-export { Relay } from './ports/relay.ts'
+export { Relay } from './ports/relay/relay.ts'
 export { listeners } from './sockets.ts'
 export { findRoute, type FoundRoute } from './host-routes.ts'

@@ -20,7 +20,7 @@ export interface PublishTarget {
  * The ports of the host that containers have: who has which, sockets that keep them, rules that lead them on, and the relay for what
  * rules cannot do. A container's ports are all open or none.
  */
-export class PublishedPorts implements AsyncDisposable {
+export class PublishedPorts implements Disposable {
   readonly #firewall: Firewall
   readonly #log: EngineOptions['log']
   readonly #host = new HostPorts()
@@ -39,10 +39,10 @@ export class PublishedPorts implements AsyncDisposable {
     this.#log = log
   }
 
-  /** Begins to carry IPv6 connections for containers that have none. */
-  async openRelay(): Promise<void> {
+  /** Makes it possible to carry IPv6 for containers that have none. @param program of the thread that does it */
+  openRelay(program: string | URL): void {
     if (!this.#ipv6) return
-    this.#relay = await Relay.open((address, port) => this.#relayTarget(address, port))
+    this.#relay = new Relay({ program, log: (level, message) => this.#log(level, {}, message) })
     this.#firewall.ports.setRelay(this.#relay.port)
   }
 
@@ -65,9 +65,10 @@ export class PublishedPorts implements AsyncDisposable {
       }
       if (opened.length > 0) this.#letReachItself(target)
       this.#firewall.ports.open(owner, opened)
+      this.#serve(owner, opened)
     } catch (error) {
       for (const port of opened) this.#unclaim(port)
-      this.#host.release(owner)
+      this.#release(owner)
       throw error
     }
     if (opened.length > 0) this.#ports.set(owner, opened)
@@ -93,6 +94,7 @@ export class PublishedPorts implements AsyncDisposable {
     })
     if (moved.length > 0) this.#letReachItself(target)
     this.#firewall.ports.open(owner, moved)
+    this.#serve(owner, moved)
     for (const port of before) this.#unclaim(port)
     for (const port of moved) this.#note(port)
     this.#ports.set(owner, moved)
@@ -109,6 +111,8 @@ export class PublishedPorts implements AsyncDisposable {
       return undefined
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
+    } finally {
+      this.#serve(owner, ports)
     }
   }
 
@@ -122,7 +126,7 @@ export class PublishedPorts implements AsyncDisposable {
     const ports = this.#ports.get(owner)
     if (ports === undefined) return
     this.#firewall.ports.close(owner)
-    this.#host.release(owner)
+    this.#release(owner)
     for (const port of ports) this.#unclaim(port)
     this.#ports.delete(owner)
     const targets = new Set(ports.filter(({ protocol }) => protocol === 'udp').map(({ target }) => target))
@@ -134,10 +138,20 @@ export class PublishedPorts implements AsyncDisposable {
     yield* this.#ports
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
+    this.#relay?.[Symbol.dispose]()
     this.#host[Symbol.dispose]()
     this.#routing[Symbol.dispose]()
-    await this.#relay?.[Symbol.asyncDispose]()
+  }
+
+  #serve(owner: string, ports: readonly PublishedPort[]): void {
+    this.#relay?.serve(owner, ports, (port) => this.#host.socketOf(owner, port))
+  }
+
+  /** Nobody reads the sockets any more when they are closed. */
+  #release(owner: string): void {
+    this.#relay?.drop(owner)
+    this.#host.release(owner)
   }
 
   /** What came for these ports before the rules were there would go on past them. TCP begins anew by itself, UDP does not. */
@@ -165,7 +179,14 @@ export class PublishedPorts implements AsyncDisposable {
     const addresses = hostAddress === undefined && address === '0.0.0.0' ? (this.#ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0']) : [address]
     return addresses.flatMap((one): PublishedPort[] => {
       const to = isIPv6(one) ? (target.address6 ?? target.address) : target.address
-      return to === undefined ? [] : [{ protocol, hostAddress: one, hostPort, containerPort, target: to }]
+      if (to === undefined) return []
+      const place = { protocol, hostAddress: one, hostPort, containerPort, target: to }
+      // Of SCTP nobody carries IPv6 to a container without it: it is not shown as if.
+      if (protocol === 'sctp' && isRelayed(place)) {
+        if (hostAddress === undefined) return []
+        throw new EngineError('internal', `cannot publish ${one}:${hostPort}/sctp: the container has no address of IPv6`)
+      }
+      return [place]
     })
   }
 
@@ -209,12 +230,6 @@ export class PublishedPorts implements AsyncDisposable {
   #holder({ protocol, hostPort, hostAddress }: PublishedPort): PublishedPort | undefined {
     const same = (one: PublishedPort): boolean => isIPv6(one.hostAddress) === isIPv6(hostAddress) && (one.hostAddress === hostAddress || isUnspecified(one.hostAddress) || isUnspecified(hostAddress))
     return this.#taken.get(`${protocol} ${hostPort}`)?.find(same)
-  }
-
-  #relayTarget(address: string, port: number): { address: string; port: number } | undefined {
-    const place = this.#taken.get(`tcp ${port}`)?.find((one) => isIPv6(one.hostAddress) && (one.hostAddress === address || isUnspecified(one.hostAddress)))
-    if (place === undefined || (!isRelayed(place) && address !== '::1')) return undefined
-    return { address: place.target, port: place.containerPort }
   }
 }
 

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import { EngineError } from '@engine/linux'
 import { checkedLinkName, parseIpAddress } from '@engine/linux/netlink'
 import { formatCidr, networkOf, type Cidr } from '../cidr.ts'
-import { isRelayed, isUnspecified, portRuns, type PortRun, type PublishedPort } from '../ports/published-port.ts'
+import { isRelayed, isUnspecified, needsRelay, portRuns, type PortRun, type PublishedPort } from '../ports/published-port.ts'
 import { checkedTableName } from './ruleset.ts'
 
 const loopback6 = '::1'
@@ -28,7 +28,7 @@ type Holder = (typeof holders)[number]
  *   any4, any6        a port of every address → a container's address and port    (hash)
  *   at4, at6          a port of one address → the same                            (hash)
  *   ranges4, ranges6  runs of ports that keep their number → a container's address (one element for a run)
- *   relayed…          ports that the relay serves: IPv6 to a container that has IPv4 only, and ::1
+ *   relayed…          ports of TCP that the relay serves: IPv6 to a container that has IPv4 only, and ::1
  *   hairpins          links and sources whose answers must come back by the host: masqueraded
  * ```
  * @param relay port at which the relay listens; undefined when there is none
@@ -131,14 +131,9 @@ function elementsOf(table: string, ports: readonly PublishedPort[]): string[] {
   const usable = ports.filter(({ containerPort }) => containerPort !== 0)
   for (const run of portRuns(usable.filter((port) => !isRelayed(port) && port.hostAddress !== loopback6))) put(holderOf(run), elementOf(run))
   // The relay finds the container's port by itself.
-  const relayed = usable.filter(needsRelay).map((port) => ({ ...port, containerPort: port.hostPort }))
+  const relayed = usable.filter((port) => port.protocol === 'tcp' && needsRelay(port)).map((port) => ({ ...port, containerPort: port.hostPort }))
   for (const run of portRuns(relayed)) put(relayHolderOf(run), relayElementOf(run))
   return [...byHolder].map(([holder, elements]) => `${inet} ${holder} { ${elements.join(', ')} }`)
-}
-
-function needsRelay(port: PublishedPort): boolean {
-  const { protocol, hostAddress } = port
-  return protocol === 'tcp' && (isRelayed(port) || hostAddress === loopback6 || hostAddress === '::')
 }
 
 function holderOf({ hostAddress, hostPort, last }: PortRun): Holder {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { EngineError, Errno, SyscallError, failedWith } from '@engine/linux'
 import type { Descriptor } from '@engine/linux/descriptor'
-import { holdPort, type Transport } from '@engine/linux/inet-socket'
+import { holdPort, tellDestinations, type Transport } from '@engine/linux/inet-socket'
 import { parseIpAddress } from '@engine/linux/netlink'
 import { readSysctl } from '@engine/linux/sysctl'
 import { isIPv6 } from 'node:net'
-import { isUnspecified, type PublishedPort } from './published-port.ts'
+import { isUnspecified, needsRelay, type PublishedPort } from './published-port.ts'
 
 /** An owner's ports that are at most so many are kept by sockets: other programs then find them taken, and `ss` shows them. */
 const mostHeld = 128
@@ -16,31 +16,35 @@ const refusals = new Map<number, string>([[Errno.EADDRINUSE, 'address already in
 export type HostPlace = Pick<PublishedPort, 'protocol' | 'hostAddress' | 'hostPort' | 'containerPort' | 'target'>
 
 /**
- * The host's ports: what other programs have, and what is kept from them for containers. No packet ever comes to a socket that is
- * held here, for the rules lead it elsewhere before.
+ * The host's ports: what other programs have, and what is kept from them for containers. No packet comes to a socket that is held
+ * here, for the rules lead it elsewhere before; but those of UDP over IPv6 that the rules leave to the relay.
  */
 export class HostPorts implements Disposable {
-  readonly #held = new Map<string, Descriptor[]>()
+  readonly #held = new Map<string, { readonly place: HostPlace; readonly socket: Descriptor }[]>()
 
   /**
    * Takes places for an owner: all or none.
    * @throws EngineError internal, in Docker's words, when another program has one, or when the host has no such address
    */
   take(owner: string, places: readonly HostPlace[]): void {
-    const sockets: Descriptor[] = []
-    try {
-      if (places.length > mostHeld) checkAgainstList(places)
-      else for (const place of places) sockets.push(bind(place))
-    } catch (error) {
-      for (const socket of sockets) socket.close()
-      throw error
-    }
-    if (sockets.length > 0) this.#held.set(owner, [...(this.#held.get(owner) ?? []), ...sockets])
+    const many = places.length > mostHeld
+    using open = new DisposableStack()
+    if (many) checkAgainstList(places)
+    const held = (many ? places.filter(isReadHere) : places).map((place) => ({ place, socket: open.use(bind(place)) }))
+    for (const { place, socket } of held) if (isReadHere(place)) tellDestinations(socket.fd)
+    open.move()
+    if (held.length > 0) this.#held.set(owner, [...(this.#held.get(owner) ?? []), ...held])
+  }
+
+  /** The socket that keeps a place; undefined when none does. */
+  socketOf(owner: string, { protocol, hostAddress, hostPort }: HostPlace): number | undefined {
+    const found = this.#held.get(owner)?.find(({ place }) => place.hostPort === hostPort && place.hostAddress === hostAddress && place.protocol === protocol)
+    return found?.socket.fd
   }
 
   /** Gives an owner's places back. */
   release(owner: string): void {
-    for (const socket of this.#held.get(owner) ?? []) socket.close()
+    for (const { socket } of this.#held.get(owner) ?? []) socket.close()
     this.#held.delete(owner)
   }
 
@@ -75,6 +79,11 @@ export function hostHasIPv6(): boolean {
     if (error instanceof SyscallError) return false
     throw error
   }
+}
+
+/** Whether the relay reads the socket that keeps a place. */
+function isReadHere(place: HostPlace): boolean {
+  return place.protocol === 'udp' && needsRelay(place)
 }
 
 function bind(place: HostPlace): Descriptor {

@@ -24,8 +24,17 @@ export function isUnspecified(address: string): boolean {
 }
 
 /** Whether a relay in engined carries what comes in: there is no translation from IPv6 to IPv4 in the kernel. */
-export function isRelayed({ hostAddress, target }: PublishedPort): boolean {
+export function isRelayed({ hostAddress, target }: Pick<PublishedPort, 'hostAddress' | 'target'>): boolean {
   return isIPv6(hostAddress) && !isIPv6(target)
+}
+
+/**
+ * Whether a relay has a part in a port: in all that comes over IPv6 for a container without it, and in what comes from ::1, which the
+ * kernel lets leave by no other link. Not of SCTP, whose messages a relay would have to keep apart.
+ */
+export function needsRelay(port: Pick<PublishedPort, 'protocol' | 'hostAddress' | 'target'>): boolean {
+  const { protocol, hostAddress } = port
+  return protocol !== 'sctp' && (isRelayed(port) || hostAddress === '::1' || hostAddress === '::')
 }
 
 /** Joins ports that follow each other and keep their number. The order of the ports does not matter: the same ports give the same runs. */

@@ -13,6 +13,7 @@ const programs = {
   'layer-worker': 'packages/image/src/worker/main.ts',
   'log-worker': 'packages/engine/src/logs/worker.ts',
   'name-worker': 'packages/network/src/dns/worker.ts',
+  'relay-worker': 'packages/network/src/ports/relay/worker.ts',
 }
 
 /** Packages with a binary inside; they stay packages. */
