@@ -16,7 +16,7 @@ export interface PublishedRow {
 type Element = unknown
 
 /** What the maps hold is compared port by port, not with the endpoints' elements. */
-export const publishedHolders: ReadonlySet<string> = new Set(['any4', 'at4', 'ranges4', 'any6', 'at6', 'ranges6', 'relayed', 'relayed-loopback', 'relayed-ranges', 'relayed-loopback-ranges', 'relayed-at'])
+export const publishedHolders: ReadonlySet<string> = new Set(['any4', 'at4', 'ranges4', 'any6', 'at6', 'ranges6', 'relayed', 'relayed-loopback', 'relayed-ranges', 'relayed-loopback-ranges', 'relayed-at', 'routed4', 'routed6'])
 
 /** So many ports of a container are kept by sockets. */
 const mostHeld = 128
@@ -30,6 +30,7 @@ export function publishedElements(name: string, elements: readonly Element[]): s
       const [address, ports] = name === 'relayed-at' ? [String(parts[0]), numbers(parts[1])] : [name.startsWith('relayed-loopback') ? '::1' : '::', numbers(parts[0])]
       return ports.map((port) => relayedPort(address, port))
     }
+    if (name.startsWith('routed')) return [`${String(parts[1])} to ${String(parts[0])}:${String(parts[2])}`]
     const anywhere = name.endsWith('6') ? '::' : '0.0.0.0'
     const [protocol, ports] = parts.slice(-2)
     const address = parts.length === 2 ? anywhere : addressOf(parts[0], anywhere)
@@ -41,6 +42,7 @@ export function publishedElements(name: string, elements: readonly Element[]): s
 /** What the rules are to hold for these rows. */
 export function expectedElements(rows: readonly PublishedRow[]): string[] {
   return rows.flatMap(({ protocol, hostAddress, hostPort, containerPort, target }) => {
+    if (hostPort === 0) return [`${protocol} to ${target}:${containerPort}`]
     const relayed = isIPv6(hostAddress) && !isIPv6(target)
     const direct = relayed || hostAddress === '::1' ? [] : [`${protocol} ${hostAddress}:${hostPort} > ${target}:${containerPort}`]
     if (protocol !== 'tcp') return direct
@@ -61,7 +63,7 @@ export function heldSockets(daemon: TestDaemon): string[] {
 
 /** What is to be kept for one container. */
 export function expectedSockets(rows: readonly PublishedRow[]): string[] {
-  return rows.length > mostHeld ? [] : rows.filter(({ protocol }) => protocol !== 'sctp').map(({ protocol, hostAddress, hostPort }) => `${protocol} ${hostAddress}:${hostPort}`)
+  return rows.length > mostHeld ? [] : rows.filter(({ protocol, hostPort }) => protocol !== 'sctp' && hostPort !== 0).map(({ protocol, hostAddress, hostPort }) => `${protocol} ${hostAddress}:${hostPort}`)
 }
 
 /** Whether loopback addresses are routed over a bridge. */
@@ -70,8 +72,8 @@ export function routesLoopback(bridge: string): boolean {
 }
 
 /** Whether a port is published where the host's loopback reaches it. */
-export function isOnLoopback({ hostAddress, target }: PublishedRow): boolean {
-  return !isIPv6(target) && (hostAddress === '0.0.0.0' || hostAddress.startsWith('127.'))
+export function isOnLoopback({ hostAddress, hostPort, target }: PublishedRow): boolean {
+  return !isIPv6(target) && hostPort !== 0 && (hostAddress === '0.0.0.0' || hostAddress.startsWith('127.'))
 }
 
 function relayedPort(address: string, port: number): string {

@@ -70,7 +70,9 @@ export function portMap(container: Container): Record<string, { HostIp: string; 
   }
   for (const { protocol, containerPort, hostAddress, hostPort } of container.sandbox.ports ?? []) {
     const places = (shown[`${containerPort}/${protocol}`] ??= [])
-    places.push({ HostIp: hostAddress, HostPort: String(hostPort) })
+    // One that is reached by the container's own address has none of the host's; two bindings of it are the same.
+    const place = { HostIp: hostAddress, HostPort: hostPort === 0 ? '' : String(hostPort) }
+    if (hostPort !== 0 || !places.some((other) => other.HostIp === hostAddress && other.HostPort === '')) places.push(place)
   }
   return shown
 }
@@ -80,7 +82,7 @@ export function portList(container: Container): PortSummary[] {
   const entries = Object.entries(portMap(container)).sort(([a], [b]) => (a < b ? -1 : 1))
   return entries.flatMap(([name, places]): PortSummary[] => {
     const { port: PrivatePort, protocol: Type } = parsePort(name)
-    return places === null ? [{ PrivatePort, Type }] : places.map(({ HostIp, HostPort }) => ({ IP: HostIp, PrivatePort, PublicPort: Number(HostPort), Type }))
+    return places === null ? [{ PrivatePort, Type }] : places.map(({ HostIp, HostPort }) => ({ IP: HostIp, PrivatePort, ...(HostPort === '' ? {} : { PublicPort: Number(HostPort) }), Type }))
   })
 }
 

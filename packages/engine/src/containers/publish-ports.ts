@@ -17,7 +17,8 @@ export function publishPorts(engine: EngineContext, container: Container, endpoi
   const [first, target] = targetOf(engine, container, endpoints)
   try {
     if (first === undefined) return ports.move(container.id, undefined)
-    if (ports.has(container.id)) return ports.move(container.id, target)
+    if (ports.canMove(container.id, target)) return ports.move(container.id, target)
+    ports.close(container.id)
     return ports.open(container.id, portRequests(container.record), target)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
@@ -25,10 +26,11 @@ export function publishPorts(engine: EngineContext, container: Container, endpoi
   }
 }
 
-/** Where ports lead: in each family the address of the endpoint with the default route, if its network translates. */
+/** Where ports lead: in each family the address of the endpoint with the default route, if its network lets anybody in. */
 function targetOf(engine: EngineContext, container: Container, endpoints: readonly SandboxEndpoint[]): [SandboxEndpoint | undefined, PublishTarget] {
   const { ipv4, ipv6 } = chooseRoutes(engine.networks, container, endpoints)
-  const [via4, via6] = [translates(engine, ipv4, 'mode4') ? ipv4 : undefined, translates(engine, ipv6, 'mode6') ? ipv6 : undefined]
+  const [mode4, mode6] = [publishingMode(engine, ipv4, 'mode4'), publishingMode(engine, ipv6, 'mode6')]
+  const [via4, via6] = [mode4 === undefined ? undefined : ipv4, mode6 === undefined ? undefined : ipv6]
   const first = via4 ?? via6
   const options = first === undefined ? {} : (engine.networks.get(first.networkId)?.settings.options ?? {})
   return [
@@ -36,15 +38,17 @@ function targetOf(engine: EngineContext, container: Container, endpoints: readon
     {
       address: via4?.lease?.address,
       address6: via6?.lease?.address6,
+      routed: { ipv4: mode4 === 'routed', ipv6: mode6 === 'routed' },
       hostInterfaces: [...new Set([via4, via6].flatMap((endpoint) => endpoint?.lease?.hostInterface ?? []))],
       defaultAddress: options['com.docker.network.bridge.host_binding_ipv4'] || engine.options.publishAddress || '0.0.0.0',
     },
   ]
 }
 
-function translates(engine: EngineContext, endpoint: SandboxEndpoint | undefined, mode: 'mode4' | 'mode6'): boolean {
+/** How a network publishes; undefined when it does not. */
+function publishingMode(engine: EngineContext, endpoint: SandboxEndpoint | undefined, mode: 'mode4' | 'mode6'): 'nat' | 'routed' | undefined {
   const network = endpoint === undefined ? undefined : engine.networks.get(endpoint.networkId)
-  if (network === undefined || network.driver !== 'bridge' || network.settings.internal) return false
+  if (network === undefined || network.driver !== 'bridge' || network.settings.internal) return undefined
   const chosen = readBridgeOptions(network.settings.options, network.settings.internal)[mode]
-  return chosen === undefined || chosen === 'nat' || chosen === 'nat-unprotected'
+  return chosen === 'isolated' ? undefined : chosen === 'routed' ? 'routed' : 'nat'
 }

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { EngineError } from '@engine/linux'
-import { HostPorts, Relay, ephemeralRange, hostHasIPv6, isFree, isRelayed, isUnspecified, type Firewall, type PublishedPort } from '@engine/network'
+import { HostPorts, Relay, ephemeralRange, hostHasIPv6, isFree, isRelayed, isRouted, isUnspecified, type Firewall, type PublishedPort } from '@engine/network'
 import { AddressFamily, Routing, conntrack } from '@engine/linux/netlink'
 import type { Transport } from '@engine/linux/inet-socket'
 import type { EngineOptions } from '../interface.ts'
@@ -10,6 +10,8 @@ import type { PortRequest } from '../containers/port-bindings.ts'
 export interface PublishTarget {
   readonly address?: string | undefined
   readonly address6?: string | undefined
+  /** In which families there is no translation: ports are open at the container's own address. */
+  readonly routed?: { readonly ipv4: boolean; readonly ipv6: boolean }
   /** The bridges' ports that it is behind. */
   readonly hostInterfaces: readonly string[]
   /** What stands for no address: the network's, or the daemon's (`ip` of engine.json). */
@@ -57,11 +59,11 @@ export class PublishedPorts implements Disposable {
       const isFixed = ({ hostPorts }: PortRequest): boolean => hostPorts !== undefined && hostPorts[0] === hostPorts[1]
       // Those that know their ports are taken together: of a long range the kernel's lists are read once.
       for (const request of requests.filter(isFixed)) for (const place of this.#places(request, target, request.hostPorts?.[0] ?? 0)) opened.push(this.#claim(place))
-      this.#host.take(owner, opened)
+      this.#host.take(owner, opened.filter(isTranslated))
       for (const request of requests.filter((one) => !isFixed(one))) {
         const chosen = this.#choose(request, target)
         for (const place of chosen) opened.push(this.#claim(place))
-        this.#host.take(owner, chosen)
+        this.#host.take(owner, chosen.filter(isTranslated))
       }
       if (opened.length > 0) this.#letReachItself(target)
       this.#firewall.ports.open(owner, opened)
@@ -76,9 +78,10 @@ export class PublishedPorts implements Disposable {
     return opened
   }
 
-  /** Whether a container has ports open. */
-  has(owner: string): boolean {
-    return this.#ports.has(owner)
+  /** Whether a container has ports open that can lead to another place: with ports of the host's as before, or without as before. */
+  canMove(owner: string, target: PublishTarget): boolean {
+    const ports = this.#ports.get(owner)
+    return ports !== undefined && ports.every((port) => leadsTo(port.hostAddress, target).routed === isRouted(port))
   }
 
   /** Leads a container's open ports to another place; to none, they close. @returns what is open now */
@@ -89,7 +92,7 @@ export class PublishedPorts implements Disposable {
       return []
     }
     const moved = before.flatMap((port): PublishedPort[] => {
-      const to = isIPv6(port.hostAddress) ? (target.address6 ?? target.address) : target.address
+      const { to } = leadsTo(port.hostAddress, target)
       return to === undefined ? [] : [{ ...port, target: to }]
     })
     if (moved.length > 0) this.#letReachItself(target)
@@ -98,6 +101,8 @@ export class PublishedPorts implements Disposable {
     for (const port of before) this.#unclaim(port)
     for (const port of moved) this.#note(port)
     this.#ports.set(owner, moved)
+    const now = new Set(moved.map(({ target: to }) => to))
+    this.#forgetAnsweredBy(before.filter((port) => !now.has(port.target)))
     return moved
   }
 
@@ -107,7 +112,7 @@ export class PublishedPorts implements Disposable {
     this.#ports.set(owner, ports)
     for (const port of ports) this.#note(port)
     try {
-      this.#host.take(owner, ports)
+      this.#host.take(owner, ports.filter(isTranslated))
       return undefined
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
@@ -129,8 +134,12 @@ export class PublishedPorts implements Disposable {
     this.#release(owner)
     for (const port of ports) this.#unclaim(port)
     this.#ports.delete(owner)
-    const targets = new Set(ports.filter(({ protocol }) => protocol === 'udp').map(({ target }) => target))
-    for (const target of targets) this.#forget(conntrack.forgetAnsweredBy(target))
+    this.#forgetAnsweredBy(ports)
+  }
+
+  /** Connections end with what they were led to, those of TCP too: another container may have the address next. */
+  #forgetAnsweredBy(ports: readonly PublishedPort[]): void {
+    for (const target of new Set(ports.map(({ target }) => target))) this.#forget(conntrack.forgetAnsweredBy(target))
   }
 
   /** Ports of the host's, with whose they are. */
@@ -156,7 +165,7 @@ export class PublishedPorts implements Disposable {
 
   /** What came for these ports before the rules were there would go on past them. TCP begins anew by itself, UDP does not. */
   #forgetBefore(ports: readonly PublishedPort[]): void {
-    const udp = ports.filter(({ protocol }) => protocol === 'udp')
+    const udp = ports.filter((port) => port.protocol === 'udp' && isTranslated(port))
     for (const [family, ipv6] of [[AddressFamily.IPv4, false], [AddressFamily.IPv6, true]] as const) {
       const numbers = new Set(udp.filter(({ hostAddress }) => isIPv6(hostAddress) === ipv6).map(({ hostPort }) => hostPort))
       if (numbers.size > 0) this.#forget(conntrack.forgetTo(family, 'udp', numbers))
@@ -178,8 +187,9 @@ export class PublishedPorts implements Disposable {
     const address = hostAddress ?? target.defaultAddress
     const addresses = hostAddress === undefined && address === '0.0.0.0' ? (this.#ipv6 ? ['0.0.0.0', '::'] : ['0.0.0.0']) : [address]
     return addresses.flatMap((one): PublishedPort[] => {
-      const to = isIPv6(one) ? (target.address6 ?? target.address) : target.address
+      const { to, routed } = leadsTo(one, target)
       if (to === undefined) return []
+      if (routed) return [{ protocol, hostAddress: isIPv6(one) ? '::' : '0.0.0.0', hostPort: 0, containerPort, target: to }]
       const place = { protocol, hostAddress: one, hostPort, containerPort, target: to }
       // Of SCTP nobody carries IPv6 to a container without it: it is not shown as if.
       if (protocol === 'sctp' && isRelayed(place)) {
@@ -199,7 +209,8 @@ export class PublishedPorts implements Disposable {
     for (let i = 0; i < count; i++) {
       const port = first + ((offset + i) % count)
       const places = this.#places(request, target, port)
-      if (places.some((place) => this.#holder(place) !== undefined) || !places.every(isFree)) continue
+      const translated = places.filter(isTranslated)
+      if (translated.some((place) => this.#holder(place) !== undefined) || !translated.every(isFree)) continue
       if (request.hostPorts === undefined) this.#next.set(request.protocol, port + 1)
       return places
     }
@@ -207,6 +218,7 @@ export class PublishedPorts implements Disposable {
   }
 
   #claim(place: PublishedPort): PublishedPort {
+    if (isRouted(place)) return place
     const holder = this.#holder(place)
     if (holder !== undefined) throw new EngineError('internal', `Bind for ${holder.hostAddress}:${place.hostPort} failed: port is already allocated`)
     this.#note(place)
@@ -214,6 +226,7 @@ export class PublishedPorts implements Disposable {
   }
 
   #note(place: PublishedPort): void {
+    if (isRouted(place)) return
     const key = `${place.protocol} ${place.hostPort}`
     const places = this.#taken.get(key)
     if (places === undefined) this.#taken.set(key, [place])
@@ -231,6 +244,18 @@ export class PublishedPorts implements Disposable {
     const same = (one: PublishedPort): boolean => isIPv6(one.hostAddress) === isIPv6(hostAddress) && (one.hostAddress === hostAddress || isUnspecified(one.hostAddress) || isUnspecified(hostAddress))
     return this.#taken.get(`${protocol} ${hostPort}`)?.find(same)
   }
+}
+
+function isTranslated(port: PublishedPort): boolean {
+  return !isRouted(port)
+}
+
+/** Where what comes to an address of the host's goes, in the container; and whether it comes there without the host's help. */
+function leadsTo(hostAddress: string, { address, address6, routed }: PublishTarget): { readonly to: string | undefined; readonly routed: boolean } {
+  if (!isIPv6(hostAddress)) return { to: address, routed: address !== undefined && routed?.ipv4 === true }
+  if (address6 !== undefined) return { to: address6, routed: routed?.ipv6 === true }
+  // By the relay, which translates.
+  return { to: routed?.ipv4 === true ? undefined : address, routed: false }
 }
 
 function isTransport(protocol: string): protocol is Transport {

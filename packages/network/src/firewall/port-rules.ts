@@ -114,6 +114,6 @@ function setLoopbackRouting(bridge: string, on: boolean): void {
   }
 }
 
-function reachesLoopback({ hostAddress, target }: PublishedPort): boolean {
-  return isIPv4(target) && (hostAddress === '0.0.0.0' || hostAddress.startsWith('127.'))
+function reachesLoopback({ hostAddress, hostPort, target }: PublishedPort): boolean {
+  return isIPv4(target) && hostPort !== 0 && (hostAddress === '0.0.0.0' || hostAddress.startsWith('127.'))
 }

@@ -2,12 +2,12 @@ import { isIPv6 } from 'node:net'
 import { EngineError } from '@engine/linux'
 import { checkedLinkName, parseIpAddress } from '@engine/linux/netlink'
 import { formatCidr, networkOf, type Cidr } from '../cidr.ts'
-import { isRelayed, isUnspecified, needsRelay, portRuns, type PortRun, type PublishedPort } from '../ports/published-port.ts'
+import { isRelayed, isRouted, isUnspecified, needsRelay, portRuns, type PortRun, type PublishedPort } from '../ports/published-port.ts'
 import { checkedTableName } from './ruleset.ts'
 
 const loopback6 = '::1'
 /** Everything that holds a published port, in the order in which it is laid. */
-const holders = ['any4', 'at4', 'ranges4', 'any6', 'at6', 'ranges6', 'relayed', 'relayed-loopback', 'relayed-ranges', 'relayed-loopback-ranges', 'relayed-at'] as const
+const holders = ['any4', 'at4', 'ranges4', 'any6', 'at6', 'ranges6', 'relayed', 'relayed-loopback', 'relayed-ranges', 'relayed-loopback-ranges', 'relayed-at', 'routed4', 'routed6'] as const
 /** The sets that hold bridges, with their subnets and the host's loopback. */
 export const hairpinSets = ['hairpins', 'hairpins6'] as const
 /** How a packet is told that the relay takes. */
@@ -29,6 +29,7 @@ type Holder = (typeof holders)[number]
  *   at4, at6          a port of one address → the same                            (hash)
  *   ranges4, ranges6  runs of ports that keep their number → a container's address (one element for a run)
  *   relayed…          ports of TCP that the relay serves: IPv6 to a container that has IPv4 only, and ::1
+ *   routed4, routed6  places of containers that are reached by their own addresses
  *   hairpins          links and sources whose answers must come back by the host: masqueraded
  * ```
  * @param relay port at which the relay listens; undefined when there is none
@@ -50,6 +51,8 @@ export function writePortFrame(table: string, relay: number | undefined): string
     `add set ${inet} relayed-ranges { type inet_service ; flags interval ; }`,
     `add set ${inet} relayed-loopback-ranges { type inet_service ; flags interval ; }`,
     `add set ${inet} relayed-at { type ipv6_addr . inet_service ; flags interval ; }`,
+    `add set ${inet} routed4 { type ipv4_addr . inet_proto . inet_service ; }`,
+    `add set ${inet} routed6 { type ipv6_addr . inet_proto . inet_service ; }`,
     `add set ${inet} hairpins { type ifname . ipv4_addr ; flags interval ; }`,
     `add set ${inet} hairpins6 { type ifname . ipv6_addr ; flags interval ; }`,
     `add chain ${inet} published`,
@@ -105,7 +108,7 @@ export function writePortsRemoval(table: string, ports: readonly PublishedPort[]
 /** Takes all published ports away. */
 export function writePortsFlush(table: string): string {
   const inet = `inet ${checkedTableName(table)}`
-  return lines(...holders.map((holder) => `flush ${holder.startsWith('relayed') ? 'set' : 'map'} ${inet} ${holder}`))
+  return lines(...holders.map((holder) => `flush ${/^(relayed|routed)/.test(holder) ? 'set' : 'map'} ${inet} ${holder}`))
 }
 
 function bridgeElements(table: string, name: string, subnets: readonly Cidr[]): string[] {
@@ -128,12 +131,20 @@ function elementsOf(table: string, ports: readonly PublishedPort[]): string[] {
     if (elements === undefined) byHolder.set(holder, [element])
     else elements.push(element)
   }
-  const usable = ports.filter(({ containerPort }) => containerPort !== 0)
+  const published = ports.filter(({ containerPort }) => containerPort !== 0)
+  for (const port of published.filter(isRouted)) put(isIPv6(port.target) ? 'routed6' : 'routed4', routedElementOf(port))
+  const usable = published.filter((port) => !isRouted(port))
   for (const run of portRuns(usable.filter((port) => !isRelayed(port) && port.hostAddress !== loopback6))) put(holderOf(run), elementOf(run))
   // The relay finds the container's port by itself.
   const relayed = usable.filter((port) => port.protocol === 'tcp' && needsRelay(port)).map((port) => ({ ...port, containerPort: port.hostPort }))
   for (const run of portRuns(relayed)) put(relayHolderOf(run), relayElementOf(run))
   return [...byHolder].map(([holder, elements]) => `${inet} ${holder} { ${elements.join(', ')} }`)
+}
+
+function routedElementOf({ target, protocol, containerPort }: PublishedPort): string {
+  parseIpAddress(target)
+  checkPort(containerPort)
+  return `${target} . ${protocol} . ${containerPort}`
 }
 
 function holderOf({ hostAddress, hostPort, last }: PortRun): Holder {

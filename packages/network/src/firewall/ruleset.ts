@@ -56,6 +56,13 @@ export const strangersChain6 = 'strangers6'
  */
 export const bridgeGroup = 0x656e6730
 
+/**
+ * A packet priority (tc(8): a class that nobody has) by which rules of one table tell those of the other that a frame was led by a
+ * published port. Where br_netfilter is loaded, as by Docker, a frame that is led to a neighbour is not routed but sent on by the
+ * bridge. Not the mark: policy routing reads that.
+ */
+const publishedPriority = '0xeeee6e67'
+
 /** What names an endpoint's elements. Without MAC and address those that hold them are left alone. */
 export interface EndpointIdentity {
   readonly hostInterface: string
@@ -69,6 +76,7 @@ export interface EndpointIdentity {
  *
  * ```
  * table inet T                                      table bridge T
+ *   published-apart  from a bridge, for a published port: marks the frame
  *   forward   from an internal bridge: its chain      prerouting  frames of an endpoint: its MAC and addresses, or drop
  *             to a bridge: jump to its chain          forward     between endpoints that are kept apart: drop
  *             from a bridge: accept
@@ -89,6 +97,9 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `add table ${inet}`,
     `add map ${inet} bridges { type ifname : verdict ; }`,
     `add set ${inet} sources { type ifname ; }`,
+    `add chain ${inet} published-apart { type filter hook prerouting priority -90 ; policy accept ; }`,
+    `flush chain ${inet} published-apart`,
+    `add rule ${inet} published-apart iifname @sources ct status dnat meta priority set ${publishedPriority}`,
     `add chain ${inet} forward { type filter hook forward priority filter ; policy accept ; }`,
     `flush chain ${inet} forward`,
     `add map ${inet} internal { type ifname : verdict ; }`,
@@ -119,7 +130,9 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `add rule ${bridge} endpoint iifname . ether saddr . ip6 saddr @addresses6 accept`,
     // Everything else too: IPv6 where the network has none, and whatever is neither.
     `add rule ${bridge} endpoint drop`,
+    `add rule ${bridge} prerouting iifname @apart meta priority set none`,
     `add rule ${bridge} prerouting iifname @checked goto endpoint`,
+    `add rule ${bridge} forward meta priority ${publishedPriority} accept`,
     `add rule ${bridge} forward iifname @apart oifname @apart drop`,
   )
 }
@@ -139,7 +152,7 @@ export function writeTablesRemoval(table: string): string {
   return lines(`add table inet ${table}`, `delete table inet ${table}`, `add table bridge ${table}`, `delete table bridge ${table}`)
 }
 
-/** A bridge's rules, or a change of them. Needs {@link writeTables} before it. */
+/** A bridge's rules, or a change of them. Needs {@link writeTables} and writePortFrame before it. */
 export function writeBridge(table: string, rules: BridgeRules): string {
   const inet = `inet ${checkedTableName(table)}`
   const bridge = checkedLinkName(rules.bridge)
@@ -248,7 +261,9 @@ function places(table: string, rules: EndpointIdentity): { bridge: string; link:
 function writeEntry(chain: string, { subnet, mode }: SubnetRules): string[] {
   const family = isIPv6(subnet) ? 'ipv6' : 'ipv4'
   if (mode === 'nat-unprotected') return [`add rule ${chain} meta nfproto ${family} accept`]
-  return mode === 'routed' ? [`add rule ${chain} meta nfproto ${family} meta l4proto ${isIPv6(subnet) ? 'icmpv6' : 'icmp'} accept`] : []
+  if (mode !== 'routed') return []
+  const [ip, icmp, published] = isIPv6(subnet) ? ['ip6', 'icmpv6', 'routed6'] : ['ip', 'icmp', 'routed4']
+  return [`add rule ${chain} meta nfproto ${family} meta l4proto ${icmp} accept`, `add rule ${chain} ${ip} daddr . meta l4proto . th dport @${published} accept`]
 }
 
 /** Under which address what leaves a subnet goes out. */

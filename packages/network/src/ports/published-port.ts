@@ -1,11 +1,12 @@
 import { isIPv6 } from 'node:net'
 import type { Transport } from '@engine/linux/inet-socket'
 
-/** A port of the host's that leads to a container's. */
+/** A port of the host's that leads to a container's; or one that is open at the container's own address, where its network is `routed`. */
 export interface PublishedPort {
   readonly protocol: Transport
   /** `0.0.0.0` or `::` for every address of the host's. */
   readonly hostAddress: string
+  /** 0: there is none, the container is reached by its own address. */
   readonly hostPort: number
   readonly containerPort: number
   /** The container's address. IPv4 for a host address of IPv6: the container has no IPv6, and a relay stands between. */
@@ -28,13 +29,18 @@ export function isRelayed({ hostAddress, target }: Pick<PublishedPort, 'hostAddr
   return isIPv6(hostAddress) && !isIPv6(target)
 }
 
+/** Whether a port is open at the container's own address, without translation (gateway mode `routed`). */
+export function isRouted({ hostPort }: Pick<PublishedPort, 'hostPort'>): boolean {
+  return hostPort === 0
+}
+
 /**
  * Whether a relay has a part in a port: in all that comes over IPv6 for a container without it, and in what comes from ::1, which the
  * kernel lets leave by no other link. Not of SCTP, whose messages a relay would have to keep apart.
  */
-export function needsRelay(port: Pick<PublishedPort, 'protocol' | 'hostAddress' | 'target'>): boolean {
+export function needsRelay(port: Pick<PublishedPort, 'protocol' | 'hostAddress' | 'hostPort' | 'target'>): boolean {
   const { protocol, hostAddress } = port
-  return protocol !== 'sctp' && (isRelayed(port) || hostAddress === '::1' || hostAddress === '::')
+  return protocol !== 'sctp' && !isRouted(port) && (isRelayed(port) || hostAddress === '::1' || hostAddress === '::')
 }
 
 /** Joins ports that follow each other and keep their number. The order of the ports does not matter: the same ports give the same runs. */
