@@ -56,6 +56,29 @@ export function parseAddressPool(text: string): { readonly base: string; readonl
   return { base, size }
 }
 
+/** @throws EngineError invalid-argument when the pool cannot be cut into subnets of that size */
+export function checkAddressPool({ base, size }: { readonly base: string; readonly size: number }): void {
+  const prefix = Number(base.split('/')[1])
+  if (size < prefix || size > (base.includes(':') ? 128 : 32)) throw new EngineError('invalid-argument', `invalid address pool ${base}: size ${size}`)
+}
+
+/** @throws EngineError invalid-argument when two addresses are of one family */
+export function checkFamilies(addresses: readonly string[]): void {
+  for (const ipv6 of [false, true]) {
+    if (addresses.filter((address) => address.includes(':') === ipv6).length > 1) throw new EngineError('invalid-argument', `only one ${ipv6 ? 'IPv6' : 'IPv4'} address is allowed`)
+  }
+}
+
+/**
+ * Reads `bridge=com.docker.network.driver.mtu=1200`: an option of networks of a driver.
+ * @throws EngineError invalid-argument
+ */
+export function parseNetworkOption(text: string): readonly [driver: string, key: string, value: string] {
+  const match = /^([^=]+)=([^=]+)=(.*)$/.exec(text)
+  if (match === null) throw new EngineError('invalid-argument', `invalid default network option: ${text}`, { hint: 'write it as bridge=com.docker.network.driver.mtu=1200' })
+  return [match[1] ?? '', match[2] ?? '', match[3] ?? '']
+}
+
 /** Where a daemon listens. */
 export type Host =
   | { readonly kind: 'unix'; readonly path: string }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import * as z from 'zod'
 import { EngineError } from '@engine/linux'
 import { checkLogging, type EngineOptions } from '@engine/engine'
-import { checkUlimit, isAnyAddress, parseListenHost, parseSize, type Host } from './config-values.ts'
+import { checkAddressPool, checkFamilies, checkUlimit, isAnyAddress, parseListenHost, parseSize, type Host } from './config-values.ts'
 import type { CommandLine } from './flags.ts'
 import { registryKeys, registryOptions } from './config-registries.ts'
 import { fixedOptions, inertOptions, options, unsupportedOptions } from './options.ts'
@@ -15,6 +15,7 @@ const DEFAULT_FILE = '/etc/engine/engine.json'
 const path = z.string().startsWith('/', 'must be an absolute path')
 const address = z.string().refine((text) => isIP(text) !== 0, 'must be an IP address')
 const cidr = z.string().refine((text) => /^[0-9.]+\/\d{1,2}$/.test(text) && isIP(text.split('/')[0] ?? '') === 4 && Number(text.split('/')[1]) <= 32, 'must be an IPv4 address with prefix length')
+const cidr6 = z.string().refine((text) => /^[0-9a-fA-F:.]+\/\d{1,3}$/.test(text) && isIP(text.split('/')[0] ?? '') === 6 && Number(text.split('/')[1]) <= 128, 'must be an IPv6 address with prefix length')
 const size = z.union([z.number().int().nonnegative(), z.string()], 'must be a size such as 64M')
 
 /** What each key may hold. Defaults are Docker's, but for the names of what is ours on the host. */
@@ -27,7 +28,14 @@ const Config = z.strictObject({
   bridge: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/, 'must be a link name of at most 15 characters').default('engine0'),
   bip: cidr.optional(),
   'fixed-cidr': cidr.optional(),
-  'default-address-pools': z.array(z.strictObject({ base: cidr, size: z.number().int().min(1).max(32) })).default([]),
+  ipv6: z.boolean().default(false),
+  bip6: cidr6.optional(),
+  'fixed-cidr-v6': cidr6.optional(),
+  'default-gateway': address.optional(),
+  'default-gateway-v6': address.optional(),
+  'host-gateway-ips': z.array(address).max(2, 'must be at most one address of each family').default([]),
+  'default-network-opts': z.record(z.string(), z.record(z.string(), z.string('must be a text'))).default({}),
+  'default-address-pools': z.array(z.strictObject({ base: z.union([cidr, cidr6], 'must be an address with prefix length'), size: z.number().int().min(1).max(128) })).default([]),
   mtu: z.number().int().refine((bytes) => bytes === 0 || (bytes >= 68 && bytes <= 65_535), 'must lie between 68 and 65535').default(1500),
   ip: address.default('0.0.0.0'),
   icc: z.boolean().default(true),
@@ -75,7 +83,7 @@ export type DaemonConfig = Readonly<z.infer<typeof Config>> & {
  */
 export function loadConfig(line: Pick<CommandLine, 'values' | 'config'>): DaemonConfig {
   const file = line.config ?? DEFAULT_FILE
-  const given = { ...(line.config !== undefined || existsSync(file) ? readFile(file) : {}), ...line.values }
+  const given = { ...withNewNames(line.config !== undefined || existsSync(file) ? readFile(file) : {}), ...line.values }
   const warnings = checkKeys(given)
   const known = Object.fromEntries(Object.entries(given).filter(([key]) => options.some((option) => option.key === key)))
   const parsed = Config.safeParse(known)
@@ -103,6 +111,11 @@ function readFile(file: string): Readonly<Record<string, unknown>> {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new EngineError('invalid-argument', `unable to configure the daemon with file ${file}: it holds no JSON object`)
   return value as Record<string, unknown>
+}
+
+/** Docker's key of before 28, of one address. */
+function withNewNames({ 'host-gateway-ip': gateway, ...file }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return gateway === undefined ? file : { 'host-gateway-ips': [gateway], ...file }
 }
 
 /** Tells keys that are ours from Docker's others and from mistakes. @returns warnings */
@@ -145,6 +158,11 @@ function check(config: z.infer<typeof Config>, warnings: string[]): DaemonConfig
     }
     warnings.push(`whoever reaches tcp://${host.host}:${host.port} is root on this machine: there is no tlsverify`)
   }
+  named('host-gateway-ips', () => checkFamilies(config['host-gateway-ips']))
+  for (const pool of config['default-address-pools']) named('default-address-pools', () => checkAddressPool(pool))
+  if (config['default-gateway'] !== undefined && isIP(config['default-gateway']) !== 4) throw new EngineError('invalid-argument', 'invalid configuration: default-gateway: must be an IPv4 address')
+  if (config['default-gateway-v6'] !== undefined && isIP(config['default-gateway-v6']) !== 6) throw new EngineError('invalid-argument', 'invalid configuration: default-gateway-v6: must be an IPv6 address')
+  if (!config.ipv6 && (config.bip6 ?? config['fixed-cidr-v6']) !== undefined) warnings.push('bip6 and fixed-cidr-v6 have no effect without ipv6')
   if (config.bip === undefined && config['fixed-cidr'] !== undefined) throw new EngineError('invalid-argument', 'invalid configuration: fixed-cidr: bip is needed with it')
   return { ...config, tls, listen, warnings }
 }
@@ -173,6 +191,13 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     bridge: config.bridge,
     bip: config.bip,
     fixedCidr: config['fixed-cidr'],
+    ipv6: config.ipv6,
+    bip6: config.bip6,
+    fixedCidrV6: config['fixed-cidr-v6'],
+    defaultGateway: config['default-gateway'],
+    defaultGatewayV6: config['default-gateway-v6'],
+    hostGatewayIPs: config['host-gateway-ips'],
+    networkOptions: config['default-network-opts'],
     addressPools: config['default-address-pools'],
     publishAddress: config.ip,
     mtu: config.mtu === 0 ? 1500 : config.mtu,

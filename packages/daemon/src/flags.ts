@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { EngineError } from '@engine/linux'
-import { parseAddressPool, parseUlimit } from './config-values.ts'
+import { parseAddressPool, parseNetworkOption, parseUlimit } from './config-values.ts'
 import { options, type Option } from './options.ts'
 
 /** What the command line asks for. */
@@ -80,6 +80,10 @@ function fileValue(option: Option, value: unknown): unknown {
   if (option.key === 'runtimes') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', { path: pair.slice(pair.indexOf('=') + 1) }]))
   if (option.key === 'default-ulimits') return Object.fromEntries(list.map(parseUlimit).map((ulimit) => [ulimit.Name, ulimit]))
   if (option.key === 'default-address-pools') return list.map(parseAddressPool)
+  if (option.key === 'default-network-opts') {
+    const all = list.map(parseNetworkOption)
+    return Object.fromEntries(all.map(([driver]) => [driver, Object.fromEntries(all.flatMap(([of, key, text]) => (of === driver ? [[key, text]] : [])))]))
+  }
   return value
 }
 

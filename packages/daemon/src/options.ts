@@ -21,6 +21,13 @@ export const options: readonly Option[] = [
   { key: 'bridge', short: 'b', kind: 'text', help: "name of the default network's bridge" },
   { key: 'bip', kind: 'text', help: "the bridge's address and prefix length, 172.17.0.1/16" },
   { key: 'fixed-cidr', kind: 'text', help: "part of the bridge's subnet that containers get addresses from" },
+  { key: 'ipv6', kind: 'switch', help: 'IPv6 on the default network' },
+  { key: 'bip6', kind: 'text', help: "the bridge's IPv6 address and prefix length, fd00:17::1/64" },
+  { key: 'fixed-cidr-v6', kind: 'text', help: 'the same of IPv6; without bip6 the subnet' },
+  { key: 'default-gateway', kind: 'text', help: 'router of the default network, where it is not the bridge' },
+  { key: 'default-gateway-v6', kind: 'text', help: 'the same of IPv6' },
+  { key: 'host-gateway-ips', flag: 'host-gateway-ip', kind: 'list', help: 'what host-gateway stands for in --add-host, one address of each family' },
+  { key: 'default-network-opts', flag: 'default-network-opt', kind: 'list', help: 'options of networks that are made without them: bridge=com.docker.network.driver.mtu=1200' },
   { key: 'default-address-pools', flag: 'default-address-pool', kind: 'list', help: 'subnets for networks: base=172.30.0.0/16,size=24' },
   { key: 'mtu', kind: 'number', help: "the containers' network MTU in bytes" },
   { key: 'ip', kind: 'text', help: 'address of the host at which ports are published that name none' },
@@ -77,7 +84,6 @@ export const fixedOptions: Readonly<Record<string, unknown>> = {
   iptables: true,
   ip6tables: true,
   'ip-forward': true,
-  ipv6: false,
   init: false,
   experimental: false,
   rootless: false,
@@ -100,8 +106,8 @@ export const inertOptions: ReadonlySet<string> = new Set([
 
 /** Keys of Docker's daemon.json that are not supported. */
 export const unsupportedOptions: ReadonlySet<string> = new Set([
-  'allow-direct-routing', 'authorization-plugins', 'bip6', 'bridge-accept-fwmark', 'default-gateway', 'default-gateway-v6',
-  'default-init', 'default-network-opts', 'exec-opts', 'fixed-cidr-v6', 'host-gateway-ip', 'host-gateway-ips', 'http-proxy', 'https-proxy',
+  'allow-direct-routing', 'authorization-plugins', 'bridge-accept-fwmark',
+  'default-init', 'exec-opts', 'http-proxy', 'https-proxy',
   'init-path', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
   'resolv-conf', 'seccomp-profile',
 ])

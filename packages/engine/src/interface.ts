@@ -374,6 +374,18 @@ export interface EngineOptions {
   /** The bridge's address with prefix length, `172.17.0.1/16`; undefined takes the first free of the address pools. */
   readonly bip?: string | undefined
   readonly fixedCidr?: string | undefined
+  /** The default network has IPv6 too. */
+  readonly ipv6?: boolean | undefined
+  /** The bridge's IPv6 address with prefix length, and the part of its subnet for containers; without `bip6` that is the subnet. */
+  readonly bip6?: string | undefined
+  readonly fixedCidrV6?: string | undefined
+  /** The routers that containers of the default network are told of; left out, the bridge. */
+  readonly defaultGateway?: string | undefined
+  readonly defaultGatewayV6?: string | undefined
+  /** What `host-gateway` stands for; none: the bridge's addresses. */
+  readonly hostGatewayIPs?: readonly string[] | undefined
+  /** Options of networks that are made without them, by driver. */
+  readonly networkOptions?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined
   readonly addressPools: readonly { readonly base: string; readonly size: number }[]
   /** Where ports are published that name no address of the host's; left out: at all of them. */
   readonly publishAddress?: string | undefined

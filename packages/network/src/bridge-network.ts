@@ -64,6 +64,8 @@ export interface BridgeNetworkView {
   readonly gateway: string
   readonly prefix: number
   readonly mtu: number
+  /** The same of IPv6, where the network has it. */
+  readonly ipv6?: { readonly subnet: string; readonly range: string | undefined; readonly gateway: string } | undefined
   /** What keeps containers from the outside although engine does not: text for the log. */
   readonly warnings: readonly string[]
 }
@@ -131,13 +133,14 @@ export class BridgeNetwork implements ConnectableNetwork, Disposable {
   }
 
   inspect(): BridgeNetworkView {
-    const { bridge, mtu, range } = this.#settings
+    const { bridge, mtu, range, range6 } = this.#settings
     this.#checkReady()
-    const address = this.#address
+    const [address, address6] = [this.#address, this.#address6]
+    const ipv6 = address6 === undefined ? undefined : { subnet: formatCidr(networkOf(address6)), range: range6, gateway: address6.address }
     const warnings = this.#firewall
       .findConflicts(bridge)
       .map((conflict) => `chain ${conflict.chain} of nftables table ${conflict.family} ${conflict.table} drops what containers on ${bridge} send; ${conflictHint(conflict, bridge)}`)
-    return { bridge, subnet: address === undefined ? '' : formatCidr(networkOf(address)), range, gateway: address?.address ?? '', prefix: address?.prefix ?? 0, mtu, warnings }
+    return { bridge, subnet: address === undefined ? '' : formatCidr(networkOf(address)), range, gateway: address?.address ?? '', prefix: address?.prefix ?? 0, mtu, ipv6, warnings }
   }
 
   defaultRoute(lease: EndpointLease, family: 'ipv4' | 'ipv6'): DefaultRoute | undefined {
@@ -312,6 +315,12 @@ export function isBridge(name: string): boolean {
 export function hostNetworks(): Cidr[] {
   using routing = new Routing()
   return routedNetworks(routing)
+}
+
+/** The address of a family that a bridge has which was there before; undefined where there is none. */
+export function presentBridgeAddress(name: string, family: 'ipv4' | 'ipv6'): Cidr | undefined {
+  using routing = new Routing()
+  return bridgeAddress(routing, name, family)
 }
 
 /**

@@ -47,11 +47,11 @@ export function ensureBridge(routing: Routing, settings: BridgeSettings): Link {
   return foundLink(routing, settings.name)
 }
 
-/** The IPv4 address of an existing bridge; undefined when there is no such bridge or it has none. */
-export function bridgeAddress(routing: Routing, name: string): Cidr | undefined {
+/** The address of a family that an existing bridge has; undefined when there is no such bridge or it has none. Not its link-local one. */
+export function bridgeAddress(routing: Routing, name: string, family: 'ipv4' | 'ipv6' = 'ipv4'): Cidr | undefined {
   const link = routing.findLink({ name })
   if (link?.kind !== 'bridge') return undefined
-  const address = routing.listAddresses(link.index).find(({ scope }) => scope === universe)
+  const address = routing.listAddresses(link.index, family === 'ipv4' ? AddressFamily.IPv4 : AddressFamily.IPv6).find(({ scope }) => scope === universe)
   return address === undefined ? undefined : { address: address.address, prefix: address.prefix }
 }
 

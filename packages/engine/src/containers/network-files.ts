@@ -15,7 +15,7 @@ import { linkedHosts } from './links.ts'
 export function writeNetworkFiles(engine: EngineContext, container: Container, files: ContainerPaths, hostname: string, sandbox: Sandbox): void {
   const { hostConfig: host, config } = container.record
   const hostNetwork = host.NetworkMode === 'host'
-  const extraHosts = parseExtraHosts(host.ExtraHosts ?? [], [engine.networks.bridge.gateway])
+  const extraHosts = parseExtraHosts(host.ExtraHosts ?? [], hostGateways(engine))
   const hosts = hostNetwork
     ? readIfThere('/etc/hosts') + extraHosts.map(({ address, names }) => `${address}\t${names}\n`).join('')
     : writeHostsFile({
@@ -42,6 +42,12 @@ export function updateNetworkFiles(engine: EngineContext, container: Container):
   // Once it leads to the nameserver of engine's own it does so until the end: programs have read it.
   if (!hasUserNetwork(engine, container.sandbox) || readIfThere(files.resolvConfHash) !== digest(present)) return
   writeResolvFile(files, resolvConf(engine, container, container.sandbox))
+}
+
+/** What `host-gateway` stands for: what the configuration says, or the default bridge's addresses. */
+function hostGateways({ options, networks }: EngineContext): string[] {
+  const { gateway, ipv6 } = networks.bridge
+  return options.hostGatewayIPs?.length ? [...options.hostGatewayIPs] : [gateway, ...(ipv6 === undefined ? [] : [ipv6.gateway])]
 }
 
 function resolvConf(engine: EngineContext, container: Container, sandbox: Sandbox): string {

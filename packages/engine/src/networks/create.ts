@@ -104,7 +104,7 @@ function driverOf(request: CreateNetwork): NetworkDriver {
 
 function settingsOf(engine: EngineContext, request: CreateNetwork, driver: NetworkDriver, id: string): NetworkSettings {
   const { ConfigOnly, EnableIPv4, EnableIPv6, Internal, Attachable, IPAM, Options, Labels } = request
-  const [enableIPv4, enableIPv6, internal, options] = [EnableIPv4 ?? true, EnableIPv6 ?? false, Internal ?? false, { ...Options }]
+  const [enableIPv4, enableIPv6, internal, options] = [EnableIPv4 ?? true, EnableIPv6 ?? false, Internal ?? false, { ...engine.options.networkOptions?.[driver], ...Options }]
   if (!enableIPv4 && !enableIPv6 && ConfigOnly !== true) throw new EngineError('invalid-argument', 'IPv4 or IPv6 must be enabled')
   const ipamDriver = IPAM?.Driver || 'default'
   if (ipamDriver !== 'default') throw new EngineError('not-found', `plugin ${JSON.stringify(ipamDriver)} not found`)

@@ -1,5 +1,5 @@
 import { EngineError } from '@engine/linux'
-import { BridgeNetwork, SharedLinkNetwork, type ConnectableNetwork, type Firewall, type SharedLink } from '@engine/network'
+import { BridgeNetwork, chooseSubnet, createAddressPool, formatCidr, hostNetworks, parseCidr, presentBridgeAddress, SharedLinkNetwork, type Cidr, type ConnectableNetwork, type Firewall, type SharedLink } from '@engine/network'
 import type { EngineOptions } from '../interface.ts'
 import { mtu, readBridgeOptions } from './driver-options.ts'
 import type { NetworkRecord } from './networks-table.ts'
@@ -24,20 +24,35 @@ export function openDriver(network: NetworkRecord, firewall: Firewall, options: 
   return undefined
 }
 
-/** The network `bridge`, which the configuration describes. */
-export function defaultBridge(firewall: Firewall, options: EngineOptions, id: string): BridgeNetwork {
+/** The network `bridge`, which the configuration describes. @param taken subnets of the other networks */
+export function defaultBridge(firewall: Firewall, options: EngineOptions, id: string, taken: readonly Cidr[]): BridgeNetwork {
   return new BridgeNetwork(
     {
       bridge: options.bridge,
       address: options.bip,
       range: options.fixedCidr,
+      family4: { router: options.defaultGateway },
+      ...defaultIPv6(options, id, taken),
+      family6: { router: options.defaultGatewayV6 },
       subnetPools: subnetPools(options, id).ipv4,
+      avoid: taken,
       mtu: options.mtu,
       masquerade: options.masquerade,
       interContainer: options.interContainer,
     },
     firewall,
   )
+}
+
+/** The default network's IPv6, as Docker takes it: `bip6`, or the first address of `fixed-cidr-v6`, or of a free subnet of the pools. */
+function defaultIPv6(options: EngineOptions, id: string, taken: readonly Cidr[]): { readonly address6?: string; readonly range6?: string | undefined } {
+  const { ipv6 = false, bip6, fixedCidrV6, bridge } = options
+  if (!ipv6) return {}
+  if (bip6 !== undefined) return { address6: bip6, range6: fixedCidrV6 }
+  const gatewayIn = (subnet: Cidr): string => `${createAddressPool({ subnet }).gateway}/${subnet.prefix}`
+  if (fixedCidrV6 !== undefined) return { address6: gatewayIn(parseCidr(fixedCidrV6)) }
+  const present = presentBridgeAddress(bridge, 'ipv6')
+  return { address6: present === undefined ? gatewayIn(chooseSubnet(subnetPools(options, id).ipv6, [...taken, ...hostNetworks()])) : formatCidr(present) }
 }
 
 function bridgeDriver({ settings }: NetworkRecord, firewall: Firewall, options: EngineOptions): BridgeNetwork {

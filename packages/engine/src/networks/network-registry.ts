@@ -42,7 +42,7 @@ export class NetworkRegistry implements Disposable {
     this.#records = this.#table.load()
     this.firewall = new Firewall(options.nftablesTable)
     this.ports = new PublishedPorts(this.firewall, options.log)
-    this.#bridge = defaultBridge(this.firewall, options, id)
+    this.#bridge = defaultBridge(this.firewall, options, id, this.#userSubnets())
   }
 
   get records(): readonly NetworkRecord[] {
@@ -104,8 +104,8 @@ export class NetworkRegistry implements Disposable {
 
   /** The subnets that networks have. */
   subnets(): Cidr[] {
-    const own = this.#records.filter(({ settings }) => !settings.configOnly).flatMap(({ settings }) => settings.pools.map(({ subnet }) => parseCidr(subnet)))
-    return [parseCidr(this.bridge.subnet), ...own]
+    const { subnet, ipv6 } = this.bridge
+    return [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map(parseCidr).concat(this.#userSubnets())
   }
 
   /** Opens a network that is being created; nothing is made or noted yet. @throws EngineError invalid-argument */
@@ -211,6 +211,10 @@ export class NetworkRegistry implements Disposable {
     for (const live of this.#live.values()) if (live instanceof BridgeNetwork) live[Symbol.dispose]()
     if (this.#view === undefined) this.#bridge[Symbol.dispose]()
     this.firewall[Symbol.dispose]()
+  }
+
+  #userSubnets(): Cidr[] {
+    return this.#records.filter(({ settings }) => !settings.configOnly).flatMap(({ settings }) => settings.pools.map(({ subnet }) => parseCidr(subnet)))
   }
 
   #leases(networkId: string): EndpointLease[] {

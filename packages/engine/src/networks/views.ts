@@ -64,7 +64,7 @@ export function networkView(engine: EngineContext, network: NetworkRecord): Netw
     Scope: 'local',
     Driver: network.driver,
     EnableIPv4: settings.enableIPv4,
-    EnableIPv6: settings.enableIPv6,
+    EnableIPv6: network.name === 'bridge' ? engine.options.ipv6 === true : settings.enableIPv6,
     IPAM: { Driver: settings.ipamDriver, Options: settings.ipamOptions, Config: ipamConfig(engine, network) },
     Internal: settings.internal,
     Attachable: settings.attachable,
@@ -79,8 +79,8 @@ export function networkView(engine: EngineContext, network: NetworkRecord): Netw
 
 function ipamConfig(engine: EngineContext, { name, settings }: NetworkRecord): NetworkView['IPAM']['Config'] {
   if (name === 'bridge') {
-    const { subnet, range, gateway } = engine.networks.bridge
-    return [{ Subnet: subnet, ...(range === undefined ? {} : { IPRange: range }), Gateway: gateway }]
+    const { ipv6, ...ipv4 } = engine.networks.bridge
+    return [ipv4, ...(ipv6 === undefined ? [] : [ipv6])].map(({ subnet, range, gateway }) => ({ Subnet: subnet, ...(range === undefined ? {} : { IPRange: range }), Gateway: gateway }))
   }
   if (isPredefined(name)) return null
   return settings.pools.map(({ subnet, range, gateway, auxiliary }) => ({
@@ -97,7 +97,7 @@ function defaultBridgeOptions(engine: EngineContext): Record<string, string> {
     'com.docker.network.bridge.default_bridge': 'true',
     'com.docker.network.bridge.enable_icc': String(engine.options.interContainer),
     'com.docker.network.bridge.enable_ip_masquerade': String(engine.options.masquerade),
-    'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+    'com.docker.network.bridge.host_binding_ipv4': engine.options.publishAddress ?? '0.0.0.0',
     'com.docker.network.bridge.name': bridge,
     'com.docker.network.driver.mtu': String(mtu),
   }
