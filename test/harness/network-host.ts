@@ -37,8 +37,8 @@ export function succeedsIn(path: string, command: string): boolean {
 }
 
 /** A TCP server inside a sandbox (undefined: on the host) that tells each client its address as the server sees it. */
-export async function serveIn(path: string | undefined, port: number): Promise<Disposable> {
-  const code = `require('node:net').createServer((s) => s.on('error', () => {}).end(s.remoteAddress)).listen(${port}, '0.0.0.0', () => console.log('up'))`
+export async function serveIn(path: string | undefined, port: number, at = '0.0.0.0'): Promise<Disposable> {
+  const code = `require('node:net').createServer((s) => s.on('error', () => {}).end(s.remoteAddress)).listen(${port}, '${at}', () => console.log('up'))`
   const node = [process.execPath, '-e', code]
   const [program = '', ...args] = path === undefined ? node : ['nsenter', `--net=${path}`, ...node]
   const server = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })

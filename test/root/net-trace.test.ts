@@ -115,3 +115,80 @@ describe('a port that the host\'s own firewall knows of', () => {
     onHost('nft delete table inet own')
   })
 })
+
+describe('the trace of a way over IPv6', () => {
+  const six = { EnableIPv6: true, IPAM: { Config: [{ Subnet: 'fd00:66::/64' }] } }
+  const family = (from: string, to: string) => test.engine.networks.trace(from, to, 'tcp', 'ipv6')
+  const last = async (from: string, to: string): Promise<string> => {
+    const { Steps } = await family(from, to)
+    const step = Steps.at(-1)
+    return `${step?.Passes ? 'passes' : 'stops'} ${step?.Step}: ${step?.Detail}`
+  }
+
+  it('goes by the same steps, to containers, to published ports, and through the relay', async () => {
+    onHost('ip -6 address add 2001:db8:51::1/64 dev uplink0 nodad && ip -6 route add default via 2001:db8:51::2')
+    const { Id } = await test.engine.networks.create({ Name: 'six', ...six })
+    {
+      await using server = await container('web', { NetworkMode: 'six', PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }] } }, { ExposedPorts: { '80/tcp': {} } })
+      await using client = await container('client', { NetworkMode: 'six' })
+      assert.equal(await last('client', 'web:80'), 'stops listener: nothing listens on port 80/tcp')
+      using _four = await serveIn(server.sandbox, 80)
+      assert.match(await last('client', 'web:80'), /^stops listener: port 80\/tcp is served at 0\.0\.0\.0 only, not at fd00:66::/)
+      using _six = await serveIn(server.sandbox, 81, '::')
+      assert.equal(await last('client', 'web:81'), 'passes listener: port 81/tcp is served at ::')
+      assert.match(await last('host', '[2001:db8:51::1]:8080'), /^stops listener: port 80\/tcp is served at 0\.0\.0\.0 only/)
+      assert.match(await last('outside', 'web:81'), /^stops filter: rule "drop" of chain into-/)
+      onHost("nft 'add table ip6 own; add chain ip6 own guard { type filter hook forward priority 0; policy accept; }; add rule ip6 own guard ip6 daddr fd00:66::/64 counter drop'")
+      assert.match(await last('outside', 'web:80'), /^stops filter: rule "ip6 daddr fd00:66::\/64 counter packets 0 bytes 0 drop" of chain guard, nftables table ip6 own drops it$/)
+      onHost('nft delete table ip6 own')
+      assert.ok(client.id)
+    }
+    await test.engine.networks.remove(Id)
+    await using web4 = await web()
+    using _four = await serveIn(web4.sandbox, 80)
+    for (const [from, to] of [['host', '[::1]:8080'], ['outside', 'web:80'], ['host', '[2001:db8:51::1]:8080']] as const) {
+      const { Steps, Reaches } = await family(from, to)
+      assert.equal(Reaches, true, JSON.stringify(Steps))
+      assert.equal(Steps.find(({ Step }) => Step === 'relay')?.Detail, `the container has no IPv6: engined carries it on from this host to ${web4.address}:80`)
+    }
+    onHost("nft 'add table inet own; add chain inet own in { type filter hook input priority 0; policy accept; }; add rule inet own in meta nfproto ipv6 tcp dport != 22 drop'")
+    assert.match(await last('outside', 'web:80'), /^stops filter: rule "meta nfproto ipv6 tcp dport != 22 drop" of chain in, nftables table inet own/)
+    onHost('nft delete table inet own; ip -6 route delete default; ip -6 address flush dev uplink0 scope global')
+  })
+})
+
+describe('the trace of a way by policy routing and between networks', () => {
+  it('names the routing rule that refuses it, or that leads it elsewhere', async () => {
+    await using client = await container('client')
+    assert.match(await end('client', '203.0.113.5:80'), /^passes route: leaves this host by uplink0, for 198\.51\.100\.2; /)
+    onHost(`ip rule add priority 100 from ${client.address} to 203.0.113.0/24 prohibit`)
+    assert.equal(await end('client', '203.0.113.5:80'), `stops route: routing rule "100: from ${client.address}/32 to 203.0.113.0/24 prohibit" refuses it`)
+    onHost(`ip rule delete priority 100 && ip rule add priority 100 from ${client.address} lookup 77 && ip route add blackhole 203.0.113.0/24 table 77`)
+    assert.equal(await end('client', '203.0.113.5:80'), `stops route: route "blackhole 203.0.113.0/24" of table 77 refuses it, by routing rule "100: from ${client.address}/32 lookup 77"`)
+    onHost('ip route flush table 77 && ip link add other0 type veth peer name other1 && ip address add 192.0.2.1/24 dev other0 && ip link set other0 up && ip link set other1 up && ip route add default via 192.0.2.2 table 77')
+    const { Steps } = await test.engine.networks.trace('client', '203.0.113.5:80', 'tcp')
+    assert.ok(Steps.some(({ Step, Detail }) => Step === 'route' && Detail === `203.0.113.5 by other0, by routing rule "100: from ${client.address}/32 lookup 77"`), JSON.stringify(Steps))
+    assert.match(await end('client', '203.0.113.5:80'), /^passes route: leaves this host by other0, for 192\.0\.2\.2; /)
+    onHost('ip rule delete priority 100 && ip link delete other0')
+    onHost('echo 0 >/proc/sys/net/ipv4/ip_forward')
+    assert.equal(await end('client', '203.0.113.5:80'), 'stops route: the host forwards nothing: net.ipv4.ip_forward or net.ipv6.conf.all.forwarding is off')
+    onHost('echo 1 >/proc/sys/net/ipv4/ip_forward')
+  })
+
+  it('leads from one network of a user\'s own to another only by a published port', async () => {
+    const ids = await Promise.all(['left', 'right'].map(async (Name) => (await test.engine.networks.create({ Name })).Id))
+    {
+      await using one = await container('one', { NetworkMode: 'left' })
+      await using two = await container('two', { NetworkMode: 'right', PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8085' }] } }, { ExposedPorts: { '80/tcp': {} } })
+      using _server = await serveIn(two.sandbox, 80)
+      assert.match(await end('one', 'two:80'), new RegExp(`^stops filter: rule "drop" of chain into-br-${ids[1]?.slice(0, 12)}, nftables table inet `))
+      assert.match(await end('one', '198.51.100.1:8085'), /^passes listener/)
+      assert.match(await end('one', 'host:8085'), /^passes listener/)
+      await test.engine.networks.connect('right', one.id, {})
+      assert.match(await end('one', 'two:80'), /^passes listener/)
+      const { Steps } = await test.engine.networks.trace('one', 'two:80', 'tcp')
+      assert.match(Steps.find(({ Step }) => Step === 'route')?.Detail ?? '', / by eth1, on the link$/)
+    }
+    for (const id of ids) await test.engine.networks.remove(id)
+  })
+})

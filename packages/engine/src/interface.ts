@@ -298,7 +298,7 @@ export interface Networks {
   disconnect(ref: string, container: string, force: boolean): Promise<void>
   prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }>
   /** The way of a packet, and what stops it. @param from container, `host` or `outside` @param to `container:port`, `address:port`, `host:port` */
-  trace(from: string, to: string, protocol: 'tcp' | 'udp'): Promise<TraceView>
+  trace(from: string, to: string, protocol: 'tcp' | 'udp', family?: 'ipv4' | 'ipv6'): Promise<TraceView>
 }
 
 /** A network as a client wants it made: POST /networks/create. */

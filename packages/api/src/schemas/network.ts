@@ -10,7 +10,7 @@ export const NetworkListQuery = z.object({ filters })
 export const NetworkInspectQuery = z.object({ verbose: bool(), scope: word })
 
 /** GET /net/trace, which is ours */
-export const NetTraceQuery = z.object({ from: word, to: word, protocol: z.enum(['tcp', 'udp']).default('tcp') })
+export const NetTraceQuery = z.object({ from: word, to: word, protocol: z.enum(['tcp', 'udp']).default('tcp'), family: z.enum(['ipv4', 'ipv6']).optional() })
 
 const text = z.string().nullish()
 const flag = z.boolean().nullish()

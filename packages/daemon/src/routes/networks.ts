@@ -22,7 +22,7 @@ export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreat
     await engine.networks.disconnect(name, named(body.Container), body.Force ?? false)
   },
 
-  NetTrace: ({ engine, query }) => engine.networks.trace(query.from, query.to, query.protocol),
+  NetTrace: ({ engine, query }) => engine.networks.trace(query.from, query.to, query.protocol, query.family),
 
   NetworkPrune: ({ engine, query }) => engine.networks.prune(query.filters),
 }

@@ -48,6 +48,11 @@ export class PublishedPorts implements Disposable {
     this.#firewall.ports.setRelay(this.#relay.port)
   }
 
+  /** Where the relay takes connections of TCP in; undefined where the host has no IPv6. */
+  get relayPort(): number | undefined {
+    return this.#relay?.port
+  }
+
   /**
    * Publishes a container's ports. What fails is undone.
    * @returns what was opened, to be kept with the container

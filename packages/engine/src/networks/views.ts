@@ -8,7 +8,7 @@ import { connectNetwork } from './connect.ts'
 import { createNetwork } from './create.ts'
 import { disconnectNetwork } from './disconnect.ts'
 import { isPredefined, type NetworkRecord } from './networks-table.ts'
-import { traceWay } from './trace.ts'
+import { traceWay } from './trace/trace-way.ts'
 import { isUsed, pruneNetworks, removeNetwork } from './remove.ts'
 
 const known = new Set(['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'])
@@ -30,7 +30,7 @@ export function createNetworks(engine: EngineContext): Networks {
     connect: (ref, container, endpoint) => connectNetwork(engine, ref, container, endpoint),
     disconnect: (ref, container, force) => disconnectNetwork(engine, ref, container, force),
     prune: (filters) => pruneNetworks(engine, filters),
-    trace: (from, to, protocol) => traceWay(engine, from, to, protocol),
+    trace: (from, to, protocol, family) => traceWay(engine, from, to, protocol, family),
   }
 }
 

@@ -19,6 +19,7 @@ export const MessageType = {
   RTM_NEWNEIGH: 28,
   RTM_DELNEIGH: 29,
   RTM_GETNEIGH: 30,
+  RTM_GETRULE: 34,
   /** Netfilter's: the subsystem (1 connection tracking, 10 nf_tables) in the upper byte. */
   IPCTNL_MSG_CT_GET: 0x101,
   IPCTNL_MSG_CT_DELETE: 0x102,

@@ -2,7 +2,7 @@ import { EngineError } from '../error.ts'
 import { parseAttributes, readU32, writeAttribute, writeU32 } from './attributes.ts'
 import { AddressFamily, familyOf, formatIpAddress, parseIpAddress } from './ip-address.ts'
 
-const Rta = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const
+const Rta = { DST: 1, SRC: 2, IIF: 3, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const
 const headerLength = 12
 const protocolBoot = 3
 const unicast = 1
@@ -51,6 +51,31 @@ export function writeRoute(settings: RouteSettings): Buffer {
   const attributes = [writeU32(Rta.OIF, settings.index)]
   if (destination !== undefined) attributes.push(writeAttribute(Rta.DST, destination))
   if (gateway !== undefined) attributes.push(writeAttribute(Rta.GATEWAY, gateway))
+  return Buffer.concat([header, ...attributes])
+}
+
+/** `RTM_F_LOOKUP_TABLE`: the answer names the table that the route is in. The kernel does so for IPv6 always, and refuses the flag. */
+const lookUpTable = 0x1000
+
+/** A packet whose way is asked for. */
+export interface RouteQuestion {
+  readonly destination: string
+  readonly source?: string | undefined
+  /** Index of the link that it comes in by; left out, the namespace's own programs send it. */
+  readonly from?: number | undefined
+}
+
+/** The payload of RTM_GETROUTE for one packet (`ip route get`). */
+export function writeRouteQuestion({ destination, source, from }: RouteQuestion): Buffer {
+  const [to, of] = [parseIpAddress(destination), source === undefined ? undefined : parseIpAddress(source)]
+  const header = Buffer.alloc(headerLength)
+  header.writeUInt8(familyOf(to), 0)
+  header.writeUInt8(to.length * 8, 1)
+  header.writeUInt8((of?.length ?? 0) * 8, 2)
+  if (to.length === 4) header.writeUInt32LE(lookUpTable, 8)
+  const attributes = [writeAttribute(Rta.DST, to)]
+  if (of !== undefined) attributes.push(writeAttribute(Rta.SRC, of))
+  if (from !== undefined) attributes.push(writeU32(Rta.IIF, from))
   return Buffer.concat([header, ...attributes])
 }
 

@@ -1,4 +1,5 @@
 import { Errno } from '../errno.ts'
+import { EngineError } from '../error.ts'
 import { failedWith } from '../syscall-error.ts'
 import type { TracedValue } from '../tracer.ts'
 import { parseAddress, writeAddress, writeAddressDump, type LinkAddress } from './address.ts'
@@ -6,7 +7,8 @@ import { AddressFamily } from './ip-address.ts'
 import { parseLink, writeHairpin, writeLink, writeLinkDump, writeLinkQuery, type Link, type LinkSettings } from './link.ts'
 import { MessageFlag } from './message.ts'
 import { parseNeighbour, writeNeighbour, writeNeighbourDump, type Neighbour } from './neighbour.ts'
-import { parseRoute, writeRoute, writeRouteDump, type Route, type RouteSettings } from './route.ts'
+import { parseRoute, writeRoute, writeRouteDump, writeRouteQuestion, type Route, type RouteQuestion, type RouteSettings } from './route.ts'
+import { parseRule, writeRuleDump, type RoutingRule } from './rule.ts'
 import { NetlinkSocket } from './socket.ts'
 
 /**
@@ -117,6 +119,23 @@ export class Routing implements Disposable {
   /** Routes of one family, IPv4 unless told otherwise, of all tables. */
   listRoutes(family: number = AddressFamily.IPv4): Route[] {
     return this.#socket.dump('RTM_GETROUTE', writeRouteDump(family), () => ({})).map(({ payload }) => parseRoute(payload))
+  }
+
+  /**
+   * The route that the kernel would take for a packet now, by all its rules (`ip route get`).
+   * @throws SyscallError where it would take none: ENETUNREACH, EHOSTUNREACH, EACCES (a prohibition), EINVAL (a black hole), EXDEV (its
+   * source is not behind that link: rp_filter)
+   */
+  lookUpRoute(question: RouteQuestion): Route {
+    const answer = this.#socket.request('RTM_GETROUTE', writeRouteQuestion(question), 0, () => ({ destination: question.destination, source: question.source ?? '', from: question.from ?? 0 }))
+    if (answer === undefined) throw new EngineError('internal', 'the kernel tells of no route')
+    return parseRoute(answer.payload)
+  }
+
+  /** The rules of policy routing of a family, in their order. */
+  listRules(family: number = AddressFamily.IPv4): RoutingRule[] {
+    const rules = this.#socket.dump('RTM_GETRULE', writeRuleDump(family), () => ({})).map(({ payload }) => parseRule(payload))
+    return rules.sort((a, b) => a.priority - b.priority)
   }
 
   /** IPv4 neighbours (the ARP table). */
