@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { ContainerConfig, HostConfig } from '@engine/engine'
 import { openTestEngine, removal, type TestEngine } from '../harness/engine.ts'
@@ -113,6 +114,36 @@ describe('a port that the host\'s own firewall knows of', () => {
     onHost("nft 'add chain inet own through { type filter hook forward priority 0; policy accept; }; add rule inet own through iifname uplink0 drop'")
     assert.match((await warnings('')).join(), /^port 8080\/tcp is published, but nobody outside reaches it: rule "iifname "uplink0" drop" of chain through/)
     onHost('nft delete table inet own')
+  })
+})
+
+describe('a host with ufw', () => {
+  const rules = (family: string): string => join(import.meta.dirname, `../harness/ufw/ipv${family}.rules`)
+
+  it('keeps what it does not allow from the host, and what is published too, and that is told', async () => {
+    onHost(`iptables-restore <${rules('4')} && ip6tables-restore <${rules('6')}`)
+    try {
+      using _ssh = await serveIn(undefined, 22)
+      using _other = await serveIn(undefined, 8023)
+      assert.equal(await end('outside', '198.51.100.1:22'), 'passes listener: port 22/tcp is served at 0.0.0.0')
+      assert.equal(await end('outside', '198.51.100.1:8023'), 'stops filter: the policy of chain INPUT, nftables table ip filter drops it')
+      assert.equal(await end('host', '198.51.100.1:8023'), 'passes listener: port 8023/tcp is served at 0.0.0.0')
+      await using server = await web()
+      using _server = await serveIn(server.sandbox, 80)
+      assert.equal(await end('outside', 'web:80'), 'stops filter: the policy of chain FORWARD, nftables table ip filter drops it')
+      const created = async (): Promise<string> => {
+        const { Id, Warnings } = await test.engine.containers.create({ config: { Image: 'busybox', ExposedPorts: { '80/tcp': {} } }, hostConfig: { PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8090' }] } }, endpoints: {} })
+        await test.engine.containers.remove(Id, removal)
+        return Warnings.join()
+      }
+      assert.match(await created(), /^port 8090\/tcp is published, but nobody outside reaches it: the policy of chain FORWARD, nftables table ip filter drops/)
+      // What `ufw default allow routed` does.
+      onHost('iptables -P FORWARD ACCEPT')
+      assert.match(await end('outside', 'web:80'), /^passes listener/)
+      assert.match(await created(), /^port 8090\/tcp is open to everybody, though the policy of chain INPUT, nftables table ip filter keeps it closed/)
+    } finally {
+      onHost('nft delete table ip filter; nft delete table ip6 filter')
+    }
   })
 })
 

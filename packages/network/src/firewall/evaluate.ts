@@ -26,7 +26,7 @@ export interface Verdict {
 
 type Json = Readonly<Record<string, unknown>>
 type Truth = boolean | undefined
-type Outcome = { readonly kind: 'accept' | 'continue' | 'return' } | { readonly kind: 'drop'; readonly chain: string; readonly handle: number | undefined }
+type Outcome = { readonly kind: 'accept' | 'continue' | 'return' | 'perhaps return' } | { readonly kind: 'drop'; readonly chain: string; readonly handle: number | undefined }
 
 interface Ruleset {
   readonly chains: readonly Json[]
@@ -39,7 +39,8 @@ const deepest = 16
 
 /**
  * Which rule would drop a new connection's first packet at a hook; undefined when none would. What cannot be told (a rate limit, matches
- * of iptables that nft does not know) counts as not matching, so that what drops by such a rule is not found.
+ * of iptables that nft does not know) counts as not matching, so that what drops by such a rule is not found; nor is what drops behind a
+ * rule that perhaps leaves the chain (ufw: `-m addrtype --dst-type LOCAL -j RETURN`, then `-j DROP`).
  * @param listing JSON of `list ruleset` or `list table` (libnftables-json(5))
  * @param families of the tables that see the packet: `ip`, `inet` for routed ones, `bridge` for frames
  */
@@ -58,10 +59,13 @@ export function findDrop(listing: unknown, families: readonly string[], hook: Ho
 
 function walk(ruleset: Ruleset, place: Pick<Verdict, 'family' | 'table'>, chain: string, packet: Packet, depth: number): Outcome {
   if (depth > deepest) return goOn
+  let perhapsLeft = false
   for (const rule of ruleset.rules) {
     if (rule['family'] !== place.family || rule['table'] !== place.table || rule['chain'] !== chain) continue
     const outcome = follow(ruleset, place, rule, packet, depth)
-    if (outcome.kind !== 'continue') return outcome
+    if (outcome.kind === 'perhaps return') perhapsLeft = true
+    else if (outcome.kind === 'drop' && perhapsLeft) return goOn
+    else if (outcome.kind !== 'continue') return outcome
   }
   return goOn
 }
@@ -71,17 +75,23 @@ function follow(ruleset: Ruleset, place: Pick<Verdict, 'family' | 'table'>, rule
   const statements = Array.isArray(rule['expr']) ? rule['expr'].filter(isObject) : []
   for (const statement of statements) {
     if ('match' in statement) {
-      if (isObject(statement['match']) && matches(statement['match'], packet, sets) === true) continue
-      return goOn
+      const truth = isObject(statement['match']) ? matches(statement['match'], packet, sets) : undefined
+      if (truth === true) continue
+      return truth === undefined ? untold(statements) : goOn
     }
     // Statements that may or may not let the packet on to the rest of the rule.
-    if ('xt' in statement || 'limit' in statement || 'quota' in statement) return goOn
+    if ('xt' in statement || 'limit' in statement || 'quota' in statement) return untold(statements)
     const verdict = 'vmap' in statement ? mapped(statement['vmap'], packet, sets) : statement
     if (verdict === undefined) continue
     const outcome = apply(ruleset, place, rule, verdict, packet, depth)
     if (outcome !== undefined) return outcome
   }
   return goOn
+}
+
+/** What a rule does of which cannot be told whether it is for the packet. */
+function untold(statements: readonly Json[]): Outcome {
+  return statements.some((statement) => 'return' in statement) ? { kind: 'perhaps return' } : goOn
 }
 
 function apply(ruleset: Ruleset, place: Pick<Verdict, 'family' | 'table'>, rule: Json, verdict: Json, packet: Packet, depth: number): Outcome | undefined {

@@ -14,6 +14,7 @@ export const needed = [
 /** What only the tests need. */
 export const neededByTests = [
   ['nftables', ['/usr/sbin/nft']],
+  ['iptables', ['/usr/sbin/iptables-restore']],
   ['iproute2', ['/usr/bin/ip', '/usr/sbin/ip', '/sbin/ip']],
   ['curl', ['/usr/bin/curl']],
   ['debootstrap', ['/usr/sbin/debootstrap']],
