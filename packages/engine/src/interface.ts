@@ -263,8 +263,9 @@ export interface BuildCacheRecord {
 export interface Images {
   /** @param options `manifests`: with what each image has on the disk; `onDisk`: sizes count the tars that layers came as */
   list(options: { readonly all: boolean; readonly filters: Filters; readonly sharedSize: boolean; readonly digests: boolean; readonly manifests?: boolean; readonly onDisk?: boolean }): Promise<ImageSummary[]>
-  inspect(ref: string): Promise<ImageInspect>
-  history(ref: string): Promise<ImageHistoryItem[]>
+  /** @param options `manifests`: with what it came as; `platform`: of that platform, or not found */
+  inspect(ref: string, options?: { readonly manifests?: boolean; readonly platform?: string | undefined }): Promise<ImageInspect>
+  history(ref: string, platform?: string): Promise<ImageHistoryItem[]>
   tag(ref: string, repository: string, tag: string): Promise<void>
   remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<ImageDelete[]>
   prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }>

@@ -6,6 +6,8 @@ import { excused, type Excuse } from './excuses.ts'
 /** Bodies that Docker's description has no schema for, though it defines one. */
 const lineSchemas: Readonly<Record<string, Schema>> = {
   ImageBuild: { $ref: '#/definitions/BuildInfo' },
+  // Not described at all; moby's jsonmessage, as a build's.
+  ImageLoad: { $ref: '#/definitions/BuildInfo' },
   ImageCreate: { $ref: '#/definitions/CreateImageInfo' },
   ImagePush: { $ref: '#/definitions/PushImageInfo' },
 }

@@ -6,6 +6,20 @@ const nullableTexts = z.array(z.string()).nullable()
 const map = z.record(z.string(), z.string())
 const set = z.record(z.string(), z.object({}))
 
+const Platform = z.object({ architecture: z.string(), os: z.string(), variant: z.string().optional() })
+const Descriptor = z.object({ mediaType: z.string(), digest: z.string(), size: z.number(), annotations: map.optional(), platform: Platform.optional(), artifactType: z.string().optional() })
+
+/** One manifest that an image came with: its own, another platform's, an attestation. */
+export const ImageManifestSummary = z.object({
+  ID: z.string(),
+  Descriptor,
+  Available: z.boolean(),
+  Size: z.object({ Content: z.number(), Total: z.number() }),
+  Kind: z.enum(['image', 'attestation', 'unknown']),
+  ImageData: z.object({ Platform, Containers: z.array(z.string()), Size: z.object({ Unpacked: z.number() }) }).optional(),
+  AttestationData: z.object({ For: z.string() }).optional(),
+})
+
 /** GET /images/{name}/json */
 export const ImageInspectResponse = z.object({
   Id: z.string(),
@@ -41,6 +55,8 @@ export const ImageInspectResponse = z.object({
   GraphDriver,
   RootFS: z.object({ Type: z.string(), Layers: z.array(z.string()).optional() }),
   Metadata: z.object({ LastTagTime: z.string() }),
+  Descriptor: Descriptor.optional(),
+  Manifests: z.array(ImageManifestSummary).optional(),
 })
 
 /** One of GET /images/json */
@@ -54,6 +70,8 @@ export const ImageSummary = z.object({
   SharedSize: z.number(),
   Labels: map.nullable(),
   Containers: z.number(),
+  Descriptor: Descriptor.optional(),
+  Manifests: z.array(ImageManifestSummary).optional(),
 })
 
 /** One of GET /images/{name}/history, newest first. */

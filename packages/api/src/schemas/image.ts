@@ -5,9 +5,13 @@ import { bool, int, json, optionalWord, platform, word, words } from './paramete
 /** GET /images/json. `filter` (a reference) is what clients before 1.41 send. */
 export const ImageListQuery = z.object({ all: bool(), filters, 'shared-size': bool(), digests: bool(), manifests: bool(), filter: optionalWord })
 
-/** GET /images/{name}/json and history: `platform` is JSON (an OCI platform). */
-export const ImageInspectQuery = z.object({ manifests: bool(), platform: optionalWord })
-export const ImageHistoryQuery = z.object({ platform: optionalWord })
+/** An OCI platform as JSON, `{"os":"linux","architecture":"arm64"}`; read as `linux/arm64`. */
+const ociPlatform = json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform', 'failed to parse')
+  .transform((platform) => (platform === undefined ? undefined : [platform.os, platform.architecture, platform.variant].filter((part) => part).join('/')))
+
+/** GET /images/{name}/json and history. */
+export const ImageInspectQuery = z.object({ manifests: bool(), platform: ociPlatform })
+export const ImageHistoryQuery = z.object({ platform: ociPlatform })
 
 /** POST /images/{name}/tag */
 export const ImageTagQuery = z.object({ repo: word, tag: word })
@@ -25,9 +29,6 @@ export const ImageCreateQuery = z.object({
   changes: words,
   platform,
 })
-
-/** An OCI platform as JSON. */
-const ociPlatform = json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform')
 
 /** POST /images/{name}/push */
 export const ImagePushQuery = z.object({ tag: word, platform: ociPlatform })

@@ -74,7 +74,7 @@ export function parseTime(value: string): bigint | undefined {
 }
 
 /** JSON in a parameter (`buildargs`, `labels`); `what` goes into the error's text. Absent or empty is undefined. */
-export function json<T>(schema: z.ZodType<T>, what: string): z.ZodType<T | undefined, string | undefined> {
+export function json<T>(schema: z.ZodType<T>, what: string, verb = 'error reading'): z.ZodType<T | undefined, string | undefined> {
   return z.string().optional().transform((value, context) => {
     if (value === undefined || value === '') return undefined
     let complaint: string
@@ -85,7 +85,7 @@ export function json<T>(schema: z.ZodType<T>, what: string): z.ZodType<T | undef
     } catch (error) {
       complaint = syntaxComplaint(value, error)
     }
-    context.addIssue({ code: 'custom', message: `error reading ${what}: ${complaint}` })
+    context.addIssue({ code: 'custom', message: `${verb} ${what}: ${complaint}` })
     return z.NEVER
   })
 }

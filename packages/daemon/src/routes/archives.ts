@@ -12,7 +12,7 @@ export const archives: Handlers<'ImageGet' | 'ImageGetAll' | 'ImageLoad' | 'Cont
     const { engine, query, request, signal } = call
     const body = bodyStream(request)
     try {
-      const lines = engine.images.load(body, { quiet: query.quiet, platform: platformText(query.platform) }, signal)
+      const lines = engine.images.load(body, { quiet: query.quiet, platform: query.platform }, signal)
       await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
     } finally {
       body.destroy()
@@ -28,10 +28,8 @@ export const archives: Handlers<'ImageGet' | 'ImageGetAll' | 'ImageLoad' | 'Cont
   },
 }
 
-type Platform = { readonly os: string; readonly architecture: string; readonly variant?: string | undefined } | undefined
-
 async function save(call: Call<'ImageGet' | 'ImageGetAll'>, names: readonly string[]): Promise<unknown> {
-  using saved = await call.engine.images.save(names, platformText(call.query.platform))
+  using saved = await call.engine.images.save(names, call.query.platform)
   await send(call, saved.tar)
   return SENT
 }
@@ -46,8 +44,4 @@ async function send(call: Pick<Call, 'stream'>, tar: AsyncIterable<Buffer> | Rea
     throw error
   }
   stream.end()
-}
-
-function platformText(platform: Platform): string | undefined {
-  return platform === undefined ? undefined : [platform.os, platform.architecture, ...(platform.variant === undefined ? [] : [platform.variant])].join('/')
 }

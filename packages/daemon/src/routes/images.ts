@@ -13,12 +13,18 @@ export const images: Handlers<
     const filters = new Map(query.filters)
     if (query.filter !== undefined && !isAtLeast(version, '1.41')) filters.set('reference', [query.filter])
     const sharedSize = isAtLeast(version, '1.42') && query['shared-size']
-    const list = await engine.images.list({ all: query.all, filters, sharedSize, digests: query.digests })
+    const manifests = isAtLeast(version, '1.47') && query.manifests
+    const list = await engine.images.list({ all: query.all, filters, sharedSize, digests: query.digests, manifests })
     return isAtLeast(version, '1.51') ? list : list.map((image) => summaryForVersion(image, version))
   },
 
-  ImageInspect: ({ engine, name }) => engine.images.inspect(name),
-  ImageHistory: ({ engine, name }) => engine.images.history(name),
+  async ImageInspect({ engine, name, query, version }) {
+    const manifests = isAtLeast(version, '1.48') && query.manifests
+    const platform = isAtLeast(version, '1.49') ? query.platform : undefined
+    if (manifests && platform !== undefined) throw new RequestError('conflicting options: manifests and platform options cannot both be set')
+    return engine.images.inspect(name, { manifests, platform })
+  },
+  ImageHistory: ({ engine, name, query, version }) => engine.images.history(name, isAtLeast(version, '1.48') ? query.platform : undefined),
 
   async ImageTag({ engine, name, query }) {
     const { repository, tag } = repositoryAndTag(query.repo, query.tag)

@@ -6,8 +6,7 @@ import { SENT, type Call, type Handlers } from '../call.ts'
 export const registries: Handlers<'ImagePush' | 'ImageSearch' | 'DistributionInspect' | 'SystemAuth'> = {
   async ImagePush(call) {
     const { engine, name, query, signal } = call
-    const platform = query.platform === undefined ? undefined : [query.platform.os, query.platform.architecture, query.platform.variant].filter((part) => part).join('/')
-    const lines = engine.images.push(name, { tag: query.tag, platform, credentials: credentialsOf(call) }, signal)
+    const lines = engine.images.push(name, { tag: query.tag, platform: query.platform, credentials: credentialsOf(call) }, signal)
     await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
     return SENT
   },

@@ -1,11 +1,16 @@
 import { parseRfc3339 } from '../clock.ts'
 import type { ImageHistoryItem } from '../types/image-views.ts'
+import { checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { nameViews } from './names.ts'
 
-/** The steps that made an image, newest first; those whose images are here have ids, the others are `<missing>`. */
-export async function imageHistory({ store }: ImageVerbs, ref: string): Promise<ImageHistoryItem[]> {
+/**
+ * The steps that made an image, newest first; those whose images are here have ids, the others are `<missing>`.
+ * @throws EngineError not-found, also for another platform than the one asked for
+ */
+export async function imageHistory({ store }: ImageVerbs, ref: string, platform?: string): Promise<ImageHistoryItem[]> {
   const image = store.resolve(ref)
+  if (platform) checkPlatform(ref, image, platform)
   const sizes = store.layers.ofImage(image.id).map(({ size }) => size)
   const steps = (image.config.history ?? []).map((step) => ({ step, size: step.empty_layer === true ? 0 : (sizes.shift() ?? 0) }))
   let id: string = image.id

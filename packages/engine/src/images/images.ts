@@ -20,8 +20,8 @@ import { tagImage } from './tag.ts'
 export function imageVerbs(verbs: ImageVerbs, build: Images['build']): Images {
   return {
     list: (options) => listImages(verbs, options),
-    inspect: (ref) => inspectImage(verbs, ref),
-    history: (ref) => imageHistory(verbs, ref),
+    inspect: (ref, options) => inspectImage(verbs, ref, options),
+    history: (ref, platform) => imageHistory(verbs, ref, platform),
     tag: (ref, repository, tag) => tagImage(verbs, ref, repository, tag),
     remove: (ref, options) => removeImage(verbs, ref, options),
     prune: (filters) => pruneImages(verbs, filters),

@@ -1,12 +1,19 @@
 import type { RunConfig } from '@engine/image'
+import type { Images } from '../interface.ts'
 import { NEVER } from '../types/container-views.ts'
 import type { ImageConfigView, ImageInspect } from '../types/image-views.ts'
+import { checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
+import { imageDescriptor, imageManifests } from './manifests.ts'
 import { nameViews } from './names.ts'
 
-/** One image in all its detail. @throws EngineError not-found `No such image: x:latest` */
-export async function inspectImage({ store }: ImageVerbs, ref: string): Promise<ImageInspect> {
-  const { id, config, parent, lastTagTime } = store.resolve(ref)
+/** One image in all its detail. @throws EngineError not-found `No such image: x:latest`, also for another platform than the one asked for */
+export async function inspectImage({ containers, store }: Pick<ImageVerbs, 'containers' | 'store'>, ref: string, options: Parameters<Images['inspect']>[1] = {}): Promise<ImageInspect> {
+  const image = store.resolve(ref)
+  if (options.platform) checkPlatform(ref, image, options.platform)
+  const { id, config, parent, lastTagTime } = image
+  const descriptor = imageDescriptor(store, id)
+  const manifests = options.manifests ? await imageManifests(store, image, containers.usersOfImage(id).map((container) => container.id)) : []
   const { tags, digests } = nameViews(store.images.names(id))
   const layers = store.layers.ofImage(id)
   const top = layers.at(-1)
@@ -28,6 +35,8 @@ export async function inspectImage({ store }: ImageVerbs, ref: string): Promise<
     GraphDriver: { Name: 'overlay2', Data: top === undefined ? null : { ...store.overlay.graphDriverData(top.id) } },
     RootFS: { Type: 'layers', ...(layers.length === 0 ? {} : { Layers: layers.map(({ diffId }) => diffId) }) },
     Metadata: { LastTagTime: lastTagTime || NEVER },
+    ...(descriptor === undefined ? {} : { Descriptor: descriptor }),
+    ...(manifests.length === 0 ? {} : { Manifests: manifests }),
   }
 }
 

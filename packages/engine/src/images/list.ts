@@ -9,6 +9,7 @@ import type { ImageSummary } from '../types/image-views.ts'
 import { untilFilter } from '../until-filter.ts'
 import type { ImageStore } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
+import { imageDescriptor, imageManifests } from './manifests.ts'
 import { nameViews } from './names.ts'
 
 const known = new Set(['dangling', 'label', 'before', 'since', 'reference', 'until'])
@@ -22,11 +23,10 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
   const names = store.images.namesByImage()
   const rows = store.images.all()
   const parents = new Set(rows.map(({ parent }) => parent))
-  const users = new Map<string, number>()
-  for (const { record } of containers.all()) users.set(record.imageId, (users.get(record.imageId) ?? 0) + 1)
   const sizes = layerSizes(store, options.onDisk === true)
   const shared = options.sharedSize ? sharedSizes(sizes, rows.filter(({ id }) => names.has(id) || !parents.has(id))) : undefined
 
+  const usersOf = Map.groupBy(containers.all(), ({ record }) => record.imageId)
   const summaries: { readonly created: bigint; readonly summary: ImageSummary }[] = []
   for (const row of rows) {
     const created = parseRfc3339(row.config.created ?? '')
@@ -40,6 +40,8 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
     } else if (dangling === true && tags.length > 0) {
       continue
     }
+    const descriptor = imageDescriptor(store, row.id)
+    const manifests = options.manifests ? await imageManifests(store, row, (usersOf.get(row.id) ?? []).map(({ id }) => id)) : []
     summaries.push({
       created,
       summary: {
@@ -51,7 +53,9 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
         Size: totalSize(sizes.get(row.id)),
         SharedSize: shared === undefined ? -1 : (shared.get(row.id) ?? 0),
         Labels: labels,
-        Containers: users.get(row.id) ?? 0,
+        Containers: usersOf.get(row.id)?.length ?? 0,
+        ...(descriptor === undefined ? {} : { Descriptor: descriptor }),
+        ...(manifests.length === 0 ? {} : { Manifests: manifests }),
       },
     })
   }

@@ -37,20 +37,20 @@ export function loadImages(verbs: ImageVerbs, tar: Readable, options: Parameters
 /** Everything on the disk first, then the rows: an image is there whole or not at all. */
 async function commit({ store }: ImageVerbs, images: readonly ArchivedImage[], made: ReadonlyMap<string, LayerRow>): Promise<void> {
   const adopted = new Set<Digest>()
-  for (const { image, layers, manifest } of images) {
-    await store.content.put(image.bytes, { sync: false })
-    if (manifest !== undefined) await store.content.put(manifest.bytes, { sync: false })
+  for (const { image, layers, manifest, index } of images) {
+    for (const document of [image, manifest, index?.document]) if (document !== undefined) await store.content.put(document.bytes, { sync: false })
     const wanted = new Set(rowsOf(image.config.rootfs.diff_ids, made).map(({ blob }) => blob?.digest))
-    for (const { digest, file } of layers) {
-      if (adopted.has(digest) || !(wanted.has(digest) || manifest !== undefined)) continue
+    const attachments = (index?.attachments ?? []).map(({ blob }) => blob)
+    for (const { digest, file } of [...layers.filter((layer) => wanted.has(layer.digest) || manifest !== undefined), ...attachments]) {
+      if (adopted.has(digest)) continue
       await store.content.adoptFile(file, digest)
       adopted.add(digest)
     }
   }
   await store.overlay.sync()
-  for (const { image, manifest } of images) {
+  for (const { image, manifest, index } of images) {
     store.insert(image, '', rowsOf(image.config.rootfs.diff_ids, made), () => {
-      for (const content of contentsOf(manifest)) store.contents.insert(image.id, content)
+      for (const content of contentsOf(manifest, index)) store.contents.insert(image.id, content)
     })
   }
   // A layer that another load or pull has put in place meanwhile has its own tar.
@@ -62,12 +62,14 @@ function rowsOf(diffIds: readonly Digest[], made: ReadonlyMap<string, LayerRow>)
   return chainIds(diffIds).flatMap((chainId) => made.get(digestHex(chainId)) ?? [])
 }
 
-function contentsOf(manifest: ArchivedImage['manifest']): ImageContent[] {
+function contentsOf(manifest: ArchivedImage['manifest'], index: ArchivedImage['index']): ImageContent[] {
   if (manifest === undefined) return []
   const { digest, mediaType, bytes } = manifest
   return [
     { manifest: digest, digest, mediaType, size: bytes.length, role: 'manifest' },
     ...manifest.layers.map((layer): ImageContent => ({ manifest: digest, digest: layer.digest, mediaType: layer.mediaType, size: layer.size, role: 'layer' })),
+    ...(index === undefined ? [] : [{ manifest: digest, digest: index.document.digest, mediaType: index.document.mediaType, size: index.document.bytes.length, role: 'index' } satisfies ImageContent]),
+    ...(index?.attachments ?? []).map(({ mediaType: type, blob }): ImageContent => ({ manifest: digest, digest: blob.digest, mediaType: type, size: blob.size, role: 'attachment' })),
   ]
 }
 

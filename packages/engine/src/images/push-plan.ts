@@ -8,12 +8,14 @@ import { layerBlob, type LayerBlob } from './push-blob.ts'
 export interface PushPlan {
   readonly layers: readonly LayerBlob[]
   /** What belongs to attestations. */
-  readonly others: readonly { readonly digest: Digest; readonly size: number }[]
+  readonly others: readonly { readonly digest: Digest; readonly size: number; readonly mediaType: string }[]
   readonly config: { readonly digest: Digest; readonly size: number }
   /** Manifests that the last one names; pushed by digest. */
   readonly manifests: readonly (Manifest | Index)[]
   /** undefined when it is to be made of the layers, once they are compressed. */
   readonly top: Manifest | Index | undefined
+  /** The index that it came with, whole or not. */
+  readonly index: Index | undefined
 }
 
 /**
@@ -39,13 +41,15 @@ async function keptPlan(store: ImageStore, image: ImageRow): Promise<PushPlan | 
       const parsed = parseManifest(await store.content.read(one.digest), one.mediaType)
       if (parsed.kind === 'manifest') attachments.push(parsed)
     }
-    const top = index === undefined ? manifest : indexFor(parseManifest(await store.content.read(index.digest), index.mediaType), [manifest, ...attachments])
+    const came = index === undefined ? undefined : parseManifest(await store.content.read(index.digest), index.mediaType)
+    const top = came === undefined ? manifest : indexFor(came, [manifest, ...attachments])
     return {
       layers: manifest.layers.map((layer, at) => ({ ...layer, diffId: image.config.rootfs.diff_ids[at] ?? layer.digest })),
       others: attachments.flatMap(({ config, layers }) => [config, ...layers]),
       config: manifest.config,
       manifests: top === manifest ? [] : [...attachments, manifest],
       top,
+      index: came?.kind === 'index' ? came : undefined,
     }
   }
   return undefined
@@ -69,7 +73,7 @@ function indexFor(index: Manifest | Index, here: readonly Manifest[]): Manifest 
 function newPlan(store: ImageStore, image: ImageRow): PushPlan {
   const config = store.images.bytes(image.id)
   if (config === undefined) throw new EngineError('not-found', `No such image: ${image.id}`)
-  return { layers: store.layers.ofImage(image.id).map(layerBlob), others: [], config: { digest: image.id, size: config.length }, manifests: [], top: undefined }
+  return { layers: store.layers.ofImage(image.id).map(layerBlob), others: [], config: { digest: image.id, size: config.length }, manifests: [], top: undefined, index: undefined }
 }
 
 /** A manifest of Docker's kind; of OCI's when a layer is compressed in a way that Docker's has no name for. */

@@ -92,13 +92,17 @@ function refuseOther(image: ImageRow, platform: string): void {
 async function savedImage(store: ImageStore, image: ImageRow, names: readonly Reference[]): Promise<SavedImage> {
   const config = store.images.bytes(image.id)
   if (config === undefined) throw new EngineError('not-found', `No such image: ${image.id}`)
-  const { manifests, top } = await planPush(store, image)
+  const { manifests, others, top, index } = await planPush(store, image)
   const kept = [...manifests, top].find((one) => one?.kind === 'manifest' && one.config.digest === image.id)
+  const stored = ({ digest, size, mediaType }: Omit<ArchiveBlob, 'read'>): ArchiveBlob => ({ digest, size, mediaType, read: () => store.content.stream(digest) as AsyncIterable<Buffer> })
   const layers =
     kept?.kind === 'manifest'
-      ? kept.layers.map(({ digest, size, mediaType }): ArchiveBlob => ({ digest, size, mediaType, read: () => store.content.stream(digest) as AsyncIterable<Buffer> }))
+      ? kept.layers.map(stored)
       : store.layers.ofImage(image.id).map((layer) => plainLayer(store, layer))
-  return { id: image.id, config, diffIds: image.config.rootfs.diff_ids, layers, manifest: kept, names }
+  // Its index goes along when it says more than the manifest: as it came, though other platforms are not here.
+  const attached = manifests.filter((one) => one !== kept).map((one): ArchiveBlob => ({ digest: one.digest, size: one.bytes.length, mediaType: one.mediaType, read: () => [one.bytes] }))
+  const named = index === undefined || attached.length === 0 ? undefined : { bytes: index.bytes, mediaType: index.mediaType, others: [...attached, ...others.map(stored)] }
+  return { id: image.id, config, diffIds: image.config.rootfs.diff_ids, layers, manifest: kept, index: named, names }
 }
 
 function plainLayer(store: ImageStore, { id, blob, diffId, tarSize }: LayerRow): ArchiveBlob {

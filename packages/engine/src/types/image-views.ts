@@ -18,6 +18,33 @@ export interface ImageConfigView {
   Shell?: readonly string[]
 }
 
+/** An OCI descriptor. */
+export interface DescriptorView {
+  readonly mediaType: string
+  readonly digest: string
+  readonly size: number
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly platform?: { readonly architecture: string; readonly os: string; readonly variant?: string | undefined }
+  readonly artifactType?: string
+}
+
+/** One manifest of an image: itself, another platform's, an attestation. */
+export interface ImageManifestSummary {
+  readonly ID: string
+  readonly Descriptor: DescriptorView
+  /** Whether it is here with all that belongs to it. */
+  readonly Available: boolean
+  /** Bytes: of blobs, and with the unpacked files. */
+  readonly Size: { readonly Content: number; readonly Total: number }
+  readonly Kind: 'image' | 'attestation' | 'unknown'
+  readonly ImageData?: {
+    readonly Platform: { readonly architecture: string; readonly os: string; readonly variant?: string | undefined }
+    readonly Containers: readonly string[]
+    readonly Size: { readonly Unpacked: number }
+  }
+  readonly AttestationData?: { readonly For: string }
+}
+
 /** images/{name}/json. */
 export interface ImageInspect {
   /** `sha256:…` of the config. */
@@ -40,6 +67,10 @@ export interface ImageInspect {
   GraphDriver: GraphDriverView
   RootFS: { Type: string; Layers?: string[] }
   Metadata: { LastTagTime: string }
+  /** What it came as; absent for one that was made here. */
+  Descriptor?: DescriptorView
+  /** When it was asked for. */
+  Manifests?: ImageManifestSummary[]
 }
 
 /** One of images/json. */
@@ -56,6 +87,8 @@ export interface ImageSummary {
   Labels: Readonly<Record<string, string>> | null
   /** Containers that use it. */
   Containers: number
+  Descriptor?: DescriptorView
+  Manifests?: ImageManifestSummary[]
 }
 
 /** One of images/{name}/history, newest first. */

@@ -5,7 +5,7 @@ import { parseImageConfig, type Image } from '../image-config.ts'
 import type { Platform } from '../platform.ts'
 import { parseReference, type Reference } from '../reference.ts'
 import { mediaTypes, parseManifest, type Index, type IndexEntry, type Manifest } from '../registry/manifest.ts'
-import { isAttachment, selectManifest } from '../registry/select-platform.ts'
+import { attachmentsOf, isAttachment, selectManifest } from '../registry/select-platform.ts'
 import { ArchiveFiles } from './files.ts'
 import type { Unpacked, UnpackedFile } from './unpack.ts'
 
@@ -18,7 +18,18 @@ export interface ArchivedImage {
   readonly names: readonly Reference[]
   /** The manifest that it came with, when its layers are compressed as a registry's are: it is pushed as that again. */
   readonly manifest: Manifest | undefined
+  /** The index that named the manifest, with what else of it belongs to the image and is here: attestations. */
+  readonly index: { readonly document: Index; readonly attachments: readonly AttachedFile[] } | undefined
 }
+
+/** A manifest of an attestation, or a blob of one. */
+export interface AttachedFile {
+  readonly mediaType: string
+  readonly blob: UnpackedFile
+}
+
+/** What an image came with, as far as an archive says it. */
+type Origin = Pick<ArchivedImage, 'manifest' | 'index'>
 
 /** manifest.json of `docker save`: paths in the archive. */
 const dockerManifest = z.array(
@@ -47,24 +58,38 @@ export function readImageArchive(unpacked: Unpacked, wanted: Platform | undefine
 function readDocker(files: ArchiveFiles, document: UnpackedFile, index: UnpackedFile | undefined): ArchivedImage[] {
   const items = dockerManifest.safeParse(parseJson(files, document))
   if (!items.success) throw new EngineError('invalid-argument', `invalid manifest.json in the image archive: ${items.error.issues[0]?.path.join('.') ?? ''}: ${items.error.issues[0]?.message ?? ''}`)
-  const manifests = index === undefined ? new Map<Digest, Manifest>() : manifestsByConfig(files, index)
+  const origins = index === undefined ? new Map<Digest, Origin>() : originsByConfig(files, index)
   return items.data.map((item) => {
     const image = parseImageConfig(files.read(files.get(item.Config)))
     const layers = (item.Layers ?? []).map((path) => files.get(path))
-    return checked({ image, layers, names: (item.RepoTags ?? []).map(tagged), manifest: keptManifest(manifests.get(image.id), layers) })
+    return checked({ image, layers, names: (item.RepoTags ?? []).map(tagged), ...keptOrigin(origins.get(image.id), layers) })
   })
 }
 
-/** The manifests of a layout by their images: what `docker save` writes beside manifest.json. One that is not whole is left out. */
-function manifestsByConfig(files: ArchiveFiles, document: UnpackedFile): Map<Digest, Manifest> {
-  const found = new Map<Digest, Manifest>()
-  for (const { digest, mediaType } of readIndex(files, document).manifests) {
-    const blob = files.findBlob(digest)
-    if (blob === undefined) continue
-    const manifest = parseManifest(files.read(blob), mediaType)
-    if (manifest.kind === 'manifest') found.set(manifest.config.digest, manifest)
+/** What a layout has by its images' configurations: what `docker save` writes beside manifest.json. What is not whole is left out. */
+function originsByConfig(files: ArchiveFiles, document: UnpackedFile): Map<Digest, Origin> {
+  const found = new Map<Digest, Origin>()
+  const add = (entry: IndexEntry, within?: Index): void => {
+    const blob = files.findBlob(entry.digest)
+    if (blob === undefined || (within !== undefined && isAttachment(entry))) return
+    const parsed = parseManifest(files.read(blob), entry.mediaType)
+    if (parsed.kind === 'manifest') found.set(parsed.config.digest, { manifest: parsed, index: within === undefined ? undefined : attachedTo(files, within, entry) })
+    else if (within === undefined) for (const inner of parsed.manifests) add(inner, parsed)
   }
+  for (const entry of readIndex(files, document).manifests) add(entry)
   return found
+}
+
+/** What of an index belongs to an image and is in the archive, whole. */
+function attachedTo(files: ArchiveFiles, document: Index, image: IndexEntry): Origin['index'] {
+  const attachments = attachmentsOf(document, image).flatMap((entry): AttachedFile[] => {
+    const blob = files.findBlob(entry.digest)
+    const parsed = blob === undefined ? undefined : parseManifest(files.read(blob), entry.mediaType)
+    if (blob === undefined || parsed?.kind !== 'manifest') return []
+    const parts = [parsed.config, ...parsed.layers].map(({ digest, mediaType }) => ({ mediaType, blob: files.findBlob(digest) }))
+    return parts.every((part): part is AttachedFile => part.blob !== undefined) ? [{ mediaType: parsed.mediaType, blob }, ...parts] : []
+  })
+  return { document, attachments }
 }
 
 function readLayout(files: ArchiveFiles, document: UnpackedFile, wanted: Platform | undefined): ArchivedImage[] {
@@ -80,11 +105,13 @@ function readLayout(files: ArchiveFiles, document: UnpackedFile, wanted: Platfor
 
 function readEntry(files: ArchiveFiles, entry: IndexEntry, names: readonly Reference[], wanted: Platform | undefined): ArchivedImage {
   const parsed = blobManifest(files, entry)
-  const manifest = parsed.kind === 'manifest' ? parsed : blobManifest(files, selectManifest(parsed, wanted))
+  const chosen = parsed.kind === 'manifest' ? entry : selectManifest(parsed, wanted)
+  const manifest = parsed.kind === 'manifest' ? parsed : blobManifest(files, chosen)
   if (manifest.kind !== 'manifest') throw new EngineError('invalid-argument', 'an index in the image archive names an index where an image is due')
   const image = parseImageConfig(files.read(blobOf(files, manifest.config.digest)))
   const layers = manifest.layers.map(({ digest }) => blobOf(files, digest))
-  return checked({ image, layers, names, manifest: keptManifest(manifest, layers) })
+  const index = parsed.kind === 'index' ? attachedTo(files, parsed, chosen) : undefined
+  return checked({ image, layers, names, ...keptOrigin({ manifest, index }, layers) })
 }
 
 function blobManifest(files: ArchiveFiles, { digest, mediaType }: IndexEntry): Manifest | Index {
@@ -97,11 +124,12 @@ function blobOf(files: ArchiveFiles, digest: Digest): UnpackedFile {
   return found
 }
 
-/** A manifest is kept when it is what would be pushed: its layers are these, and compressed. */
-function keptManifest(manifest: Manifest | undefined, layers: readonly UnpackedFile[]): Manifest | undefined {
-  if (manifest === undefined || manifest.layers.length !== layers.length || layers.length === 0) return undefined
+/** A manifest is kept when it is what would be pushed: its layers are these, and compressed. What names it is kept with it. */
+function keptOrigin(origin: Origin | undefined, layers: readonly UnpackedFile[]): Origin {
+  const { manifest, index } = origin ?? {}
+  if (manifest === undefined || manifest.layers.length !== layers.length || layers.length === 0) return { manifest: undefined, index: undefined }
   const isSame = manifest.layers.every(({ digest, size, mediaType }, at) => digest === layers[at]?.digest && size === layers[at].size && /gzip$|zstd$/.test(mediaType))
-  return isSame ? manifest : undefined
+  return isSame ? { manifest, index } : { manifest: undefined, index: undefined }
 }
 
 function checked(archived: ArchivedImage): ArchivedImage {

@@ -24,10 +24,14 @@ export interface SavedImage {
   readonly layers: readonly ArchiveBlob[]
   /** The manifest that it came with; without one it gets a new one. */
   readonly manifest: { readonly bytes: Buffer; readonly mediaType: string } | undefined
+  /** The index that named the manifest, with what else of it is here. */
+  readonly index?: { readonly bytes: Buffer; readonly mediaType: string; readonly others: readonly ArchiveBlob[] } | undefined
   readonly names: readonly Reference[]
 }
 
 interface Planned extends SavedImage {
+  readonly own: { readonly bytes: Buffer; readonly mediaType: string }
+  /** What index.json names. */
   readonly top: { readonly bytes: Buffer; readonly mediaType: string }
 }
 
@@ -37,7 +41,10 @@ interface Planned extends SavedImage {
  * @throws EngineError internal, in the stream, when a blob is not what its digest says
  */
 export async function* writeImageArchive(given: readonly SavedImage[]): AsyncGenerator<Buffer, void, undefined> {
-  const images = given.map((image): Planned => ({ ...image, top: image.manifest ?? newManifest(image) }))
+  const images = given.map((image): Planned => {
+    const own = image.manifest ?? newManifest(image)
+    return { ...image, own, top: image.index ?? own }
+  })
   yield* document('oci-layout', { imageLayoutVersion: '1.0.0' })
   yield* document('index.json', indexOf(images))
   yield* document('manifest.json', images.map(dockerItem))
@@ -72,9 +79,10 @@ async function* blobEntry({ digest, size, read }: ArchiveBlob): AsyncGenerator<B
   yield padding(size)
 }
 
-function blobsOf({ id, config, layers, top }: Planned): ArchiveBlob[] {
+function blobsOf({ id, config, layers, own, top, index }: Planned): ArchiveBlob[] {
   const small = (bytes: Buffer, mediaType: string): ArchiveBlob => ({ digest: digestOf(bytes), size: bytes.length, mediaType, read: () => [bytes] })
-  return [small(top.bytes, top.mediaType), { ...small(config, mediaTypes.ociConfig), digest: id }, ...layers]
+  const documents = new Set([top, own])
+  return [...[...documents].map(({ bytes, mediaType }) => small(bytes, mediaType)), { ...small(config, mediaTypes.ociConfig), digest: id }, ...layers, ...(index?.others ?? [])]
 }
 
 function newManifest({ id, config, layers }: SavedImage): { readonly bytes: Buffer; readonly mediaType: string } {

@@ -34,6 +34,11 @@ export function attachmentsOf(index: Index, image: IndexEntry): IndexEntry[] {
   })
 }
 
+/** What an entry is said to be about, as BuildKit says it. */
+export function referenceOf({ annotations }: IndexEntry): { readonly type: string | undefined; readonly about: string | undefined } {
+  return { type: annotations?.[referenceType], about: annotations?.[referenceDigest] }
+}
+
 /** Whether an entry is no image that could run. */
 export function isAttachment({ annotations, artifactType, platform }: IndexEntry): boolean {
   return annotations?.[referenceType] !== undefined || artifactType !== undefined || (platform?.os === 'unknown' && platform.architecture === 'unknown')
