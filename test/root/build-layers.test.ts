@@ -40,6 +40,10 @@ class MemoryImages implements BuildImages {
     this.stored.set(image.id, { id: image.id, config: image.config, layers: layer === undefined ? below : [layer.id, ...below] })
   }
 
+  used(id: string): void {
+    assert.ok(this.stored.has(id))
+  }
+
   async tag(id: string, reference: string): Promise<string> {
     this.names.set(reference, id)
     return `${reference}:latest`
@@ -137,7 +141,7 @@ async function fixture(t: TestContext): Promise<Fixture> {
   const engine: BuildEngine = {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
     cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
-    pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
+    built: { count: 0 }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
   }
   return {
     stores, images, containers, engine,

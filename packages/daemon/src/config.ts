@@ -50,6 +50,8 @@ const Config = z.strictObject({
   labels: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).default([]),
   'log-driver': z.string().min(1).default('json-file'),
   'log-opts': z.record(z.string(), z.string('must be a text, as in "max-file": "3"')).default({}),
+  'image-max-size': size.optional(),
+  'build-cache-max-size': size.optional(),
   ...registryKeys,
   runtimes: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'must be a name'), z.object({ path: z.string().min(1), runtimeArgs: z.array(z.string()).default([]) })).default({}),
   'cdi-spec-dirs': z.array(path).default(['/etc/cdi', '/var/run/cdi']),
@@ -144,7 +146,7 @@ function check(config: z.infer<typeof Config>, warnings: string[]): DaemonConfig
   named('registry-mirrors', () => registryOptions(config))
   for (const ulimit of Object.values(config['default-ulimits'])) named('default-ulimits', () => checkUlimit(ulimit))
   named('log-opts', () => checkLogging({ Type: config['log-driver'], Config: config['log-opts'] }))
-  named('default-shm-size', () => shmSize(config['default-shm-size']))
+  for (const key of ['default-shm-size', 'image-max-size', 'build-cache-max-size'] as const) named(key, () => bytes(config[key] ?? 0))
   const verify = config.tlsverify
   const tls = verify || config.tls === true
   if (tls && (config.tlscert === undefined || config.tlskey === undefined)) throw new EngineError('invalid-argument', 'invalid configuration: tls: tlscert and tlskey are needed')
@@ -176,7 +178,8 @@ function named<T>(key: string, read: () => T): T {
   }
 }
 
-function shmSize(value: string | number): number {
+/** @throws EngineError invalid-argument */
+function bytes(value: string | number): number {
   return typeof value === 'number' ? value : parseSize(value)
 }
 
@@ -208,7 +211,10 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     dns: config.dns,
     dnsSearch: config['dns-search'],
     dnsOptions: config['dns-opts'],
-    defaultShmSize: shmSize(config['default-shm-size']),
+    defaultShmSize: bytes(config['default-shm-size']),
+    // None, as elsewhere in Docker's configuration.
+    imageMaxSize: bytes(config['image-max-size'] ?? 0) || undefined,
+    buildCacheMaxSize: bytes(config['build-cache-max-size'] ?? 0) || undefined,
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
     logDefault: { Type: config['log-driver'], Config: config['log-opts'] },

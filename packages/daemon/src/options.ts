@@ -44,6 +44,8 @@ export const options: readonly Option[] = [
   { key: 'log-driver', kind: 'text', help: 'how the output of containers is kept: json-file, local, journald, syslog or none' },
   { key: 'log-opts', flag: 'log-opt', kind: 'list', help: 'options of that driver: max-size=10m' },
   { key: 'ledger', kind: 'switch', help: 'record kernel actions, for `engine explain`' },
+  { key: 'image-max-size', kind: 'text', help: 'what images may take on the disk: the longest unused go, 20G' },
+  { key: 'build-cache-max-size', kind: 'text', help: 'what the build cache may take on the disk' },
   { key: 'registry-mirrors', flag: 'registry-mirror', kind: 'list', help: 'URLs that are asked before Docker Hub' },
   { key: 'insecure-registries', flag: 'insecure-registry', kind: 'list', help: 'registries (host:port, or a range of addresses) without TLS, or with any certificate' },
   { key: 'registries', kind: 'text', help: 'by registry: mirrors, insecure, blocked; as JSON' },

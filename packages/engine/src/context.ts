@@ -17,6 +17,8 @@ import type { Intents } from './state/intents.ts'
 export interface ImageSource {
   /** @throws EngineError not-found `No such image: x:latest` */
   forContainer(ref: string, platform: string | undefined): ContainerImage
+  /** An image is of use: what is longest unused goes first when images have a budget. */
+  used(id: string): void
   /** Bytes of a layer's files, by the name of its directory. */
   layerSize(id: string): number
   /** undefined when the image is gone. */

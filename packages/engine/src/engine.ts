@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
 import { FirewallWatch, NameServer } from '@engine/network'
 import { connectShim, type ShimClient } from '@engine/runtime'
+import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
 import { cacheImages } from './builds/cache-images.ts'
@@ -117,6 +118,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
     inputs: new InputStore(buildsDirectory(options.dataRoot), workers),
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
+    built: { count: 0 },
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
   await cleanBuilds(builder)
@@ -127,10 +129,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   startByPolicy(context)
 
   const imagesOf = imageVerbs(imageParts, buildVerb(builder))
-  const builds = buildVerbs(builder, cacheImages(imageParts))
+  const cache = cacheImages(imageParts)
+  const builds = buildVerbs(builder, cache)
+  const budgets = undo.use(new Budgets({ options, builder, cache, images: { verbs: imageParts, ofBuilds: () => builder.cache.images() } }))
   const volumesOf = volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
   const usage: DiskUsageParts = {
     containers: verbs, images: imagesOf, builds, volumes: volumesOf,
+    budgets,
     layerBytes: () => images.layers.all().reduce((total, { size, blob }) => total + size + (blob?.size ?? 0), 0),
   }
   const parts = undo.move()

@@ -406,6 +406,9 @@ export interface EngineOptions {
   readonly labels: readonly string[]
   /** The log driver of containers that name none, and its options; json-file without it. */
   readonly logDefault?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> } | undefined
+  /** Bytes that images may take, and the build cache; without it as much as there is. */
+  readonly imageMaxSize?: number | undefined
+  readonly buildCacheMaxSize?: number | undefined
   /** How registries are dealt with; undefined is as Docker does by default. */
   readonly registries?: RegistryOptions | undefined
   /** Seconds a container has to stop at a host's shutdown. */

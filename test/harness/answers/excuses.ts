@@ -12,6 +12,7 @@ export const excuses: readonly Excuse[] = [
   { operation: /./, text: /^\.hint: not in the description$/, reason: 'engine: errors say what can be done, where something can' },
   { operation: /^SystemEvents$/, text: /^\.(status|id|from): not in the description$/, reason: 'Docker: fields from before 1.22, sent until 1.51' },
   { operation: /^ContainerInspect$/, text: /^\.HostConfig\.MemorySwappiness: null for a integer$/, reason: 'Docker: null where none was asked for' },
+  { operation: /^SystemDataUsage$/, text: /^\.Budgets: not in the description$/, reason: 'engine: limits that only its configuration knows, when there are some' },
   { operation: /^Image(List|Inspect)$/, text: /\.ImageData\.UnpackedSize: missing$/, reason: 'Docker: named as required, and not described; the size is Size.Unpacked' },
   { operation: /^ExecInspect$/, text: /^\.ExitCode: null for a integer$/, reason: 'Docker: null until the process has ended' },
   { operation: /^Image(Build|Push|Create|Load)$/, text: /^\.(id|aux): not in the description$/, reason: 'Docker: lines of progress name their layer, the last one the digest' },

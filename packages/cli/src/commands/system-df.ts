@@ -3,7 +3,7 @@ import { FormatError, render, type Member, type View } from '../output/format.ts
 import { humanSize } from '../output/human.ts'
 import { buildCacheView, byLastUse } from '../output/views/build-cache.ts'
 import { containerView } from '../output/views/container.ts'
-import { buildCacheSize, diskUsageView, usageByKind, type DiskUsage } from '../output/views/disk-usage.ts'
+import { budgetLines, buildCacheSize, diskUsageView, usageByKind, type DiskUsage } from '../output/views/disk-usage.ts'
 import { imageView, namesOf, type NamedImage } from '../output/views/image.ts'
 import { volumeView } from '../output/views/volume.ts'
 import { print } from '../terminal/output.ts'
@@ -21,7 +21,7 @@ export const command = defineCommand({
   async run({ flags: { format = '', verbose } }, { client }) {
     const { body } = await client.request<DiskUsage>('GET', '/system/df')
     try {
-      if (!verbose) print(await render(diskUsageView, usageByKind(body), { format }))
+      if (!verbose) print((await render(diskUsageView, usageByKind(body), { format })) + (format === '' || format === 'table' ? budgetLines(body) : ''))
       else if (format === '' || format === 'table') print(await detailedTables(detailsOf(body)))
       else print(await detailedByTemplate(detailsOf(body), format))
     } catch (error) {

@@ -71,6 +71,11 @@ export class BuildCacheTable {
     return this.#all.all().map((found) => entryRow.parse(found))
   }
 
+  /** Ids of the images that steps made. */
+  images(): Set<string> {
+    return new Set(this.all().map(({ image_id: id }) => id))
+  }
+
   /** Keys of steps that began from the same image or are of the same instruction, the last used first: what a missed step can be compared with. */
   siblings(key: CacheKey): KeyParts[] {
     return this.#siblings.all(key.parts.parent, commandOf(key.parts)).map((found) => partsRow.parse(JSON.parse(textRow.parse(found).parts)))

@@ -26,6 +26,8 @@ export interface BuildImages {
    * @param layer  the layer that it has on top of its parent's
    */
   add(image: Image, parent: string, layer: Layer | undefined): Promise<void>
+  /** An image is of use. */
+  used(id: string): void
   /** Gives an image a name, and takes it from another. @returns the name as users write it, `busybox:latest` */
   tag(id: string, reference: string): Promise<string>
   /** Keeps an image and its layers from being removed meanwhile. */
@@ -43,6 +45,8 @@ export interface BuildEngine {
   readonly cacheMounts: CacheMounts
   readonly inputs: InputStore
   readonly contexts: ContextStore
+  /** How many builds have ended since the start. */
+  readonly built: { count: number }
   /** Pulls an image; yields progress. */
   readonly pull: Images['pull']
   /** A step's container is nobody's after a crash. */

@@ -28,6 +28,7 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
     await using kept = options.context === undefined ? undefined : engine.contexts.take(options.context)
     yield* build(context, options, { executor, unpack, directory, signal, inputs, kept })
   } finally {
+    engine.built.count++
     context.destroy()
     // Nobody waits for the files to go; what a stop interrupts is removed at the next start.
     engine.workers.run({ kind: 'remove', directory: parent, name: basename(directory) }).catch(() => undefined)

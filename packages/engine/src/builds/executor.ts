@@ -140,6 +140,7 @@ export class EngineExecutor implements Executor, Disposable {
 
   #described(image: StoredImage): BuildImage {
     this.#hold(image.id)
+    this.#engine.images.used(image.id)
     return { id: image.id, content: contentOf(image.config), config: image.config.config ?? {}, author: image.config.author ?? '' }
   }
 

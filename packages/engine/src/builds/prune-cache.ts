@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs'
 import type { Digest } from '@engine/image'
+import { parseRfc3339 } from '../clock.ts'
 import type { Events } from '../events/events.ts'
 import type { BuildCacheRecord, BuildPruneOptions } from '../interface.ts'
 import type { ImagesTable } from '../state/images-table.ts'
@@ -29,20 +30,23 @@ export interface CacheImages {
  */
 export async function pruneCache(engine: BuildEngine, images: CacheImages, options: BuildPruneOptions): Promise<{ CachesDeleted: string[] | null; SpaceReclaimed: number }> {
   const passes = cacheFilter(options.filters)
-  const records = (await listCache(engine, images)).toSorted((a, b) => (a.LastUsedAt < b.LastUsedAt ? -1 : 1))
+  const records = await listCache(engine, images)
   const needed = options.all ? new Set<string>() : keysOfNamed(engine, images)
-  let left = records.reduce((sum, { Size }) => sum + Size, 0)
+  const own = ({ Shared, Size }: BuildCacheRecord): number => (Shared ? 0 : Size)
+  let left = records.reduce((sum, record) => sum + own(record), 0)
   const keep = bytesToKeep(options, left, freeBytes(engine.dataRoot))
   const deleted: string[] = []
   let reclaimed = 0
   for (const record of candidates(records)) {
     if (left <= keep) break
+    // The layer of an image that stays frees nothing.
+    if (keep >= 0 && record.Shared) continue
     if (record.InUse || needed.has(record.ID) || !passes(record)) continue
     const bytes = await remove(engine, images, record)
     if (bytes === undefined) continue
     deleted.push(record.ID)
     reclaimed += bytes
-    left -= record.Size
+    left -= own(record)
   }
   // What pulls for builds have left as well; it is no entry that a filter could be asked about.
   if (options.filters.size === 0 && keep < 0) reclaimed += await images.dropRemains()
@@ -71,16 +75,28 @@ function freeBytes(path: string): number {
   return bavail * bsize
 }
 
-/** Steps after those that were made from them, since an image stays as long as it has children; otherwise the order is kept. */
+/**
+ * The longest unused first. A step is as long in use as what was made from it, and goes after that: an image stays as long as it has
+ * children.
+ */
 function candidates(records: readonly BuildCacheRecord[]): BuildCacheRecord[] {
   const byId = new Map(records.map((record) => [record.ID, record]))
-  const depth = (record: BuildCacheRecord): number => {
-    let steps = 0
-    for (let parent = record.Parents?.[0]; parent !== undefined; parent = byId.get(parent)?.Parents?.[0]) steps++
-    return steps
+  const depths = new Map<string, number>()
+  const lastUses = new Map(records.map(({ ID, LastUsedAt }) => [ID, parseRfc3339(LastUsedAt)]))
+  for (const { ID, LastUsedAt } of records) {
+    const used = parseRfc3339(LastUsedAt)
+    let depth = 0
+    for (let above = byId.get(ID)?.Parents?.[0]; above !== undefined; above = byId.get(above)?.Parents?.[0]) {
+      depth++
+      if (used > (lastUses.get(above) ?? 0n)) lastUses.set(above, used)
+    }
+    depths.set(ID, depth)
   }
-  const depths = new Map(records.map((record) => [record, depth(record)]))
-  return records.toSorted((a, b) => (depths.get(b) ?? 0) - (depths.get(a) ?? 0))
+  const of = ({ ID }: BuildCacheRecord): readonly [bigint, number] => [lastUses.get(ID) ?? 0n, depths.get(ID) ?? 0]
+  return records.toSorted((a, b) => {
+    const [[used, depth], [usedToo, depthToo]] = [of(a), of(b)]
+    return used === usedToo ? depthToo - depth : used < usedToo ? -1 : 1
+  })
 }
 
 async function remove({ cache, cacheMounts, contexts }: BuildEngine, images: CacheImages, record: BuildCacheRecord): Promise<number | undefined> {

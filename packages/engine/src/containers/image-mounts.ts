@@ -13,6 +13,11 @@ export interface ImageMount {
   readonly layers: readonly string[]
 }
 
+/** Ids of the images that a container is made from and that it mounts. */
+export function imagesOf(record: Pick<ContainerRecord, 'imageId' | 'mounts'>): string[] {
+  return [record.imageId, ...imageMounts(record).map(({ imageId }) => imageId)]
+}
+
 /** The images that a container mounts. */
 export function imageMounts({ mounts }: Pick<ContainerRecord, 'mounts'>): ImageMount[] {
   return mounts.flatMap(({ image }) => (image === undefined ? [] : [image]))

@@ -5,7 +5,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import type { Container } from './container.ts'
 import { removeLink } from './links.ts'
-import { imageMounts } from './image-mounts.ts'
+import { imageMounts, imagesOf } from './image-mounts.ts'
 import { cancelRestart } from './pending-restart.ts'
 import { killContainer } from './signal.ts'
 import { isRunning, transition } from './state.ts'
@@ -87,6 +87,7 @@ async function removeStopped(engine: EngineContext, container: Container, option
 /** The steps of a removal; each may be repeated, so that a crash between them is made good at the next start. */
 export async function finishRemoval(engine: EngineContext, container: Container, volumes: boolean, intent: number): Promise<void> {
   const { id } = container
+  const images = imagesOf(container.record)
   await engine.overlay.remove(id)
   for (const { snapshot } of imageMounts(container.record)) await engine.overlay.remove(snapshot)
   discardDirectory(engine, container)
@@ -94,11 +95,12 @@ export async function finishRemoval(engine: EngineContext, container: Container,
   transaction(engine.db, () => {
     engine.containers.delete(container)
     engine.intents.end(intent)
+    // It had them up to now.
+    for (const image of images) engine.images.used(image)
   })
   engine.execs.forgetContainer(id)
   engine.events.publish('container', 'destroy', id, container.attributes())
   for (const condition of ['started', 'stopped', 'removed'] as const) container.wake(condition)
-  const images = [container.record.imageId, ...imageMounts(container.record).map(({ imageId }) => imageId)]
   if (images.some((image) => engine.images.get(image) === undefined)) await engine.images.collect()
 }
 

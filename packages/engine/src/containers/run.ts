@@ -9,7 +9,7 @@ import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
-import { mountImages } from './image-mounts.ts'
+import { imagesOf, mountImages } from './image-mounts.ts'
 import { findInit } from './init-program.ts'
 import { linkEnvironment, updateLinkers } from './links.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
@@ -61,6 +61,7 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   transaction(engine.db, () => {
     engine.containers.saveState(container)
     engine.intents.end(intent)
+    for (const image of imagesOf(container.record)) engine.images.used(image)
   })
   engine.ledger.add(container.id, started.records)
   publishVolumes(engine, container, 'mount')

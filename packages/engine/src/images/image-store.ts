@@ -9,6 +9,7 @@ import type { Events } from '../events/events.ts'
 import type { EngineOptions } from '../interface.ts'
 import { transaction, type Database } from '../state/database.ts'
 import { ImageContentsTable } from '../state/image-contents-table.ts'
+import { ImageUsesTable } from '../state/image-uses-table.ts'
 import { ImagesTable, type ImageRow } from '../state/images-table.ts'
 import { imageMounts } from '../containers/image-mounts.ts'
 import type { ContainerMount } from '../containers/mount-parse.ts'
@@ -45,6 +46,7 @@ export class ImageStore implements ImageSource {
   readonly images: ImagesTable
   readonly layers: LayersTable
   readonly contents: ImageContentsTable
+  readonly uses: ImageUsesTable
   readonly content: ContentStore
   readonly overlay: OverlayStore
   readonly #parts: ImageStoreParts
@@ -61,6 +63,7 @@ export class ImageStore implements ImageSource {
     this.images = new ImagesTable(parts.db)
     this.layers = new LayersTable(parts.db)
     this.contents = new ImageContentsTable(parts.db)
+    this.uses = new ImageUsesTable(parts.db)
     this.content = parts.content
     this.overlay = parts.overlay
   }
@@ -94,8 +97,14 @@ export class ImageStore implements ImageSource {
 
   forContainer(ref: string, platform: string | undefined): ContainerImage {
     const image = this.find(ref, platform)
+    this.used(image.id)
     const { os, architecture } = image.config
     return { id: image.id, config: image.config.config ?? {}, platform: { os, architecture }, layers: image.layers }
+  }
+
+  /** An image is of use, at this moment. */
+  used(id: string): void {
+    this.uses.note(id, Date.now())
   }
 
   shownName(given: string, imageId: string): string {
@@ -162,6 +171,7 @@ export class ImageStore implements ImageSource {
         if (this.layers.get(id) === undefined || !this.overlay.hasLayer(id)) throw new EngineError('internal', `layer ${id} of image ${image.id} is not there`)
       }
       this.images.insert(image, isDigest(parent) ? parent : '', layers)
+      this.used(image.id)
       together?.()
     })
     for (const id of layers) this.#orphans.delete(id)
@@ -211,6 +221,11 @@ export class ImageStore implements ImageSource {
     return this.#held.has(id)
   }
 
+  /** Whether an image is coming, by a pull or a load: it may have layers that are here, whatever else has them. */
+  get isTransferring(): boolean {
+    return [...this.#held.keys()].some((key) => /^(?:pull|load) /.test(key))
+  }
+
   /**
    * Takes away an image with its names, its configuration, and the layers that nothing else has.
    * @returns chain IDs of those layers, topmost first
@@ -220,6 +235,7 @@ export class ImageStore implements ImageSource {
       const layers = this.layers.ofImage(id).reverse()
       for (const { digest } of this.contents.ofImage(id)) this.#orphanBlobs.add(digest)
       this.images.delete(id)
+      this.uses.forget(id)
       return this.#forget(layers)
     })
     await this.content.remove(id)

@@ -37,6 +37,7 @@ export function pullImage(verbs: ImageVerbs, ref: string, options: Parameters<Im
     warnOfPlatform(verbs, reference, options.platform, queue)
     const name = reference.tag === undefined && reference.digest === undefined ? familiarRepository(reference) : familiarName(reference)
     const found = verbs.store.images.byName(fullName(reference))
+    if (found !== undefined) verbs.store.used(found)
     const labels = found === undefined ? {} : verbs.store.images.get(found)?.config.config?.Labels
     verbs.events.publish('image', 'pull', name, { ...labels, name: familiarRepository(reference) })
   })

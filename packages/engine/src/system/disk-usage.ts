@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import type { Budgets } from '../budgets.ts'
 import type { Builds, Containers, Filters, Images, Volumes } from '../interface.ts'
 import type { DiskUsage } from '../types/system-views.ts'
 
@@ -8,6 +9,8 @@ export interface DiskUsageParts {
   readonly images: Pick<Images, 'list'>
   readonly builds: Pick<Builds, 'cache'>
   readonly volumes: Pick<Volumes, 'usage'>
+  /** What may take how much. */
+  readonly budgets: Pick<Budgets, 'view'>
   /** Bytes on the disk of images' layers: their files, and the tars that they came as. */
   layerBytes(): number
 }
@@ -24,11 +27,13 @@ export async function diskUsage(parts: DiskUsageParts, types: readonly string[])
   const unknown = types.find((type) => !kinds.some((kind) => kind === type))
   if (unknown !== undefined) throw new EngineError('invalid-argument', `unknown object type: ${unknown}`)
   const wants = (kind: (typeof kinds)[number]): boolean => types.length === 0 || types.includes(kind)
+  const budgets = await parts.budgets.view()
   return {
     LayersSize: wants('image') ? parts.layerBytes() : 0,
     Images: wants('image') ? await parts.images.list({ all: false, filters: noFilters, sharedSize: true, digests: false, onDisk: true }) : null,
     Containers: wants('container') ? await parts.containers.list({ all: true, size: true, filters: noFilters }) : null,
     Volumes: wants('volume') ? await parts.volumes.usage() : null,
     BuildCache: wants('build-cache') ? await parts.builds.cache() : null,
+    ...(budgets === undefined ? {} : { Budgets: budgets }),
   }
 }

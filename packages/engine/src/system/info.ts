@@ -41,6 +41,8 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
       ['Using metacopy', 'false'],
       ['Native Overlay Diff', 'true'],
       ['userxattr', 'false'],
+      ...(options.imageMaxSize === undefined ? [] : [['Image Max Size', `${options.imageMaxSize} bytes`] satisfies [string, string]]),
+      ...(options.buildCacheMaxSize === undefined ? [] : [['Build Cache Max Size', `${options.buildCacheMaxSize} bytes`] satisfies [string, string]]),
     ],
     Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'], Authorization: null, Log: [...logDrivers] },
     MemoryLimit: limits.memory,

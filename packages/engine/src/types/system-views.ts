@@ -1,3 +1,4 @@
+import type { BudgetView } from '../budgets.ts'
 import type { BuildCacheRecord, VolumeView } from '../interface.ts'
 import type { ContainerSummary } from './container-views.ts'
 import type { ImageSummary } from './image-views.ts'
@@ -117,4 +118,6 @@ export interface DiskUsage {
   Containers: ContainerSummary[] | null
   Volumes: (VolumeView & { UsageData: { Size: number; RefCount: number } })[] | null
   BuildCache: BuildCacheRecord[] | null
+  /** Only with limits in the configuration; engine's own. */
+  Budgets?: { Images?: BudgetView; BuildCache?: BudgetView }
 }

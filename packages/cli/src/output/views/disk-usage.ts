@@ -5,6 +5,12 @@ import type { ContainerSummary } from './container.ts'
 import type { ImageSummary } from './image.ts'
 import type { Volume } from './volume.ts'
 
+/** What may be taken, and what is; in bytes. */
+interface Budget {
+  readonly MaxSize: number
+  readonly Size: number
+}
+
 /** What `GET /system/df` says. */
 export interface DiskUsage {
   readonly LayersSize: number
@@ -12,6 +18,8 @@ export interface DiskUsage {
   readonly Containers: readonly ContainerSummary[] | null
   readonly Volumes: readonly Volume[] | null
   readonly BuildCache: readonly BuildCache[] | null
+  /** Of an engine with limits. */
+  readonly Budgets?: { readonly Images?: Budget; readonly BuildCache?: Budget }
 }
 
 /** One kind of object, summed up. */
@@ -73,6 +81,13 @@ export function usageByKind(usage: DiskUsage): UsageOfKind[] {
       reclaimable: cacheBytes - sum(cache.filter(({ InUse, Shared }) => InUse && !Shared), ({ Size }) => Size), percent: false,
     },
   ]
+}
+
+/** What there is to say of an engine's limits, in lines; '' without any. */
+export function budgetLines({ Budgets: { Images, BuildCache } = {} }: DiskUsage): string {
+  const line = (what: string, budget: Budget | undefined): string => (budget === undefined ? '' : `${what}: ${humanSize(budget.Size, 4)} of at most ${humanSize(budget.MaxSize, 4)}\n`)
+  const lines = line('Images', Images) + line('Build cache', BuildCache)
+  return lines === '' ? '' : `\n${lines}`
 }
 
 /** Bytes of the build cache that no image has. */

@@ -7,6 +7,7 @@ import { migration as buildSteps } from './0005-build-steps.ts'
 import { migration as health } from './0006-health.ts'
 import { migration as registry } from './0007-registry.ts'
 import { migration as volumeOptions } from './0008-volume-options.ts'
+import { migration as imageUses } from './0009-image-uses.ts'
 
 /** Every step of engine.db's schema, one file and one number each. */
-export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health, registry, volumeOptions]
+export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health, registry, volumeOptions, imageUses]
