@@ -53,3 +53,22 @@ export function dockerArchive(tars: readonly Buffer[], names: readonly string[] 
   const layers = more.layers ?? tars.map((tar, at) => `${at}${sha256(tar).slice(1)}/layer.tar`)
   return tarOf(...tars.map((tar, at) => file(layers[at] ?? 'none', tar)), file(name, config), file('manifest.json', [{ Config: name, RepoTags: names, Layers: layers }]))
 }
+
+/** The tar of a sparse file that is nothing but a hole, as GNU tar writes it (PAX 1.0). */
+export function sparseTar(path: string, size: number): Buffer {
+  const records = { 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.name': path, 'GNU.sparse.realsize': String(size) }
+  const text = Object.entries(records).map(([key, value]) => paxRecord(key, value)).join('')
+  const header = writeEntry(newEntry('file', 'pax', { size: text.length }))
+  header[156] = 'x'.charCodeAt(0)
+  header.fill(' ', 148, 156)
+  header.write(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148)
+  const map = Buffer.concat([Buffer.from('0\n'), Buffer.alloc(510)])
+  return Buffer.concat([header, Buffer.from(text), padding(text.length), writeEntry(newEntry('file', 'GNUSparseFile.0/x', { size: map.length })), map, endOfArchive])
+}
+
+function paxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`
+  let length = rest.length
+  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
+  return `${length}${rest}`
+}

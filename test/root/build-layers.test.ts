@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type Image } from '@engine/image'
+import { defaultLimits, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type Image } from '@engine/image'
 import { Intents } from '../../packages/engine/src/state/intents.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
@@ -140,8 +140,8 @@ async function fixture(t: TestContext): Promise<Fixture> {
   const containers = new FunctionContainers(stores, images)
   const engine: BuildEngine = {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
-    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
-    built: { count: 0 }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
+    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
+    limits: defaultLimits, built: { count: 0 }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
   }
   return {
     stores, images, containers, engine,

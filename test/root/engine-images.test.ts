@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { chainId, defaultRegistryOptions, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type ImageConfig } from '@engine/image'
+import { chainId, defaultLimits, defaultRegistryOptions, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type ImageConfig } from '@engine/image'
 // The verbs' own modules: the package's index is for the daemon, which gets them as one engine.
 import { imageVerbs } from '../../packages/engine/src/images/images.ts'
 import { ImageStore } from '../../packages/engine/src/images/image-store.ts'
@@ -60,6 +60,7 @@ async function world(t: TestContext): Promise<World> {
     events: publisher,
     registries: new Registries(defaultRegistryOptions),
     transfers: stores.workers,
+    limits: defaultLimits,
     log,
     async whilePaused(id, work) {
       paused.push(`pause ${id}`)

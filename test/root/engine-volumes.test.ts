@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { defaultLimits } from '@engine/image'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { VolumeStore } from '../../packages/engine/src/volumes/volume-store.ts'
@@ -26,7 +27,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const root = join(directory, 'volumes')
   const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
   const store = reopen()
-  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
+  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
 }
 
 describe('volumes', () => {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { endOfArchive, newEntry, writeEntry, type TarEntry } from '@engine/image'
-import { configFor, dockerArchive, file, load, sha256, tarOf } from '../harness/archives.ts'
+import { newEntry, type TarEntry } from '@engine/image'
+import { configFor, dockerArchive, file, load, sha256, sparseTar, tarOf } from '../harness/archives.ts'
+import { engine } from '../harness/command-line.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { settledDiscrepancies } from '../harness/host-state.ts'
+import { busyboxTar } from '../harness/images.ts'
 import { layerTar } from '../harness/layer-tar.ts'
 
 let daemon: TestDaemon
@@ -23,30 +25,7 @@ const config = configFor([good])
 const parts = { config: file('config.json', config), layer: file('layer.tar', good) }
 const manifest = (more: object = {}): ReturnType<typeof file> => file('manifest.json', [{ Config: 'config.json', RepoTags: ['bad:1'], Layers: ['layer.tar'], ...more }])
 const withLayer = (layer: Buffer): Buffer => dockerArchive([good, layer], ['bad:1'])
-const sparse = (size: number): Buffer => Buffer.concat([
-  paxEntry('GNUSparseFile.0/x', { 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.name': 'x', 'GNU.sparse.realsize': String(size) }, Buffer.concat([Buffer.from('0\n'), Buffer.alloc(510)])),
-  endOfArchive,
-])
-
-/** An entry with records of its own. */
-function paxEntry(path: string, records: Readonly<Record<string, string>>, content: Buffer): Buffer {
-  const text = Object.entries(records).map(([key, value]) => record(key, value)).join('')
-  const header = newEntry('file', 'pax', { size: text.length })
-  const block = writeEntry(header)
-  block[156] = 'x'.charCodeAt(0)
-  block.fill(' ', 148, 156)
-  block.write(`${block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148)
-  const padded = Buffer.alloc(Math.ceil(text.length / 512) * 512)
-  padded.write(text)
-  return Buffer.concat([block, padded, writeEntry(newEntry('file', path, { size: content.length })), content])
-}
-
-function record(key: string, value: string): string {
-  const rest = ` ${key}=${value}\n`
-  let length = rest.length
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
-  return `${length}${rest}`
-}
+const device = (kind: 'char' | 'block', path: string, major: number, minor: number): readonly [TarEntry] => [newEntry(kind, path, { mode: 0o666, deviceMajor: major, deviceMinor: minor })]
 
 /** What must be refused, and with which words. */
 const bad: readonly (readonly [name: string, archive: () => Buffer, error: RegExp])[] = [
@@ -85,11 +64,17 @@ const bad: readonly (readonly [name: string, archive: () => Buffer, error: RegEx
   ['a layer with a file as a directory', () => withLayer(tarOf(file('f', ''), file('f/x', ''))), /^"f\/x" of the archive cannot be made: .*not a directory/i],
   ['a layer with a directory that is a circle of links', () => withLayer(tarOf(link('a', 'b'), link('b', 'a'), file('a/x', ''))), /^"a\/x" of the archive cannot be made: .*links/i],
   ['a layer with a whiteout of the directory itself', () => withLayer(tarOf(file('a/.wh..', ''))), /^invalid whiteout in the layer: "a\/\.wh\.\."$/],
+  ['a layer with a whiteout of the root', () => withLayer(tarOf(file('.wh..', ''))), /^invalid whiteout in the layer: "\.wh\.\."$/],
+  ['a layer with a whiteout of what is above the root', () => withLayer(tarOf(file('.wh...', ''))), /^invalid whiteout in the layer: "\.wh\.\.\."$/],
+  ['a layer with a whiteout of nothing', () => withLayer(tarOf(file('a/.wh.', ''))), /^invalid whiteout in the layer: "a\/\.wh\."$/],
+  ['a layer with a bad name that has a line break', () => withLayer(tarOf(file('f', ''), file('f/new\nline\u001b[2J', ''))), /^"f\/new\\nline\\u001b\[2J" of the archive cannot be made: /],
+  ['a layer with an owner below nobody', () => withLayer(tarOf([newEntry('file', 'x', { uid: -1 })])), /^invalid owner -1 of "x" in the archive$/],
+  ['two lists in one document', () => tarOf(parts.config, parts.layer, file('manifest.json', '[{"Config":"config.json","RepoTags":null,"Layers":["layer.tar"]}]\n[]')), /^manifest.json of the image archive is not valid JSON$/],
   ['a layer with an owner that is none', () => withLayer(tarOf([newEntry('file', 'x', { uid: 2 ** 32 - 1 })])), /^invalid owner 4294967295 of "x" in the archive$/],
   ['a layer that is too deep', () => withLayer(tarOf(file(`${'d/'.repeat(1030)}x`, ''))), /^a path of the archive is deeper than 1024 directories$/],
   ['a layer with a path that is too long', () => withLayer(tarOf(file(`${'d'.repeat(250)}/`.repeat(20) + 'x', ''))), /^a path of the archive is longer than 4096 bytes$|extended header/],
   ['a layer with a header that is too large', () => withLayer(tarOf([newEntry('file', 'x', { xattrs: new Map([['user.x', Buffer.alloc(2 << 20)]]) })])), /^an extended header of the archive is larger than 1048576 bytes$/],
-  ['a layer with a sparse file of 2 TiB', () => withLayer(sparse(2 ** 41)), /^the archive's files are larger than 1099511627776 bytes$/],
+  ['a layer with a sparse file of 2 TiB', () => withLayer(sparseTar('x', 2 ** 41)), /^a sparse file of the archive is larger than 1099511627776 bytes$/],
 ]
 
 describe('an archive that is bad is refused with a clear error, and nothing of it stays', () => {
@@ -128,5 +113,86 @@ describe('what layers hold stays in their directory', () => {
     const { UpperDir } = (body as { GraphDriver: { Data: { UpperDir: string } } }).GraphDriver.Data
     assert.ok(existsSync(join(UpperDir, 'absolute')))
     assert.equal((await daemon.api('DELETE', '/images/links:1')).status, 200)
+  })
+})
+
+/** Directories of an image's layers, lowest first. */
+async function layersOf(name: string): Promise<string[]> {
+  const { body } = await daemon.api('GET', `/images/${name}/json`)
+  const { UpperDir, LowerDir } = (body as { GraphDriver: { Data: { UpperDir: string; LowerDir?: string } } }).GraphDriver.Data
+  // Those below are named by short links.
+  return [UpperDir, ...(LowerDir?.split(':') ?? [])].map((path) => realpathSync(path)).reverse()
+}
+
+/** What is taken as it is, and what the kernel then has of it. */
+const odd: readonly (readonly [name: string, layers: () => readonly Buffer[], check: (directories: readonly string[]) => Promise<void> | void])[] = [
+  ['a hard link to a symbolic link is that link, and leads nowhere', () => [tarOf(link('l', '/etc/passwd'), hard('h', 'l'))], ([layer = '']) => {
+    const [one, other] = [lstatSync(join(layer, 'l')), lstatSync(join(layer, 'h'))]
+    assert.deepEqual([other.isSymbolicLink(), other.ino, other.nlink, readlinkSync(join(layer, 'h'))], [true, one.ino, 2, '/etc/passwd'])
+  }],
+  ['a symbolic link that takes a directory’s place between layers leads nowhere', () => [
+    tarOf([newEntry('directory', 'd/')], file('d/kept', 'x')),
+    tarOf(link('d', daemon.directory)),
+    tarOf(file('d/by-a-link', 'x')),
+    tarOf(file('d/again', 'x')),
+  ], (layers) => {
+    assert.ok(!existsSync(join(daemon.directory, 'by-a-link')))
+    assert.ok(lstatSync(join(layers[1] ?? '', 'd')).isSymbolicLink())
+    for (const [at, name] of [[2, 'by-a-link'], [3, 'again']] as const) {
+      assert.ok(lstatSync(join(layers[at] ?? '', 'd')).isDirectory())
+      assert.ok(lstatSync(join(layers[at] ?? '', 'd', name)).isFile())
+    }
+  }],
+  ['devices are where the layer has them, and no container can open them', () => [busyboxTar(), tarOf(device('block', 'srv/disk', 8, 0), device('char', 'home/user/mem', 1, 1))], async (layers) => {
+    const [disk, memory] = [lstatSync(join(layers[1] ?? '', 'srv/disk')), lstatSync(join(layers[1] ?? '', 'home/user/mem'))]
+    assert.deepEqual([disk.isBlockDevice(), disk.rdev, memory.isCharacterDevice(), memory.rdev], [true, 0x800, true, 0x101])
+    const { stdout, stderr, status } = await engine(daemon.host, 'run', '--rm', '--network', 'none', 'odd:1', 'cat', '/srv/disk', '/home/user/mem')
+    assert.deepEqual([stdout, status], ['', 1])
+    assert.equal(stderr.match(/Operation not permitted/g)?.length, 2, stderr)
+  }],
+  ['a device in place of a file that engine reads itself is not opened', () => [busyboxTar(), tarOf(device('block', 'etc/passwd', 8, 0))], async () => {
+    const { stderr, status } = await engine(daemon.host, 'run', '--rm', '--network', 'none', 'odd:1', 'true')
+    assert.equal(status, 125)
+    assert.match(stderr, /etc\/passwd is not a regular file/)
+  }],
+  ['of two entries with one name the later one counts', () => [tarOf(file('x', 'first'), file('x', 'second'), file('d/inner', ''), file('d', 'a file'), file('e', ''), [newEntry('directory', 'e/', { mode: 0o711 })])], ([layer = '']) => {
+    assert.deepEqual([readFileSync(join(layer, 'x'), 'utf8'), readFileSync(join(layer, 'd'), 'utf8'), lstatSync(join(layer, 'e')).mode & 0o777], ['second', 'a file', 0o711])
+  }],
+  ['names with line breaks and control characters are those', () => [tarOf(file('new\nline', 'x'), file('d/\u001b[31mred', 'x'))], ([layer = '']) => {
+    assert.deepEqual([readdirSync(layer).sort(), readdirSync(join(layer, 'd'))], [['d', 'new\nline'], ['\u001b[31mred']])
+  }],
+  ['times before 1970, and owners above 2^21', () => [tarOf([newEntry('file', 'old', { mtime: -1_500_000_000n, uid: 2 ** 31, gid: 2 ** 32 - 2 })], [newEntry('directory', 'older/', { mtime: -86_400_000_000_000n })])], ([layer = '']) => {
+    const { mtimeNs, uid, gid } = lstatSync(join(layer, 'old'), { bigint: true })
+    assert.deepEqual([mtimeNs, uid, gid, lstatSync(join(layer, 'older'), { bigint: true }).mtimeNs], [-1_500_000_000n, 2n ** 31n, 2n ** 32n - 2n, -86_400_000_000_000n])
+  }],
+  ['what follows the end of a layer is not read, but is part of its digest', () => [Buffer.concat([tarOf(file('x', 'x')), tarOf(file('hidden', 'x')), randomBytes(700)])], ([layer = '']) => {
+    assert.deepEqual(readdirSync(layer), ['x'])
+  }],
+]
+
+describe('a layer that is odd is what it says, in its directory', () => {
+  for (const [name, layers, check] of odd) {
+    it(name, async () => {
+      assert.equal((await load(daemon.socket, dockerArchive(layers(), ['odd:1']))).said, 'Loaded image: odd:1\n')
+      try {
+        await check(await layersOf('odd:1'))
+      } finally {
+        assert.equal((await daemon.api('DELETE', '/images/odd:1')).status, 200)
+      }
+      assert.deepEqual(await settledDiscrepancies(daemon), [])
+    })
+  }
+
+  it('what follows the end of an archive of images is not read', async () => {
+    const archive = Buffer.concat([dockerArchive([good], ['odd:1']), file('x', 'y')[1], dockerArchive([good], ['odd:2'])])
+    assert.equal((await load(daemon.socket, archive)).said, 'Loaded image: odd:1\n')
+    assert.equal((await daemon.api('DELETE', '/images/odd:1')).status, 200)
+  })
+
+  it('of two documents of one name the later one counts', async () => {
+    const archive = tarOf(parts.config, parts.layer, manifest({ RepoTags: ['odd:1'] }), manifest({ RepoTags: ['odd:2'] }))
+    assert.equal((await load(daemon.socket, archive)).said, 'Loaded image: odd:2\n')
+    assert.equal((await daemon.api('DELETE', '/images/odd:2')).status, 200)
+    assert.deepEqual(await settledDiscrepancies(daemon), [])
   })
 })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { defaultLimits } from '@engine/engine'
 import { EngineError } from '@engine/linux'
 import { engineOptions, loadConfig, type DaemonConfig } from './config.ts'
 import { isAnyAddress, parseAddressPool, parseListenHost, parseSize, parseUlimit } from './config-values.ts'
@@ -56,6 +57,14 @@ describe('configuration', () => {
     assert.deepEqual(built.addressPools, [{ base: '10.9.0.0/16', size: 24 }])
   })
 
+  it('limits images, the build cache and archives where it says so', () => {
+    const built = engineOptions(load({ 'build-cache-max-size': 5000, 'archive-limits': { depth: 7, 'total-size': '2G' } }, '--image-max-size', '20G'), '/p/engined.cjs', () => undefined)
+    assert.deepEqual([built.imageMaxSize, built.buildCacheMaxSize], [20 * 2 ** 30, 5000])
+    assert.deepEqual(built.archiveLimits, { ...defaultLimits, depth: 7, contentBytes: 2 ** 31 })
+    const unlimited = engineOptions(load({ 'image-max-size': 0 }, '--archive-limits', '{"compression-ratio": 3}'), '/p/engined.cjs', () => undefined)
+    assert.deepEqual([unlimited.imageMaxSize, unlimited.buildCacheMaxSize, unlimited.archiveLimits], [undefined, undefined, { ...defaultLimits, ratio: 3 }])
+  })
+
   it('names the key of what is wrong', () => {
     for (const [file, message] of [
       [{ bridge: 'a-name-that-is-too-long' }, 'invalid configuration: bridge: must be a link name of at most 15 characters'],
@@ -66,6 +75,10 @@ describe('configuration', () => {
       [{ 'cgroup-parent': '/a/../b' }, 'invalid configuration: cgroup-parent: must be a cgroup below the root'],
       [{ 'nftables-table': 'a b' }, 'invalid configuration: nftables-table: must be a name of letters, digits and _'],
       [{ 'default-shm-size': 'big' }, "invalid configuration: default-shm-size: invalid size: 'big'"],
+      [{ 'image-max-size': 'big' }, "invalid configuration: image-max-size: invalid size: 'big'"],
+      [{ 'archive-limits': { entries: 0 } }, 'invalid configuration: archive-limits.entries: must be at least 1'],
+      [{ 'archive-limits': { 'path-length': 5000 } }, 'invalid configuration: archive-limits.path-length: must be at most 4096'],
+      [{ 'archive-limits': { 'pax-size': 'big' } }, 'invalid configuration: archive-limits.pax-size: must be a size such as 64M'],
       [{ 'default-ulimits': { x: { Name: 'x', Soft: 1, Hard: 1 } } }, 'invalid configuration: default-ulimits: invalid ulimit type: x'],
       [{ hosts: ['tcp://:2375'] }, 'invalid configuration: hosts: invalid host tcp://:2375: a tcp host needs an address and a port'],
       [{ hosts: ['http://a:1'] }, 'invalid configuration: hosts: invalid host http://a:1'],

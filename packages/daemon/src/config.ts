@@ -6,6 +6,7 @@ import { EngineError } from '@engine/linux'
 import { checkLogging, type EngineOptions } from '@engine/engine'
 import { checkAddressPool, checkFamilies, checkUlimit, isAnyAddress, parseListenHost, parseSize, type Host } from './config-values.ts'
 import type { CommandLine } from './flags.ts'
+import { ArchiveLimits, archiveLimits } from './config-archive-limits.ts'
 import { registryKeys, registryOptions } from './config-registries.ts'
 import { fixedOptions, inertOptions, options, unsupportedOptions } from './options.ts'
 
@@ -52,6 +53,7 @@ const Config = z.strictObject({
   'log-opts': z.record(z.string(), z.string('must be a text, as in "max-file": "3"')).default({}),
   'image-max-size': size.optional(),
   'build-cache-max-size': size.optional(),
+  'archive-limits': ArchiveLimits.default({}),
   ...registryKeys,
   runtimes: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'must be a name'), z.object({ path: z.string().min(1), runtimeArgs: z.array(z.string()).default([]) })).default({}),
   'cdi-spec-dirs': z.array(path).default(['/etc/cdi', '/var/run/cdi']),
@@ -218,6 +220,7 @@ export function engineOptions(config: DaemonConfig, program: string, log: Engine
     defaultUlimits: Object.values(config['default-ulimits']),
     labels: config.labels,
     logDefault: { Type: config['log-driver'], Config: config['log-opts'] },
+    archiveLimits: archiveLimits(config['archive-limits']),
     registries: registryOptions(config),
     shutdownTimeout: config['shutdown-timeout'],
     runtimes: Object.fromEntries(Object.entries(config.runtimes).map(([name, { path: program, runtimeArgs }]) => [name, { path: program, args: runtimeArgs }])),

@@ -74,7 +74,7 @@ function fileValue(option: Option, value: unknown): unknown {
     if (!Number.isInteger(number) || value === '') throw new EngineError('invalid-argument', `invalid value for --${flagOf(option)}: ${String(value)} is no whole number`)
     return number
   }
-  if (option.key === 'registries') return parseJson(option, String(value))
+  if (option.key === 'registries' || option.key === 'archive-limits') return parseJson(option, String(value))
   const list = value as readonly string[]
   if (option.key === 'log-opts') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)]))
   if (option.key === 'runtimes') return Object.fromEntries(list.map((pair) => [pair.split('=', 1)[0] ?? '', { path: pair.slice(pair.indexOf('=') + 1) }]))

@@ -46,6 +46,7 @@ export const options: readonly Option[] = [
   { key: 'ledger', kind: 'switch', help: 'record kernel actions, for `engine explain`' },
   { key: 'image-max-size', kind: 'text', help: 'what images may take on the disk: the longest unused go, 20G' },
   { key: 'build-cache-max-size', kind: 'text', help: 'what the build cache may take on the disk' },
+  { key: 'archive-limits', kind: 'text', help: 'what archives and layers may be like: entries, depth, sizes; as JSON' },
   { key: 'registry-mirrors', flag: 'registry-mirror', kind: 'list', help: 'URLs that are asked before Docker Hub' },
   { key: 'insecure-registries', flag: 'insecure-registry', kind: 'list', help: 'registries (host:port, or a range of addresses) without TLS, or with any certificate' },
   { key: 'registries', kind: 'text', help: 'by registry: mirrors, insecure, blocked; as JSON' },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ContentStore, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
+import { ContentStore, defaultLimits, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
 import { FirewallWatch, NameServer } from '@engine/network'
 import { connectShim, type ShimClient } from '@engine/runtime'
 import { Budgets } from './budgets.ts'
@@ -66,11 +66,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   undo.defer(() => void db.close())
   const ledger = new Ledger(paths.ledger, (error) => options.log('warn', { error: String(error) }, 'the ledger could not be written'), options.ledger === false)
   undo.defer(() => ledger.close())
+  const limits = options.archiveLimits ?? defaultLimits
   const workers = new FileWorkers({ program: programs.files, threads: workerThreads, keep: workerKeep })
   undo.defer(() => workers.close())
   const transfers = new FileWorkers({ program: programs.files, threads: transferThreads, keep: workerKeep })
   undo.defer(() => transfers.close())
-  const overlay = await OverlayStore.open({ root: paths.overlay, workers, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
+  const overlay = await OverlayStore.open({ root: paths.overlay, workers, limits, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
   await content.clean()
   const events = new Events(undo.use(new EventFile(paths.events, remembered, (error) => options.log('warn', { error: String(error) }, 'events could not be kept'))))
@@ -112,13 +113,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   followShim(context)
   const verbs = containerVerbs(context)
   const registries = new Registries(options.registries ?? defaultRegistryOptions)
-  const imageParts = { store: images, containers, events, registries, transfers, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
+  const imageParts = { store: images, containers, events, registries, transfers, limits, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const builder = {
     dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
     cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
-    inputs: new InputStore(buildsDirectory(options.dataRoot), workers),
+    inputs: new InputStore(buildsDirectory(options.dataRoot), workers, limits),
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
-    built: { count: 0 },
+    limits, built: { count: 0 },
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
   await cleanBuilds(builder)
@@ -132,7 +133,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const cache = cacheImages(imageParts)
   const builds = buildVerbs(builder, cache)
   const budgets = undo.use(new Budgets({ options, builder, cache, images: { verbs: imageParts, ofBuilds: () => builder.cache.images() } }))
-  const volumesOf = volumeVerbs({ store: volumes, transfers, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
+  const volumesOf = volumeVerbs({ store: volumes, transfers, limits, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
   const usage: DiskUsageParts = {
     containers: verbs, images: imagesOf, builds, volumes: volumesOf,
     budgets,

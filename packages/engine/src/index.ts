@@ -1,5 +1,5 @@
 export { openEngine } from './engine.ts'
-export { parseMirror } from '@engine/image'
+export { defaultLimits, parseMirror } from '@engine/image'
 export type * from './interface.ts'
 export type * from './types/container-config.ts'
 export type * from './types/container-stats.ts'

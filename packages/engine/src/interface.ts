@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Credentials, RegistryOptions, SearchResult } from '@engine/image'
+import type { Credentials, RegistryOptions, SearchResult, TarLimits } from '@engine/image'
 import type { ContainerConfig, EndpointSettings, HostConfig, ResourceField, Ulimit } from './types/container-config.ts'
 import type { ContainerStats } from './types/container-stats.ts'
 import type { ContainerInspect, ContainerSummary, ContainerTop, ExecInspect, WaitResult } from './types/container-views.ts'
@@ -409,6 +409,8 @@ export interface EngineOptions {
   /** Bytes that images may take, and the build cache; without it as much as there is. */
   readonly imageMaxSize?: number | undefined
   readonly buildCacheMaxSize?: number | undefined
+  /** What archives and layers of images may be like; package image's defaults without it. */
+  readonly archiveLimits?: TarLimits | undefined
   /** How registries are dealt with; undefined is as Docker does by default. */
   readonly registries?: RegistryOptions | undefined
   /** Seconds a container has to stop at a host's shutdown. */

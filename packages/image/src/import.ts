@@ -14,6 +14,8 @@ export interface ImportOptions {
   readonly platform: Platform
   /** RFC 3339 */
   readonly created: string
+  /** Most bytes of the tar, as it comes. */
+  readonly maxBytes?: number | undefined
 }
 
 export interface Imported {
@@ -34,7 +36,7 @@ export async function importImage(
   options: ImportOptions,
   signal?: AbortSignal,
 ): Promise<Imported> {
-  const blob = await stores.content.ingest(tar)
+  const blob = await stores.content.ingest(tar, options.maxBytes === undefined ? {} : { limit: options.maxBytes })
   const file = stores.content.path(blob.digest)
   const compression = await compressionOf(file)
   const layer = await stores.snapshots.createLayer({ file }, [], digestHex, signal)

@@ -1,4 +1,4 @@
-import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore } from '@engine/image'
+import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore, TarLimits } from '@engine/image'
 import type { Containers, Images } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
@@ -45,6 +45,8 @@ export interface BuildEngine {
   readonly cacheMounts: CacheMounts
   readonly inputs: InputStore
   readonly contexts: ContextStore
+  /** What archives of contexts, and of ADD, may be like. */
+  readonly limits: TarLimits
   /** How many builds have ended since the start. */
   readonly built: { count: number }
   /** Pulls an image; yields progress. */

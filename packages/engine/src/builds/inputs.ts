@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ClientInputs } from '@engine/build'
-import type { FileWorkers } from '@engine/image'
+import type { FileWorkers, TarLimits } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { BuildInputsBody } from '../interface.ts'
 
@@ -33,12 +33,17 @@ export interface TakenInputs extends ClientInputs, AsyncDisposable {}
 export class InputStore {
   readonly #parent: string
   readonly #workers: FileWorkers
+  readonly #limits: TarLimits
   readonly #waiting = new Map<string, Inputs>()
 
-  /** @param parent directory for named contexts, emptied at the start of the engine */
-  constructor(parent: string, workers: FileWorkers) {
+  /**
+   * @param parent directory for named contexts, emptied at the start of the engine
+   * @param limits what their archives may be like
+   */
+  constructor(parent: string, workers: FileWorkers, limits: TarLimits) {
     this.#parent = parent
     this.#workers = workers
+    this.#limits = limits
   }
 
   /** @throws EngineError invalid-argument for a secret that is too large, unavailable when too many wait */
@@ -72,7 +77,7 @@ export class InputStore {
       const files = join(place, 'files')
       await mkdir(files, { mode: 0o755 })
       await pipeline(tar, createWriteStream(archive, { mode: 0o600, flags: 'wx' }), { signal })
-      await this.#workers.run({ kind: 'extract', file: archive, directory: files, options: { kind: 'archive', sync: false } }, signal)
+      await this.#workers.run({ kind: 'extract', file: archive, directory: files, options: { kind: 'archive', sync: false, limits: this.#limits } }, signal)
       await rm(archive)
       inputs.directories.set(name, files)
     } finally {

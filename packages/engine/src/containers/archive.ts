@@ -50,7 +50,7 @@ export async function writeArchive(
   const container = engine.containers.find(ref)
   await withView(engine, container, async (view) => {
     const owner = options.ownedByUser ? userOf(container, view) : undefined
-    const job = { kind: 'view-extract', view, path: inContainer(path), options: { keepKinds: options.keepKinds, owner } } as const
+    const job = { kind: 'view-extract', view, path: inContainer(path), options: { keepKinds: options.keepKinds, owner, limits: engine.options.archiveLimits } } as const
     await engine.transfers.feed(job, tar, signal).catch((error: unknown) => {
       throw described(error, ref, path)
     })

@@ -8,7 +8,7 @@ const grace = 120_000
 
 /** What images may take, and what they take. */
 export interface ImageBudgetParts {
-  readonly verbs: Pick<ImageVerbs, 'store' | 'containers' | 'events' | 'log' | 'registries' | 'transfers' | 'whilePaused'>
+  readonly verbs: ImageVerbs
   /** Ids of images that steps of builds made: those without a name belong to the build cache, which has a budget of its own. */
   readonly ofBuilds: () => ReadonlySet<string>
 }

@@ -1,4 +1,4 @@
-import type { FileWorkers } from '@engine/image'
+import type { FileWorkers, TarLimits } from '@engine/image'
 import type { ContainerRegistry } from '../containers/registry.ts'
 import type { Events } from '../events/events.ts'
 import type { EngineOptions } from '../interface.ts'
@@ -14,6 +14,8 @@ export interface ImageVerbs {
   /** For work as long as a client likes. */
   readonly transfers: FileWorkers
   readonly log: EngineOptions['log']
+  /** What archives may be like. */
+  readonly limits: TarLimits
   /** Freezes a running container's processes while `work` is done. */
   whilePaused<T>(container: string, work: () => Promise<T>): Promise<T>
 }

@@ -20,7 +20,7 @@ export function loadImages(verbs: ImageVerbs, tar: Readable, options: Parameters
     const platform = options.platform ? parsePlatform(options.platform) : undefined
     using _held = store.hold(`load ${randomUUID()}`)
     await using scratch = await store.content.scratch()
-    const unpacked = await verbs.transfers.feed({ kind: 'unpack-archive', directory: scratch.directory }, tar, either)
+    const unpacked = await verbs.transfers.feed({ kind: 'unpack-archive', directory: scratch.directory, limits: verbs.limits }, tar, either)
     const images = readImageArchive(unpacked, platform).filter(({ image: { config } }) => platform === undefined || (config.os === platform.os && config.architecture === platform.architecture && (platform.variant ?? config.variant) === config.variant))
     if (images.length === 0) throw new EngineError('not-found', options.platform === undefined ? 'the archive holds no image' : `the archive holds no image for platform ${options.platform}`)
     try {

@@ -1,6 +1,6 @@
 import {
-  attachmentsOf, chainIds, getBlob, getManifest, mediaTypes, parseImageConfig, selectManifest, maxConfigBytes,
-  type Descriptor, type Digest, type Image, type Index, type IndexEntry, type Manifest, type Platform, type RegistryClient,
+  attachmentsOf, beyondLimit, chainIds, getBlob, getManifest, mediaTypes, parseImageConfig, selectManifest, maxConfigBytes,
+  type Descriptor, type Digest, type Image, type Index, type IndexEntry, type Manifest, type Platform, type RegistryClient, type TarLimits,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { ImageStore } from './image-store.ts'
@@ -24,13 +24,15 @@ const maxLayers = 500
 
 /**
  * Finds out what an image consists of, from its manifest or index on.
- * @param store knows images that need not be asked for
+ * @param store  knows images that need not be asked for
+ * @param limits what an image may be like
  * @throws EngineError in Docker's words: no such platform, an artifact that is no image, parts that contradict each other
  */
-export async function planPull(client: RegistryClient, store: ImageStore, top: Manifest | Index, platform: Platform | undefined, signal: AbortSignal): Promise<PullPlan> {
+export async function planPull(client: RegistryClient, store: ImageStore, top: Manifest | Index, platform: Platform | undefined, limits: TarLimits, signal: AbortSignal): Promise<PullPlan> {
   const entry = top.kind === 'index' ? selectManifest(top, platform) : undefined
   const manifest = top.kind === 'manifest' ? top : await manifestOf(client, entry as IndexEntry, signal)
   refuseArtifact(manifest)
+  refuseTooLarge(manifest, limits)
   const image = await imageOf(client, store, manifest.config, signal)
   const { os, rootfs } = image.config
   if (os !== '' && os !== 'linux') throw new EngineError('invalid-argument', `image operating system ${JSON.stringify(os)} cannot be used on this platform`)
@@ -52,6 +54,12 @@ function refuseArtifact({ config, layers }: Manifest): void {
   if (layers.length > maxLayers) throw new EngineError('invalid-argument', 'max depth exceeded')
   const strange = layers.find(({ mediaType }) => mediaType !== '' && !layerType.test(mediaType))
   if (strange !== undefined) throw new EngineError('invalid-argument', `unsupported media type of a layer: ${JSON.stringify(strange.mediaType.slice(0, 200))}`)
+}
+
+/** Said before anything is fetched. */
+function refuseTooLarge({ layers }: Manifest, { contentBytes }: TarLimits): void {
+  const size = layers.reduce((sum, layer) => sum + layer.size, 0)
+  if (size > contentBytes) throw beyondLimit('total-size', `the layers of the image are larger than ${contentBytes} bytes`)
 }
 
 async function imageOf(client: RegistryClient, store: ImageStore, config: Descriptor, signal: AbortSignal): Promise<Image> {

@@ -94,7 +94,7 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
   const top = await getManifest(client, digest ?? what, undefined, signal)
   begin()
   using _held = store.hold(`pull ${fullName(reference)}`)
-  const plan = await planPull(client, store, top, platform, signal)
+  const plan = await planPull(client, store, top, platform, verbs.limits, signal)
   const isNew = await fetchImage(verbs, client, plan, pull)
   queue.push({ status: `Digest: ${top.digest}` })
   return isNew

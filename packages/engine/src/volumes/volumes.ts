@@ -1,4 +1,4 @@
-import type { FileWorkers } from '@engine/image'
+import type { FileWorkers, TarLimits } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { refuseUnknownFilters } from '../containers/list-filter.ts'
 import { booleanFilter, passesLabels } from '../filters.ts'
@@ -13,6 +13,8 @@ export interface VolumeParts {
   readonly store: VolumeStore
   /** Threads for work at a client's pace. */
   readonly transfers: FileWorkers
+  /** What archives may be like. */
+  readonly limits: TarLimits
   /** Ids of the containers that have a volume, running or not. */
   readonly users: (name: string) => readonly string[]
   /** Tells of a prune. @param reclaimed bytes */
@@ -21,7 +23,7 @@ export interface VolumeParts {
 
 /** The verbs of volumes. */
 export function volumeVerbs(parts: VolumeParts): Volumes {
-  const { store, transfers, users } = parts
+  const { limits, store, transfers, users } = parts
   const refuseInUse = (verb: string, name: string): void => {
     const holders = users(name)
     if (holders.length > 0) throw new EngineError('conflict', `${verb} ${name}: volume is in use - [${holders.join(', ')}]`)
@@ -65,7 +67,7 @@ export function volumeVerbs(parts: VolumeParts): Volumes {
     async write(name, tar, signal) {
       await store.using(name, async () => {
         const view = { root: store.mountpoint(name), mounts: [], readOnlyRoot: false }
-        await transfers.feed({ kind: 'view-extract', view, path: '/', options: { keepKinds: false } }, tar, signal)
+        await transfers.feed({ kind: 'view-extract', view, path: '/', options: { keepKinds: false, limits } }, tar, signal)
       })
     },
   }

@@ -3,9 +3,9 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import type { Digest } from '../digest.ts'
-import { decompressed } from '../layer/compression.ts'
+import { counted, decompressed } from '../layer/compression.ts'
 import { joinComponents, splitEntryPath } from '../layer/entry-path.ts'
-import { defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
+import { checkRatio, defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
 import { TarReader, type TarHandler } from '../layer/tar/reader.ts'
 
 /** A file of an image archive, written under a name of ours. */
@@ -38,13 +38,14 @@ export async function unpackArchive(chunks: AsyncIterable<Buffer>, directory: st
   const limits = { ...given, entries: Math.min(given.entries, maxEntries) }
   using unpacker = new ArchiveUnpacker(directory, limits)
   const reader = new TarReader(unpacker, limits)
-  let empty = true
-  for await (const chunk of decompressed(chunks)) {
+  let [read, size] = [0, 0]
+  for await (const chunk of decompressed(counted(chunks, (bytes) => (read = bytes)))) {
     if (signal.aborted) throw new EngineError('cancelled', 'cancelled')
-    if (chunk.length > 0) empty = false
+    size += chunk.length
+    checkRatio(limits, read, size)
     reader.push(chunk)
   }
-  if (empty) throw new EngineError('invalid-argument', 'the image archive is empty')
+  if (size === 0) throw new EngineError('invalid-argument', 'the image archive is empty')
   reader.end()
   return unpacker.unpacked()
 }

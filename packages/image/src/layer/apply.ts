@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH, type Descriptor } from '@engine/linux/paths'
 import type { Digest } from '../digest.ts'
 import { readUncompressed } from './compression.ts'
 import { diffTree } from './diff.ts'
 import { syncTree } from './sync.ts'
-import { defaultLimits, type TarLimits } from './tar/entry.ts'
+import { beyondLimit, checkRatio, defaultLimits, type TarLimits } from './tar/entry.ts'
 import { TarReader } from './tar/reader.ts'
 import { TreeWriter } from './tree-writer.ts'
 import { treeUsage } from './usage.ts'
@@ -37,7 +38,8 @@ export interface Extracted {
  * @throws EngineError invalid-argument for what is no tar or exceeds a limit; 'cancelled' by `signal`
  */
 export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal, onRead?: (bytes: number) => void): Promise<Extracted> {
-  return extractPieces(readUncompressed(file, onRead), directory, options, signal)
+  const { size } = await stat(file)
+  return extractPieces(readUncompressed(file, onRead), directory, options, signal, size)
 }
 
 /** Copies an overlay's upper directory by making its tar and extracting that, so that the copy is what the digest says. */
@@ -68,6 +70,7 @@ async function extractPieces(
   directory: string,
   options: ExtractOptions,
   signal: AbortSignal | undefined,
+  compressed = Number.POSITIVE_INFINITY,
 ): Promise<Extracted> {
   const limits = options.limits ?? defaultLimits
   using root = openRoot(directory)
@@ -80,7 +83,8 @@ async function extractPieces(
     hash.update(chunk)
     tarSize += chunk.length
     // Padding after the archive's end counts for the digest; a stream of it without end must not.
-    if (tarSize > limits.contentBytes * 2) throw new EngineError('invalid-argument', `the archive is larger than ${limits.contentBytes * 2} bytes`)
+    if (tarSize > limits.contentBytes * 2) throw beyondLimit('total-size', `the archive is larger than ${limits.contentBytes * 2} bytes`)
+    checkRatio(limits, compressed, tarSize)
     reader.push(chunk)
   }
   reader.end()

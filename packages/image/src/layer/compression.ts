@@ -73,7 +73,8 @@ export async function* decompressed(chunks: AsyncIterable<Buffer>): AsyncGenerat
   }
 }
 
-async function* counted(chunks: AsyncIterable<Buffer>, onRead: (bytes: number) => void): AsyncGenerator<Buffer, void, undefined> {
+/** A stream, with how much of it has passed. @param onRead told how many bytes */
+export async function* counted(chunks: AsyncIterable<Buffer>, onRead: (bytes: number) => void): AsyncGenerator<Buffer, void, undefined> {
   let bytes = 0
   for await (const chunk of chunks) {
     bytes += chunk.length

@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import { beyondLimit } from './tar/entry.ts'
 
 /**
  * Takes an archive's path apart as Docker cleans it: slashes at the beginning and `.` do not count, `..` takes back the component
@@ -18,7 +19,7 @@ export function splitEntryPath(path: Buffer, depth: number): Buffer[] {
     if (!isDots(component, 2)) components.push(component)
     else if (components.pop() === undefined) throw new EngineError('invalid-argument', `invalid path in the archive: ${JSON.stringify(path.toString())} is outside of it`)
   }
-  if (components.length > depth) throw new EngineError('invalid-argument', `a path of the archive is deeper than ${depth} directories`)
+  if (components.length > depth) throw beyondLimit('depth', `a path of the archive is deeper than ${depth} directories`)
   return components
 }
 

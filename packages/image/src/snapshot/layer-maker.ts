@@ -69,10 +69,10 @@ export class LayerMaker {
     const directory = join(making, 'diff')
     await mkdir(directory, { recursive: true, mode: 0o755 })
     try {
-      const options = { kind: 'layer' as const, sync: false, ...(this.#limits === undefined ? {} : { limits: this.#limits }) }
+      const options = { kind: 'layer' as const, sync: false }
       const extracted =
         'file' in source
-          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options }, signal, more.onProgress)
+          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options: { ...options, ...(this.#limits === undefined ? {} : { limits: this.#limits }) } }, signal, more.onProgress)
           : await this.#workers.run({ kind: 'copy-layer', from: this.#layout(source.snapshot).diff, directory, options }, signal)
       const layer = { ...extracted, id: checkId(name(extracted.diffId)) }
       await more.below

@@ -1,9 +1,9 @@
 import { constants, fstatSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import { openChild, openInRoot, O_PATH, reopen, type Descriptor } from '@engine/linux/paths'
-import { decompressed } from '../layer/compression.ts'
+import { counted, decompressed } from '../layer/compression.ts'
 import { splitComponents, splitEntryPath } from '../layer/entry-path.ts'
-import { defaultLimits, type TarEntry } from '../layer/tar/entry.ts'
+import { checkRatio, defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
 import { TarReader, type TarHandler } from '../layer/tar/reader.ts'
 import { TreeWriter, type TreePlaces } from '../layer/tree-writer.ts'
 import type { Place, View } from './view.ts'
@@ -13,6 +13,7 @@ export interface ViewExtractOptions {
   readonly keepKinds: boolean
   /** Who owns what is made; without it, whom the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
+  readonly limits?: TarLimits | undefined
 }
 
 const directoryFlags = O_PATH | constants.O_DIRECTORY
@@ -30,12 +31,14 @@ export async function extractIntoView(view: View, path: Buffer, chunks: AsyncIte
     throw new EngineError('invalid-argument', directory.tree === 0 ? 'container rootfs is marked read-only' : 'mounted volume is marked read-only')
   }
   const places = new ViewPlaces(view, directory, options.keepKinds)
-  using writer = new TreeWriter(directory.fd, { whiteouts: false, devices: true, limits: defaultLimits, places })
-  const reader = new TarReader(new CopiedEntries(writer, options.owner), defaultLimits)
-  let size = 0
-  for await (const chunk of decompressed(chunks)) {
+  const limits = options.limits ?? defaultLimits
+  using writer = new TreeWriter(directory.fd, { whiteouts: false, devices: true, limits, places })
+  const reader = new TarReader(new CopiedEntries(writer, options.owner), limits)
+  let [read, size] = [0, 0]
+  for await (const chunk of decompressed(counted(chunks, (bytes) => (read = bytes)))) {
     if (signal.aborted) throw new EngineError('cancelled', 'cancelled')
     size += chunk.length
+    checkRatio(limits, read, size)
     reader.push(chunk)
   }
   if (size > 0) reader.end()

@@ -1,3 +1,5 @@
+import { EngineError } from '@engine/linux'
+
 /** What an entry of an archive makes. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
 
@@ -41,10 +43,15 @@ export interface TarLimits {
   readonly paxBytes: number
   /** Runs of one sparse file. */
   readonly extents: number
+  /** Bytes of one sparse file, holes included. */
+  readonly sparseBytes: number
   /** Bytes of all files' contents together, holes included. */
   readonly contentBytes: number
   /** Directories above an entry. */
   readonly depth: number
+  /** How many times larger than the compressed data the archive may be, and the bytes of it from which on that counts. */
+  readonly ratio: number
+  readonly ratioFrom: number
 }
 
 export const defaultLimits: TarLimits = {
@@ -52,6 +59,25 @@ export const defaultLimits: TarLimits = {
   pathBytes: 4096,
   paxBytes: 1 << 20,
   extents: 1 << 18,
+  sparseBytes: 2 ** 40,
   contentBytes: 2 ** 40,
   depth: 1024,
+  // gzip reaches 1032; what zstd and bzip2 make of zeros reaches more, but not with files of an image.
+  ratio: 10_000,
+  ratioFrom: 1 << 30,
+}
+
+/** Something of an archive is beyond a limit. @param key which of `archive-limits` in engine.json it is */
+export function beyondLimit(key: string, message: string): EngineError {
+  return new EngineError('invalid-argument', message, { hint: `if it is meant to be so, raise ${key} of archive-limits in engine.json` })
+}
+
+/**
+ * Refuses data that grows beyond reason while it is uncompressed.
+ * @param compressed bytes that there are of it, or were read so far
+ * @param size       bytes that it has become so far
+ */
+export function checkRatio(limits: TarLimits, compressed: number, size: number): void {
+  if (size <= limits.ratioFrom || size <= compressed * limits.ratio) return
+  throw beyondLimit('compression-ratio', `the archive uncompresses to more than ${limits.ratio} times its size`)
 }

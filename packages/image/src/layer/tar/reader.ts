@@ -1,5 +1,5 @@
 import { EngineError } from '@engine/linux'
-import { defaultLimits, type EntryType, type Extent, type TarEntry, type TarLimits } from './entry.ts'
+import { beyondLimit, defaultLimits, type EntryType, type Extent, type TarEntry, type TarLimits } from './entry.ts'
 import { blockSize, invalidHeader, parseHeader, type RawHeader } from './header.ts'
 import { invalidPax, parsePax, parsePaxInteger, parsePaxTime, type PaxRecord } from './pax.ts'
 import { checkExtents, parseGnuExtents, parseGnuRealSize, parsePaxSparse, SparseMapReader, tooManyExtents } from './sparse.ts'
@@ -157,8 +157,9 @@ export class TarReader {
   }
 
   #beginSpecial({ typeFlag, size }: RawHeader): void {
-    const limit = typeFlag === 'x' || typeFlag === 'g' ? this.#limits.paxBytes : this.#limits.pathBytes + 1
-    if (size > limit) throw new EngineError('invalid-argument', `an extended header of the archive is larger than ${limit} bytes`)
+    const isPax = typeFlag === 'x' || typeFlag === 'g'
+    const limit = isPax ? this.#limits.paxBytes : this.#limits.pathBytes + 1
+    if (size > limit) throw beyondLimit(isPax ? 'pax-size' : 'path-length', `an extended header of the archive is larger than ${limit} bytes`)
     this.#remaining = size
     this.#padding = paddingOf(size)
     if (size === 0) return this.#special(typeFlag, Buffer.alloc(0))
@@ -225,16 +226,19 @@ export class TarReader {
     this.#pax = this.#longPath = this.#longLink = undefined
     if (header.typeFlag === '\0' && path.at(-1) === 0x2f) type = 'directory'
     for (const name of [path, linkPath]) {
-      if (name.length > this.#limits.pathBytes) throw new EngineError('invalid-argument', `a path of the archive is longer than ${this.#limits.pathBytes} bytes`)
+      if (name.length > this.#limits.pathBytes) throw beyondLimit('path-length', `a path of the archive is longer than ${this.#limits.pathBytes} bytes`)
       if (name.includes(0)) throw invalidHeader('a path with a NUL byte')
     }
-    if (++this.#entries > this.#limits.entries) throw new EngineError('invalid-argument', `the archive has more than ${this.#limits.entries} entries`)
+    if (++this.#entries > this.#limits.entries) throw beyondLimit('entries', `the archive has more than ${this.#limits.entries} entries`)
     const isFile = type === 'file'
-    if (isFile && extents !== undefined) checkExtents(extents, size, stored)
+    if (isFile && extents !== undefined) {
+      checkExtents(extents, size, stored)
+      if (size > this.#limits.sparseBytes) throw beyondLimit('sparse-size', `a sparse file of the archive is larger than ${this.#limits.sparseBytes} bytes`)
+    }
     // The sizes that some tars give links and directories mean nothing and no content follows (as Go reads it).
     this.#contentBytes += isFile ? size : 0
     if (this.#contentBytes > this.#limits.contentBytes) {
-      throw new EngineError('invalid-argument', `the archive's files are larger than ${this.#limits.contentBytes} bytes`)
+      throw beyondLimit('total-size', `the archive's files are larger than ${this.#limits.contentBytes} bytes`)
     }
     this.#remaining = isFile ? stored : 0
     this.#padding = isFile ? paddingOf(stored) : 0

@@ -98,7 +98,7 @@ describe('tar', () => {
   })
 
   test('limits are kept', () => {
-    const limits: TarLimits = { entries: 2, pathBytes: 200, paxBytes: 1000, extents: 2, contentBytes: 100, depth: 3 }
+    const limits: TarLimits = { ...defaultLimits, entries: 2, pathBytes: 200, paxBytes: 1000, extents: 2, contentBytes: 100, depth: 3 }
     const file = (path: string, size: number): readonly [TarEntry, Buffer] => [newEntry('file', path, { size }), Buffer.alloc(size)]
     assert.equal(read(archive(file('a', 50), file('b', 50)), limits).length, 2)
     assert.throws(() => read(archive(file('a', 0), file('b', 0), file('c', 0)), limits), { message: 'the archive has more than 2 entries' })
