@@ -8,12 +8,14 @@ import { dist, startDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { ApiSession, idOf } from './api-session.ts'
 import { benchBuild } from './build.ts'
+import { benchLogs } from './logs.ts'
 import { benchPull } from './pull.ts'
 import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
-const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false } } })
-const rounds = Number(values.rounds ?? (values.pull ? 3 : values.build ? 5 : 20))
+const modes = { pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false } } as const
+const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, ...modes } })
+const rounds = Number(values.rounds ?? (values.pull || values.logs ? 3 : values.build ? 5 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
 
 await using daemon = await startDaemon({ 'log-level': 'warn' })
@@ -21,9 +23,10 @@ const engineApi = new ApiSession(daemon.host)
 const dockerApi = docker === undefined ? undefined : new ApiSession(docker)
 for (const api of [engineApi, dockerApi]) if (api !== undefined) await api.upload('/images/create?fromSrc=-&repo=bench-busybox&tag=latest', busyboxTar())
 
-if (values.pull || values.build) {
+if (values.pull || values.build || values.logs) {
   if (values.pull) await benchPull(daemon, engineApi, dockerApi, rounds)
   if (values.build) await benchBuild(daemon.host, docker, rounds)
+  if (values.logs) await benchLogs({ engine: daemon.host, ...(docker === undefined ? {} : { docker }) }, rounds)
   engineApi.close()
   dockerApi?.close()
   await daemon[Symbol.asyncDispose]()

@@ -148,7 +148,7 @@ export class Collector {
   read(maximum = Number.POSITIVE_INFINITY): number {
     let pieces = 0
     for (; pieces < maximum; pieces++) {
-      const piece = this.#reader.next(1024 * 1024)
+      const piece = this.#reader.next(Buffer.alloc(1024 * 1024))
       if (piece === undefined) break
       this.#hashes[piece.stream].update(piece.data)
       this.bytes[piece.stream] += piece.data.length

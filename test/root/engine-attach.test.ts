@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { Attachment, LogOptions } from '@engine/engine'
+import type { Attachment, LogOptions, OutputFraming } from '@engine/engine'
 import { openTestEngine, removal, until } from '../harness/engine.ts'
 
 /** One engine for the tests that do not look at all of it. */
 const world = openTestEngine({ after })
 const signal = new AbortController().signal
+const unframed: OutputFraming = { headerBytes: 0, writeHeader: () => undefined }
 const all = { stdin: true, stdout: true, stderr: true, stream: true, logs: false } as const
 
 async function said({ output }: Attachment): Promise<string> {
@@ -16,9 +17,9 @@ async function said({ output }: Attachment): Promise<string> {
 
 async function log(id: string, change: Partial<LogOptions> = {}): Promise<string> {
   const { engine } = await world
-  const { chunks } = await engine.containers.logs(id, { stdout: true, stderr: true, follow: false, timestamps: false, details: false, ...change }, signal)
+  const { batches } = await engine.containers.logs(id, { stdout: true, stderr: true, follow: false, timestamps: false, details: false, ...change }, unframed, signal)
   let text = ''
-  for await (const batch of chunks) for (const { data } of batch) text += data.toString()
+  for await (const batch of batches) text += batch.toString()
   return text
 }
 
@@ -114,7 +115,7 @@ test('logs: both streams, following to the end, none with the driver none', asyn
   assert.equal(await log(id, { stderr: false }), 'a\nc\n')
   assert.equal(await log(id, { tail: 1 }), 'c\n')
   assert.match(await log(id, { tail: 1, timestamps: true }), /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z c\n$/)
-  await assert.rejects(engine.containers.logs(id, { stdout: false, stderr: false, follow: false, timestamps: false, details: false }, signal), { code: 'invalid-argument' })
+  await assert.rejects(engine.containers.logs(id, { stdout: false, stderr: false, follow: false, timestamps: false, details: false }, unframed, signal), { code: 'invalid-argument' })
   const silent = await start(['echo', 'x'], { LogConfig: { Type: 'none' } })
   await assert.rejects(log(silent), { code: 'not-implemented', message: 'configured logging driver does not support reading' })
 })

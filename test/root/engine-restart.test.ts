@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openEngine } from '@engine/engine'
+import { openEngine, type OutputFraming } from '@engine/engine'
 import { createSandbox } from '@engine/network'
 import { createCgroup } from '@engine/runtime'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
@@ -13,11 +13,12 @@ import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { noFilters, openTestEngine, removal, until } from '../harness/engine.ts'
 
 const signal = new AbortController().signal
+const unframed: OutputFraming = { headerBytes: 0, writeHeader: () => undefined }
 const everything = { stdout: true, stderr: true, follow: false, timestamps: false, details: false } as const
 
 async function log(engine: Awaited<ReturnType<typeof openEngine>>, id: string): Promise<string> {
   let text = ''
-  for await (const batch of (await engine.containers.logs(id, everything, signal)).chunks) for (const { data } of batch) text += data.toString()
+  for await (const batch of (await engine.containers.logs(id, everything, unframed, signal)).batches) text += batch.toString()
   return text
 }
 

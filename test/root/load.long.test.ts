@@ -92,8 +92,8 @@ describe('under load', () => {
     } finally {
       clearInterval(watch)
     }
-    // Garbage between two collections: 100 MiB after 40 MiB of log as after 200.
-    assert.ok(highest - quiet < 160 * MiB, `engined grew from ${Math.round(quiet / MiB)} to ${Math.round(highest / MiB)} MiB`)
+    // What streams is moved in memory that is used again and again: some buffers, and garbage of small objects.
+    assert.ok(highest - quiet < 48 * MiB, `engined grew from ${Math.round(quiet / MiB)} to ${Math.round(highest / MiB)} MiB`)
     await client.request('DELETE', `/containers/${id}`, { query: { force: true } })
   })
 })

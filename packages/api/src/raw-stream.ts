@@ -13,32 +13,28 @@ export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream'
 export const RAW_STREAM = 'application/vnd.docker.raw-stream'
 
 /** Bytes of a frame's header: `{u8 stream; u8 zero[3]; u32 length, big-endian}` (Docker API, "Attach to a container"). */
-export const FRAME_HEADER = 8
+export const FRAME_HEADER = 8 as const
 
 /** The header that goes before `length` bytes (at most 2^32 - 1) of a stream. */
 export function frameHeader(stream: FrameStream, length: number): Buffer {
   const header = Buffer.alloc(FRAME_HEADER)
-  header[0] = names.indexOf(stream)
-  header.writeUInt32BE(length, 4)
+  writeFrameHeader(header, 0, stream, length)
   return header
+}
+
+/** The same, written to where its frame's data follow. */
+export function writeFrameHeader(into: Buffer, at: number, stream: FrameStream, length: number): void {
+  into[at] = names.indexOf(stream)
+  into[at + 1] = into[at + 2] = into[at + 3] = 0
+  into[at + 4] = length >>> 24
+  into[at + 5] = (length >>> 16) & 0xff
+  into[at + 6] = (length >>> 8) & 0xff
+  into[at + 7] = length & 0xff
 }
 
 /** One whole frame. */
 export function encodeFrame(stream: FrameStream, data: Buffer): Buffer {
   return Buffer.concat([frameHeader(stream, data.length), data])
-}
-
-/** Many frames, one after the other. */
-export function encodeFrames(frames: readonly Frame[]): Buffer {
-  const encoded = Buffer.allocUnsafe(frames.reduce((sum, { data }) => sum + FRAME_HEADER + data.length, 0))
-  let at = 0
-  for (const { stream, data } of frames) {
-    encoded.writeUInt32BE(names.indexOf(stream) * 0x1000000, at)
-    encoded.writeUInt32BE(data.length, at + 4)
-    encoded.set(data, at + FRAME_HEADER)
-    at += FRAME_HEADER + data.length
-  }
-  return encoded
 }
 
 /** Takes bytes as they come and gives the parts of frames they hold: a long frame is given piece by piece, nothing is gathered. */

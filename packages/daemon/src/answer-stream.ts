@@ -42,6 +42,27 @@ export class AnswerStream {
     }
   }
 
+  /**
+   * Resolves when the data's memory may be used for something else.
+   * @throws when the client has gone
+   */
+  writeAway(data: Buffer): Promise<void> {
+    const response = this.#response
+    return new Promise((resolve, reject) => {
+      if (response.destroyed || response.socket === null) {
+        reject(new ClientGone())
+        return
+      }
+      const onClose = (): void => reject(new ClientGone())
+      response.once('close', onClose)
+      response.write(data, (error) => {
+        response.removeListener('close', onClose)
+        if (error === null || error === undefined) resolve()
+        else reject(new ClientGone())
+      })
+    })
+  }
+
   end(): void {
     this.#response.end()
   }

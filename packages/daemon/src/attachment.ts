@@ -55,16 +55,16 @@ function feedStdin(socket: Socket, { stdin }: Attachment): void {
 }
 
 async function writeOutput(socket: Socket, attachment: Attachment, framed: boolean): Promise<void> {
-  for await (const { stream, data } of attachment.output) {
+  for await (const { stream, data, release } of attachment.output) {
     if (socket.destroyed) return
     let more: boolean
     if (framed) {
       socket.cork()
       socket.write(frameHeader(stream, data.length))
-      more = socket.write(data)
+      more = socket.write(data, release)
       socket.uncork()
     } else {
-      more = socket.write(data)
+      more = socket.write(data, release)
     }
     if (!more) await drained(socket)
   }

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '@engine/linux'
 import { connect, frames, type EventMessage, type ProgressLine } from '@engine/api/client'
-import type { EngineEvent, OutputChunk } from '@engine/engine'
+import type { EngineEvent } from '@engine/engine'
 import { failing } from './testing/fake-engine.ts'
 import { eventually, serveFake, Wire } from './testing/sockets.ts'
 
@@ -129,8 +129,8 @@ describe('logs', () => {
     await using api = await serveFake()
     api.verbs['containers.logs'] = async () => ({
       tty: true,
-      chunks: (async function* () {
-        yield [{ stream: 'stdout', data: Buffer.from('raw') }]
+      batches: (async function* () {
+        yield Buffer.from('raw')
       })(),
     })
     const { body, headers } = await connect(`unix://${api.path}`).stream('GET', '/containers/x/logs', { query: { stdout: 1 } })
@@ -144,11 +144,11 @@ describe('logs', () => {
     let over = false
     api.verbs['containers.logs'] = async () => ({
       tty: true,
-      chunks: (async function* (): AsyncIterable<readonly OutputChunk[]> {
+      batches: (async function* (): AsyncIterable<Buffer> {
         try {
           for (;;) {
             given++
-            yield [{ stream: 'stdout', data: Buffer.alloc(1 << 16) }]
+            yield Buffer.alloc(1 << 16)
           }
         } finally {
           over = true

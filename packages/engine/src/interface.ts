@@ -49,6 +49,15 @@ export type UpdateContainer = Pick<HostConfig, ResourceField | 'RestartPolicy'>
 export interface OutputChunk {
   readonly stream: 'stdout' | 'stderr'
   readonly data: Buffer
+  /** To be called, if at all, when `data` is needed no more: its memory is then used again. Without it, it is garbage in its time. */
+  readonly release?: (() => void) | undefined
+}
+
+/** How pieces of output are put one after the other into one buffer: the wire's affair, but done where they are read, without an object for each. */
+export interface OutputFraming {
+  /** Bytes that a piece's header takes, before it. */
+  readonly headerBytes: 0 | 8
+  writeHeader(into: Buffer, at: number, stream: OutputChunk['stream'], length: number): void
 }
 
 /** Bytes both ways between a client and a process. */
@@ -113,7 +122,11 @@ export interface Containers {
   /** Samples of what a container uses: one, or one each second until the signal. */
   stats(ref: string, options: { readonly stream: boolean; readonly oneShot: boolean }, signal: AbortSignal): Promise<AsyncIterable<ContainerStats>>
   top(ref: string, psArgs: string): Promise<ContainerTop>
-  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<readonly OutputChunk[]> }>
+  /**
+   * A container's log. Each of `batches` may be overwritten once the one after the next is asked for.
+   * @param framing of entries, unless the container has a terminal
+   */
+  logs(ref: string, options: LogOptions, framing: OutputFraming, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<Buffer> }>
   attach(ref: string, options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly stream: boolean; readonly logs: boolean; readonly detachKeys?: string | undefined }): Promise<Attachment>
   resize(ref: string, rows: number, columns: number): Promise<void>
   prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }>

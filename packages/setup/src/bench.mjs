@@ -1,5 +1,6 @@
 // npm run bench: medians, and the ratio to Docker or Podman where one is installed (--docker unix:///…), interleaved in one run.
-// With --pull instead: a pull of an image of 300 MB; with --build: builds, by `engine build`, BuildKit and the classic builder.
+// With --pull instead: a pull of an image of 300 MB; with --build: builds, by `engine build`, BuildKit and the classic builder;
+// with --logs: 200 MiB of output, attached and read back.
 import { join } from 'node:path'
 import { checkMachine, installPackages, needed, neededByTests } from './steps/debian.mjs'
 import { bundle } from './steps/bundle.mjs'

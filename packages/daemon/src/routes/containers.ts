@@ -1,4 +1,5 @@
-import { encodeFrames, isAtLeast, MULTIPLEXED_STREAM, RAW_STREAM, RequestError } from '@engine/api'
+import { FRAME_HEADER, isAtLeast, MULTIPLEXED_STREAM, RAW_STREAM, RequestError, writeFrameHeader } from '@engine/api'
+import type { OutputFraming } from '@engine/engine'
 import { serveAttachment } from '../attachment.ts'
 import { SENT, type Call, type Handlers } from '../call.ts'
 import { createForVersion } from './create-for-version.ts'
@@ -107,12 +108,22 @@ function withShortIdAlias<T extends { readonly Id: string; readonly NetworkSetti
   return { ...view, NetworkSettings: { ...view.NetworkSettings, Networks: Object.fromEntries(networks) } }
 }
 
+const framing: OutputFraming = { headerBytes: FRAME_HEADER, writeHeader: writeFrameHeader }
+
 async function logs(call: Call<'ContainerLogs'>): Promise<unknown> {
   const { engine, name, query, version, signal } = call
   if (!query.stdout && !query.stderr) throw new RequestError('Bad parameters: you must choose at least one stream')
-  const { tty, chunks } = await engine.containers.logs(name, { ...query, until: isAtLeast(version, '1.35') ? query.until : undefined }, signal)
+  const { tty, batches } = await engine.containers.logs(name, { ...query, until: isAtLeast(version, '1.35') ? query.until : undefined }, framing, signal)
   const stream = call.stream({ 'Content-Type': !tty && isAtLeast(version, '1.42') ? MULTIPLEXED_STREAM : RAW_STREAM })
-  for await (const batch of chunks) await stream.write(tty ? Buffer.concat(batch.map(({ data }) => data)) : encodeFrames(batch))
+  // One batch is on its way while the next is read into memory of its own; the one after that takes the first one's.
+  let sent: Promise<void> | undefined
+  for await (const batch of batches) {
+    await sent
+    sent = stream.writeAway(batch)
+    // Met where it is waited for.
+    sent.catch(() => undefined)
+  }
+  await sent
   stream.end()
   return SENT
 }

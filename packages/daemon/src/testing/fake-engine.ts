@@ -1,6 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream'
 import { EngineError } from '@engine/linux'
-import type { Attachment, ContainerInspect, Engine, ImageInspect, OutputChunk, SystemInfo, SystemVersion } from '@engine/engine'
+import type { Attachment, ContainerInspect, Engine, ImageInspect, LogOptions, OutputChunk, OutputFraming, SystemInfo, SystemVersion } from '@engine/engine'
 
 /** What the fake was asked to do, newest last: `containers.stop` with its arguments. */
 export interface Asked {
@@ -88,9 +88,9 @@ function defaultVerbs(attachments: FakeAttachment[]): FakeEngine['verbs'] {
       mustExist(ref)
       return { result: Promise.resolve({ StatusCode: 0 }) }
     },
-    'containers.logs': async (ref: string) => {
+    'containers.logs': async (ref: string, _options: LogOptions, framing: OutputFraming) => {
       mustExist(ref)
-      return { tty: false, chunks: batches([[{ stream: 'stdout', data: Buffer.from('out\n') }, { stream: 'stderr', data: Buffer.from('err\n') }]]) }
+      return { tty: false, batches: batch([{ stream: 'stdout', data: Buffer.from('out\n') }, { stream: 'stderr', data: Buffer.from('err\n') }], framing) }
     },
     'containers.attach': async (ref: string, options: { readonly stdin: boolean }) => {
       mustExist(ref)
@@ -151,8 +151,12 @@ export async function* failing(error: Error): AsyncIterable<never> {
 }
 
 /** Output of a process that has ended. */
-async function* batches(list: readonly (readonly OutputChunk[])[]): AsyncIterable<readonly OutputChunk[]> {
-  yield* list
+async function* batch(list: readonly OutputChunk[], framing: OutputFraming): AsyncIterable<Buffer> {
+  yield Buffer.concat(list.flatMap(({ stream, data }) => {
+    const header = Buffer.alloc(framing.headerBytes)
+    framing.writeHeader(header, 0, stream, data.length)
+    return [header, data]
+  }))
 }
 
 export async function* chunks(list: readonly OutputChunk[]): AsyncIterable<OutputChunk> {

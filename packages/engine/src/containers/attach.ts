@@ -3,9 +3,8 @@ import { EngineError } from '@engine/linux'
 import { openWriteEnd } from '@engine/runtime'
 import { now } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
-import type { Attachment, LogOptions } from '../interface.ts'
-import { attach, parseDetachKeys, readLogs, type InputEnd, type Subscription } from '../logs/index.ts'
-import type { OutputChunk } from '../interface.ts'
+import type { Attachment, LogOptions, OutputChunk, OutputFraming } from '../interface.ts'
+import { attach, parseDetachKeys, readLogChunks, readLogs, type InputEnd, type Subscription } from '../logs/index.ts'
 import type { Container } from './container.ts'
 import { readableLog } from './open-log.ts'
 import { whenStopped } from './signal.ts'
@@ -70,10 +69,10 @@ function endWhenNeverStarted(container: Container, subscription: Subscription): 
 }
 
 /** What the container has written so far. Later output is the subscription's, so that nothing comes twice. */
-async function* pastOutput(engine: EngineContext, container: Container): AsyncGenerator<OutputChunk, void, undefined> {
+function pastOutput(engine: EngineContext, container: Container): AsyncGenerator<OutputChunk, void, undefined> {
   const options: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false, until: now() }
   const log = { ...readableLog(container, engine.paths.container(container.id)), ended: Promise.resolve() }
-  for await (const chunks of readLogs(log, options, new AbortController().signal)) yield* chunks
+  return readLogChunks(log, options, new AbortController().signal)
 }
 
 /** Waits until there is a process. @returns false when the container was removed instead */
@@ -92,10 +91,19 @@ async function inputOf(engine: EngineContext, container: Container): Promise<Inp
   return { fifo: openWriteEnd(join(engine.paths.container(container.id).run, 'stdin')) }
 }
 
+const unframed: OutputFraming = { headerBytes: 0, writeHeader: () => undefined }
+
 /** Reads a container's log. @throws EngineError invalid-argument when neither stream is wanted */
-export async function containerLogs(engine: EngineContext, ref: string, options: LogOptions, signal: AbortSignal): Promise<{ readonly tty: boolean; readonly chunks: AsyncIterable<readonly OutputChunk[]> }> {
+export async function containerLogs(
+  engine: EngineContext,
+  ref: string,
+  options: LogOptions,
+  framing: OutputFraming,
+  signal: AbortSignal,
+): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<Buffer> }> {
   const container = engine.containers.find(ref)
   if (!options.stdout && !options.stderr) throw new EngineError('invalid-argument', 'Bad parameters: you must choose at least one stream')
   const ended = isRunning(container.state) ? whenStopped(container) : Promise.resolve()
-  return { tty: container.record.config.Tty, chunks: readLogs({ ...readableLog(container, engine.paths.container(container.id)), ended }, options, signal) }
+  const tty = container.record.config.Tty
+  return { tty, batches: readLogs({ ...readableLog(container, engine.paths.container(container.id)), ended }, options, tty ? unframed : framing, signal) }
 }

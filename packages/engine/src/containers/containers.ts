@@ -39,7 +39,7 @@ export function containerVerbs(engine: EngineContext): Containers {
     update: (ref, change) => updateContainer(engine, ref, change),
     stats: (ref, options, signal) => containerStats(engine, ref, options, signal),
     top: (ref, psArgs) => top(engine, ref, psArgs),
-    logs: (ref, options, signal) => containerLogs(engine, ref, options, signal),
+    logs: (ref, options, framing, signal) => containerLogs(engine, ref, options, framing, signal),
     attach: (ref, options) => attachContainer(engine, ref, options),
     resize: (ref, rows, columns) => resizeContainer(engine, ref, rows, columns),
     prune: (filters) => pruneContainers(engine, filters),

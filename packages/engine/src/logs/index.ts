@@ -1,6 +1,6 @@
 export type * from './types.ts'
 export { LogPump, type LogPumpOptions } from './log-pump.ts'
-export { readLogs } from './read-logs.ts'
+export { readLogChunks, readLogs } from './read-logs.ts'
 export { fileLimits, type LogLimits } from './limits.ts'
 export { checkLogging, logDrivers } from './drivers/check.ts'
 export { openSender } from './drivers/senders.ts'

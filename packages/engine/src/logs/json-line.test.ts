@@ -8,12 +8,12 @@ const time = 1_795_458_176_905_120_550n
 const writeLines = (lines: Buffer, stream: StreamName, at: bigint, attributes?: string): string => {
   const entries = new EntryBuffer()
   entries.addLines(lines, stream, at, attributes)
-  return entries.take().toString()
+  return entries.content.toString()
 }
 const writePartial = (piece: Buffer, stream: StreamName, at: bigint): string => {
   const entries = new EntryBuffer()
   entries.addPartial(piece, stream, at)
-  return entries.take().toString()
+  return entries.content.toString()
 }
 
 /** One line's text as it stands in an entry. */
@@ -64,9 +64,10 @@ describe('an entry of json-file', () => {
     const line = Buffer.concat([Buffer.alloc(16_000, '\u0001'), Buffer.from('\n')])
     for (let i = 0; i < 20; i++) entries.addLines(line, 'stdout', time)
     entries.addPartial(Buffer.alloc(0), 'stderr', time)
-    const written = entries.take().toString().trimEnd().split('\n').map((entry) => parseEntry(entry))
+    const written = entries.content.toString().trimEnd().split('\n').map((entry) => parseEntry(entry))
     assert.deepEqual(written.map((entry) => [entry?.text === line.toString(), entry?.stream]), [...Array.from({ length: 20 }, () => [true, 'stdout']), [false, 'stderr']])
-    assert.deepEqual([entries.length, entries.take().length], [0, 0])
+    entries.clear()
+    assert.deepEqual([entries.length, entries.content.length], [0, 0])
   })
 
   it('that was torn is none', () => {

@@ -1,4 +1,6 @@
 import { rfc3339 } from '../clock.ts'
+import { copyRun } from './copy-run.ts'
+import { OutputBuffer } from './output-buffer.ts'
 
 /**
  * One entry of Docker's json-file format: `{"log":"text\n","stream":"stdout","time":"…"}`.
@@ -16,6 +18,8 @@ const ESCAPES = Array.from({ length: 0x80 }, (_, byte) => {
   const character = String.fromCharCode(byte)
   return ESCAPED.test(character) ? Buffer.from(escape(character)) : undefined
 })
+/** 1 for each byte that stands for itself whatever is around it. */
+const PLAIN = Uint8Array.from({ length: 0x100 }, (_, byte) => (byte < 0x80 && ESCAPES[byte] === undefined ? 1 : 0))
 const REPLACEMENT = Buffer.from('\\ufffd')
 const LINE_SEPARATOR = Buffer.from('\\u2028')
 const PARAGRAPH_SEPARATOR = Buffer.from('\\u2029')
@@ -40,19 +44,19 @@ function escape(character: string): string {
  * no text.
  */
 export class EntryBuffer {
-  #bytes: Buffer | undefined
-  #end = 0
+  readonly #buffer = new OutputBuffer()
 
   get length(): number {
-    return this.#end
+    return this.#buffer.length
   }
 
-  /** The entries, which are the caller's from now on. */
-  take(): Buffer {
-    const taken = this.#bytes?.subarray(0, this.#end) ?? Buffer.alloc(0)
-    this.#bytes = undefined
-    this.#end = 0
-    return taken
+  /** The entries; overwritten after the next `clear`. */
+  get content(): Buffer {
+    return this.#buffer.content
+  }
+
+  clear(): void {
+    this.#buffer.clear()
   }
 
   /** Adds entries for whole lines, each ended by a line feed, all of one time. @param attributes JSON */
@@ -75,12 +79,18 @@ export class EntryBuffer {
 
   /** Adds one entry. Its text is escaped byte for byte as Go decodes: each byte that begins no character counts as one. */
   #add(head: Buffer, text: Buffer, from: number, to: number, tailBytes: Buffer): void {
-    const bytes = this.#room(head.length + (to - from) * GROWTH + tailBytes.length)
-    let end = this.#end
-    bytes.set(head, end)
-    end += head.length
+    const bytes = this.#buffer.room(head.length + (to - from) * GROWTH + tailBytes.length)
+    let end = this.#buffer.length
+    end += copyRun(head, 0, head.length, bytes, end)
     for (let at = from; at < to; ) {
       const byte = text[at] as number
+      if (PLAIN[byte] === 1) {
+        let run = at + 1
+        while (run < to && PLAIN[text[run] as number] === 1) run++
+        end += copyRun(text, at, run, bytes, end)
+        at = run
+        continue
+      }
       let length = 1
       let replacement: Buffer | undefined
       if (byte < 0x80) {
@@ -101,19 +111,7 @@ export class EntryBuffer {
       }
       at += length
     }
-    bytes.set(tailBytes, end)
-    this.#end = end + tailBytes.length
-  }
-
-  /** The buffer, with room for so many bytes more. */
-  #room(bytes: number): Buffer {
-    const needed = this.#end + bytes
-    if (this.#bytes === undefined || this.#bytes.length < needed) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * (this.#bytes?.length ?? 0), 64 * 1024))
-      this.#bytes?.copy(larger, 0, 0, this.#end)
-      this.#bytes = larger
-    }
-    return this.#bytes
+    this.#buffer.length = end + copyRun(tailBytes, 0, tailBytes.length, bytes, end)
   }
 }
 

@@ -2,6 +2,7 @@
 export const LINE_BYTES = 16 * 1024
 
 const LINE_FEED = 10
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** What may be written to a log. */
 export interface LineSink {
@@ -29,7 +30,7 @@ export class LineSplitter {
   #partialSince: bigint | undefined
 
   constructor(state?: SplitterState) {
-    this.#pending = state === undefined ? Buffer.alloc(0) : Buffer.from(state.pending, 'base64')
+    this.#pending = state === undefined ? NOTHING : Buffer.from(state.pending, 'base64')
     this.#partialSince = state?.partialSince === undefined ? undefined : BigInt(state.partialSince)
   }
 
@@ -40,7 +41,7 @@ export class LineSplitter {
 
   /** @param time nanoseconds since the epoch at which `piece` came */
   push(piece: Buffer, time: bigint, sink: LineSink): void {
-    let bytes = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece])
+    let bytes = this.#pending.length === 0 ? piece : this.#complete(piece, time, sink)
     for (;;) {
       const whole = wholeLines(bytes, this.#partialSince === undefined)
       if (whole > 0) {
@@ -55,13 +56,32 @@ export class LineSplitter {
       bytes = bytes.subarray(LINE_BYTES)
     }
     // A copy: what is left of a big piece must not keep all of it.
-    this.#pending = Buffer.from(bytes)
+    this.#pending = bytes.length === 0 ? NOTHING : Buffer.from(bytes)
+  }
+
+  /** Joins what is pending with no more of a piece than it takes: the end of its line, or as much as makes an entry. @returns what is left of the piece */
+  #complete(piece: Buffer, time: bigint, sink: LineSink): Buffer {
+    const room = LINE_BYTES - this.#pending.length
+    const end = piece.subarray(0, room).indexOf(LINE_FEED) + 1
+    const taken = end > 0 ? end : Math.min(room, piece.length)
+    const line = Buffer.concat([this.#pending, piece.subarray(0, taken)])
+    this.#pending = NOTHING
+    if (end > 0) {
+      sink.lines(line, this.#partialSince ?? time)
+      this.#partialSince = undefined
+    } else if (line.length === LINE_BYTES) {
+      this.#partialSince ??= time
+      sink.partial(line, this.#partialSince)
+    } else {
+      return line
+    }
+    return piece.subarray(taken)
   }
 
   /** The output has ended. */
   end(time: bigint, sink: LineSink): void {
     if (this.#pending.length > 0) sink.partial(this.#pending, this.#partialSince ?? time)
-    this.#pending = Buffer.alloc(0)
+    this.#pending = NOTHING
     this.#partialSince = undefined
   }
 }

@@ -51,22 +51,25 @@ export class LogFile {
   /**
    * Appends whole entries; before one that finds the file as long as it may be, the file is rotated (but not while the last one is
    * still being compressed: then it grows).
-   * @param entries kept when they cannot be written at once
+   * @param entries copied when they cannot be written at once
    * @throws with ENOSPC; call it again with nothing to finish what was begun
    */
   write(entries: Buffer): void {
-    this.#rest = this.#rest === undefined ? entries : Buffer.concat([this.#rest, entries])
-    while (this.#rest.length > 0) {
-      if (this.#begins && this.#size >= this.#limits.maximumSize && !this.#compressing) this.#rotate()
-      const room = this.#limits.maximumSize - this.#size
-      // Up to the end of the entry that fills the file.
-      const end = room >= this.#rest.length || this.#compressing ? this.#rest.length : this.#rest.indexOf(10, Math.max(0, room - 1)) + 1
-      const written = writeSync(this.#fd, this.#rest, 0, end)
-      this.#size += written
-      this.#begins = written === end
-      this.#rest = this.#rest.subarray(written)
+    let rest = this.#rest === undefined ? entries : Buffer.concat([this.#rest, entries])
+    try {
+      while (rest.length > 0) {
+        if (this.#begins && this.#size >= this.#limits.maximumSize && !this.#compressing) this.#rotate()
+        const room = this.#limits.maximumSize - this.#size
+        // Up to the end of the entry that fills the file.
+        const end = room >= rest.length || this.#compressing ? rest.length : rest.indexOf(10, Math.max(0, room - 1)) + 1
+        const written = writeSync(this.#fd, rest, 0, end)
+        this.#size += written
+        this.#begins = written === end
+        rest = rest.subarray(written)
+      }
+    } finally {
+      this.#rest = rest.length === 0 ? undefined : Buffer.from(rest)
     }
-    this.#rest = undefined
   }
 
   /** Puts a new file in place of the current one. */

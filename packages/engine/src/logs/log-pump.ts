@@ -3,6 +3,7 @@ import { EngineError } from '@engine/linux'
 import type { OutputChunk } from '../interface.ts'
 import { parseMemory } from './drivers/sizes.ts'
 import { fileLimits } from './limits.ts'
+import { PIECE_BYTES } from './piece-memory.ts'
 import type { LogKey, OpenLog, Pump, Subscription } from './types.ts'
 import type { FromWorker, OpenRun, SentChunk, ToWorker } from './worker-messages.ts'
 
@@ -73,7 +74,7 @@ export class LogPump implements Pump {
   subscribe(key: LogKey): Subscription {
     const id = this.#nextId()
     const subscription = new WorkerSubscription(
-      (bytes) => this.#post({ type: 'credit', id, bytes }),
+      (bytes, memory) => this.#worker.postMessage({ type: 'credit', id, bytes, memory } satisfies ToWorker, memory),
       () => {
         this.#subscriptions.delete(id)
         this.#post({ type: 'unsubscribe', id })
@@ -146,14 +147,15 @@ function goJson(attributes: Readonly<Record<string, string>>): string {
 
 /** Chunks that came and wait to be taken; gives credit back as they are. */
 class WorkerSubscription implements Subscription {
-  readonly #credit: (bytes: number) => void
+  readonly #credit: (bytes: number, memory: readonly ArrayBuffer[]) => void
   readonly #unsubscribe: () => void
+  readonly #released: ArrayBuffer[] = []
   readonly #chunks: SentChunk[] = []
   #taken = 0
   #finished = false
   #wake: (() => void) | undefined
 
-  constructor(credit: (bytes: number) => void, unsubscribe: () => void) {
+  constructor(credit: (bytes: number, memory: readonly ArrayBuffer[]) => void, unsubscribe: () => void) {
     this.#credit = credit
     this.#unsubscribe = unsubscribe
   }
@@ -183,11 +185,12 @@ class WorkerSubscription implements Subscription {
         if (chunk !== undefined) {
           this.#taken += chunk.bytes.length
           if (this.#taken >= WINDOW_BYTES / 4) {
-            this.#credit(this.#taken)
+            this.#credit(this.#taken, this.#released.splice(0))
             this.#taken = 0
           }
           const { buffer, byteOffset, length } = chunk.bytes
-          yield { stream: chunk.stream === 1 ? 'stdout' : 'stderr', data: Buffer.from(buffer, byteOffset, length) }
+          const output: OutputChunk = { stream: chunk.stream === 1 ? 'stdout' : 'stderr', data: Buffer.from(buffer, byteOffset, length) }
+          yield buffer.byteLength === PIECE_BYTES ? { ...output, release: () => this.#released.push(buffer) } : output
           continue
         }
         if (this.#finished) return

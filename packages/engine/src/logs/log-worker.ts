@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Feed } from './feed.ts'
+import { PieceMemory } from './piece-memory.ts'
 import { Run } from './run.ts'
 import type { LogKey } from './types.ts'
 import type { FromWorker, OpenRun, SentChunk, ToWorker } from './worker-messages.ts'
@@ -26,6 +27,7 @@ export class LogWorker {
   readonly #early = new Map<number, { readonly key: LogKey; credit: number }>()
   readonly #draining = new Map<Run, number[]>()
   readonly #ready = new Set<Run>()
+  readonly #memory = new PieceMemory()
   #turn: NodeJS.Immediate | undefined
 
   constructor(post: (message: FromWorker, transfer: ArrayBuffer[]) => void) {
@@ -52,6 +54,7 @@ export class LogWorker {
         const early = this.#early.get(message.id)
         if (early !== undefined) early.credit += message.bytes
         const known = this.#feeds.get(message.id)
+        this.#memory.giveBack(message.memory)
         known?.feed.grant(message.bytes)
         this.#wake(known?.run)
         return
@@ -105,7 +108,7 @@ export class LogWorker {
   }
 
   #feed(run: Run, id: number, credit: number): void {
-    const feed = new Feed(id, run.spool, run.position, credit)
+    const feed = new Feed(id, run.spool, run.position, credit, this.#memory)
     run.feeds.add(feed)
     this.#feeds.set(id, { run, feed })
     this.#wake(run)

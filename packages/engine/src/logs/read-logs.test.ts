@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import type { LogOptions } from '../interface.ts'
+import type { LogOptions, OutputFraming } from '../interface.ts'
 import { EntryBuffer } from './json-line.ts'
 import { readLogs } from './read-logs.ts'
 
 const all: LogOptions = { stdout: true, stderr: true, follow: false, timestamps: false, details: false }
+const unframed: OutputFraming = { headerBytes: 0, writeHeader: () => undefined }
 const second = 1_000_000_000n
 const base = 1_795_458_176n * second
 
@@ -20,7 +21,7 @@ let count = 0
 function entry(number: number, stream: 'stdout' | 'stderr' = 'stdout'): string {
   const entries = new EntryBuffer()
   entries.addLines(Buffer.from(`line ${number}\n`), stream, base + BigInt(number) * second, '{"b":"x y","a":"1"}')
-  return entries.take().toString()
+  return entries.content.toString()
 }
 
 function numbered(from: number, to: number): string {
@@ -29,7 +30,7 @@ function numbered(from: number, to: number): string {
 
 async function read(options: Partial<LogOptions> = {}, ended: Promise<void> = Promise.resolve(), signal = new AbortController().signal): Promise<string> {
   let text = ''
-  for await (const chunks of readLogs({ logPath: path, files: 5, ended }, { ...all, ...options }, signal)) for (const { data } of chunks) text += data.toString()
+  for await (const batch of readLogs({ logPath: path, files: 5, ended }, { ...all, ...options }, unframed, signal)) text += batch.toString()
   return text
 }
 
@@ -38,7 +39,7 @@ function follow(options: Partial<LogOptions>): { readonly shows: (expected: stri
   const { promise, resolve } = Promise.withResolvers<void>()
   let text = ''
   const reading = (async () => {
-    for await (const chunks of readLogs({ logPath: path, files: 5, ended: promise }, { ...all, follow: true, ...options }, new AbortController().signal)) for (const { data } of chunks) text += data.toString()
+    for await (const batch of readLogs({ logPath: path, files: 5, ended: promise }, { ...all, follow: true, ...options }, unframed, new AbortController().signal)) text += batch.toString()
   })()
   return {
     shows: async (expected) => {
@@ -121,7 +122,7 @@ describe('a log', () => {
       entries.addPartial(Buffer.from(text), 'stderr', base)
       entries.addLines(Buffer.from(`${text}\n`), 'stderr', base, '{"a":"\\",\\"stream\\":\\"stdout\\",\\"time\\":\\""}')
     }
-    writeFileSync(path, entries.take())
+    writeFileSync(path, entries.content)
     assert.equal(await read(), texts.map((text) => `${text}\n${text}${text}\n`).join(''))
     assert.equal(await read({ since: 1n }), texts.map((text) => `${text}\n${text}${text}\n`).join(''))
     assert.equal(await read({ stderr: false }), texts.map((text) => `${text}\n`).join(''))

@@ -1,23 +1,46 @@
 import { watch } from 'node:fs'
 import { dirname } from 'node:path'
-import type { LogOptions, OutputChunk } from '../interface.ts'
-import { readEntries } from './entry-reader.ts'
+import type { LogOptions, OutputChunk, OutputFraming } from '../interface.ts'
+import { EntryReader } from './entry-reader.ts'
+import { OutputBuffer } from './output-buffer.ts'
 import { lastLines, openLogFile, openRotated, rotatedCount, type OpenLogFile } from './rotated-files.ts'
 import type { ReadLog } from './types.ts'
 
 const BLOCK_BYTES = 256 * 1024
+const LITTLE_BYTES = 16 * 1024
 
 /**
- * Reads a log back as `docker logs` shows it: one chunk for each entry, many at once.
+ * Reads a log back as `docker logs` shows it: entries, many in one buffer. Two buffers are used in turns, so that one can be filled
+ * while the other is written to a client: each is valid until the one after the next is asked for.
  *
  * With `follow` it goes on until the container has stopped, `until` is over, or the signal; rotations meanwhile are followed.
  * @throws what reading throws; a log that was never written is empty
  */
-export async function* readLogs(log: ReadLog, options: LogOptions, signal: AbortSignal): AsyncGenerator<readonly OutputChunk[], void, undefined> {
+export async function* readLogs(log: ReadLog, options: LogOptions, framing: OutputFraming, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  const entries = new EntryReader(options, framing)
+  let [filled, other] = [new OutputBuffer(), new OutputBuffer()]
   for await (const lines of logLines(log, options, signal)) {
-    const { chunks, over } = readEntries(lines, options)
-    if (chunks.length > 0) yield chunks
+    filled.clear()
+    const over = entries.read(lines, filled)
+    if (filled.length > 0) {
+      yield filled.content
+      ;[filled, other] = [other, filled]
+    }
     if (over) return
+  }
+}
+
+/** The same as chunks, one for each entry, which are the caller's. */
+export async function* readLogChunks(log: ReadLog, options: LogOptions, signal: AbortSignal): AsyncGenerator<OutputChunk, void, undefined> {
+  const pieces: { readonly stream: OutputChunk['stream']; readonly length: number }[] = []
+  const framing: OutputFraming = { headerBytes: 0, writeHeader: (_into, _at, stream, length) => pieces.push({ stream, length }) }
+  for await (const batch of readLogs(log, options, framing, signal)) {
+    const data = Buffer.from(batch)
+    let at = 0
+    for (const { stream, length } of pieces.splice(0)) {
+      yield { stream, data: data.subarray(at, at + length) }
+      at += length
+    }
   }
 }
 
@@ -55,22 +78,32 @@ function openNumber(path: string, number: number): Promise<OpenLogFile | undefin
   return number === 0 ? openLogFile(path) : openRotated(path, number)
 }
 
-/** A file's whole lines from `offset` on, many at once, as far as it goes now. @returns where the rest begins */
+/**
+ * A file's whole lines from `offset` on, many at once, as far as it goes now; each buffer is overwritten when the next is asked for.
+ * @returns where the rest begins
+ */
 async function* fileLines(file: OpenLogFile, offset: number, signal: AbortSignal): AsyncGenerator<Buffer, number, undefined> {
-  let rest: Buffer = Buffer.alloc(0)
+  const expected = (await file.now()).size - offset
+  let block = Buffer.allocUnsafeSlow(Math.min(Math.max(expected + 1, LITTLE_BYTES), BLOCK_BYTES))
+  // Bytes of a line that goes on, at the block's beginning.
+  let rest = 0
   let begun = offset
   for (let position = offset; !signal.aborted; ) {
-    const block = Buffer.allocUnsafeSlow(rest.length + BLOCK_BYTES)
-    rest.copy(block)
-    const length = await file.read(block.subarray(rest.length), position)
+    if (rest === block.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * rest)
+      block.copy(larger)
+      block = larger
+    }
+    const length = await file.read(block.subarray(rest), position)
     if (length === 0) break
     position += length
-    const filled = rest.length + length
+    const filled = rest + length
     const end = block.subarray(0, filled).lastIndexOf(10) + 1
-    rest = Buffer.from(block.subarray(end, filled))
+    rest = filled - end
     if (end === 0) continue
-    begun = position - rest.length
+    begun = position - rest
     yield block.subarray(0, end)
+    block.copyWithin(0, end, filled)
   }
   return begun
 }

@@ -1,7 +1,7 @@
+import { constants, createReadStream, createWriteStream } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { createReadStream } from 'node:fs'
+import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { Writable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 
 /** One file of a log, open for reading. */
@@ -23,9 +23,14 @@ export async function openLogFile(path: string): Promise<OpenLogFile | undefined
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
+  return openLogHandle(handle)
+}
+
+/** @param inode what it counts as; by default the file's own */
+async function openLogHandle(handle: FileHandle, inode?: number): Promise<OpenLogFile> {
   const { ino, size } = await handle.stat()
   return {
-    inode: ino,
+    inode: inode ?? ino,
     size,
     read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
     now: async () => {
@@ -36,27 +41,21 @@ export async function openLogFile(path: string): Promise<OpenLogFile | undefined
   }
 }
 
-/** The whole of a compressed file in memory: no longer than the log's max-size. */
+/** O_TMPFILE of open(2), which Node does not name: a file without a name, gone when it is closed. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
+
+/** The content of a compressed file, in a nameless file beside it: it may be as long as the log's max-size, which is too much for memory. */
 async function openCompressed(path: string): Promise<OpenLogFile | undefined> {
-  const parts: Buffer[] = []
+  let whole: FileHandle | undefined
   try {
-    await pipeline(createReadStream(path), createGunzip(), new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        parts.push(chunk)
-        done()
-      },
-    }))
+    whole = await open(dirname(path), O_TMPFILE | constants.O_RDWR, 0o600)
+    const { fd } = whole
+    await pipeline(createReadStream(path), createGunzip(), createWriteStream('', { fd, autoClose: false }))
+    return await openLogHandle(whole, -1)
   } catch (error) {
+    await whole?.close()
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
-  }
-  const whole = Buffer.concat(parts)
-  return {
-    inode: -1,
-    size: whole.length,
-    read: (into, position) => Promise.resolve(whole.copy(into, 0, position)),
-    now: () => Promise.resolve({ size: whole.length, links: 1 }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   }
 }
 

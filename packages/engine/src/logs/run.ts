@@ -13,6 +13,10 @@ import type { OpenRun } from './worker-messages.ts'
 /** Bytes that one run's log may take per turn, so that a flooder's log does not hold up the others'. */
 const TURN_BYTES = 256 * 1024
 
+/** Memory of the turn that is being taken: there is one at a time. */
+const entries = new EntryBuffer()
+const pieceBytes = Buffer.allocUnsafeSlow(64 * 1024)
+
 /** One process's output in the worker, from open to close: its spool, its log, its subscribers. */
 export class Run {
   readonly key: LogKey
@@ -66,13 +70,13 @@ export class Run {
   take(): boolean {
     if (this.#end !== undefined || this.#forwarder?.isFull === true) return false
     let bytes = 0
-    const entries = new EntryBuffer()
-    const sinks = { 1: this.#sink('stdout', entries), 2: this.#sink('stderr', entries) }
+    entries.clear()
+    const sinks = { 1: this.#sink('stdout'), 2: this.#sink('stderr') }
     const kept = this.#log !== undefined || this.#forwarder !== undefined
     // What a full disk has not taken comes first; without blocking, what comes meanwhile is taken all the same, and dropped.
     let trouble = this.#write(Buffer.alloc(0))
     while (bytes < TURN_BYTES) {
-      const piece = this.#reader.next()
+      const piece = this.#reader.next(pieceBytes)
       if (piece === undefined) break
       bytes += piece.data.length
       if (kept) this.#splitters[piece.stream].push(piece.data, piece.time, sinks[piece.stream])
@@ -80,13 +84,13 @@ export class Run {
     const ended = this.#final && bytes < TURN_BYTES
     if (ended && kept) for (const stream of [1, 2] as const) this.#splitters[stream].end(now(), sinks[stream])
     if (ended) this.#end = this.#reader.position
-    if (entries.length > 0) trouble = this.#write(entries.take()) ?? trouble
+    if (entries.length > 0) trouble = this.#write(entries.content) ?? trouble
     if (bytes > 0 || ended) this.#account()
     if (trouble !== undefined) throw trouble
     return bytes >= TURN_BYTES
   }
 
-  #sink(stream: StreamName, entries: EntryBuffer): LineSink {
+  #sink(stream: StreamName): LineSink {
     return {
       lines: (text, time) => {
         if (this.#log !== undefined) entries.addLines(text, stream, time, this.#attributes)

@@ -1,4 +1,4 @@
-import type { LogOptions, OutputChunk } from '../interface.ts'
+import type { OutputChunk } from '../interface.ts'
 import type { Forward } from './drivers/forward.ts'
 
 /** `none` keeps nothing; of those that send lines away a file is kept too, so that they can be read back. */
@@ -68,5 +68,3 @@ export interface ReadLog {
   /** With `follow`: resolves when the container has stopped and its log is complete; resolved already for one that is not running. */
   readonly ended: Promise<void>
 }
-
-export type ReadLogs = (log: ReadLog, options: LogOptions, signal: AbortSignal) => AsyncIterable<readonly OutputChunk[]>

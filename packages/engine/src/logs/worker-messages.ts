@@ -18,8 +18,8 @@ export type ToWorker =
   | { readonly type: 'open'; readonly run: OpenRun }
   | { readonly type: 'notify'; readonly keys: readonly LogKey[] }
   | { readonly type: 'subscribe'; readonly id: number; readonly key: LogKey; readonly credit: number }
-  /** So many more bytes may be sent. */
-  | { readonly type: 'credit'; readonly id: number; readonly bytes: number }
+  /** So many more bytes may be sent; and memory of pieces that have been taken, transferred back. */
+  | { readonly type: 'credit'; readonly id: number; readonly bytes: number; readonly memory: readonly ArrayBuffer[] }
   | { readonly type: 'unsubscribe'; readonly id: number }
   | { readonly type: 'drained' | 'close'; readonly request: number; readonly key: LogKey }
   | { readonly type: 'shutdown'; readonly request: number }

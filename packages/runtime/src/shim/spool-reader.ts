@@ -54,19 +54,20 @@ export class SpoolReader {
   }
 
   /**
-   * The next piece of output, at most `maximum` bytes of it; a copy that is the caller's.
+   * The next piece of output.
+   * @param into memory for it, of at least one byte; what is returned lies in it
+   * @param maximum bytes of it at most
    * @returns undefined when there is nothing at the moment
    */
-  next(maximum = 65536): SpoolPiece | undefined {
+  next(into: Buffer, maximum = into.length): SpoolPiece | undefined {
     for (;;) {
       const record = this.#record()
       if (record === undefined) {
         if (!this.#advance()) return undefined
         continue
       }
-      const wanted = Math.min(maximum, record.length - this.#within)
-      const data = Buffer.allocUnsafeSlow(wanted)
-      const got = wanted === 0 ? 0 : this.#read(dataName(this.#segment, record.stream), data, this.#data[record.stream])
+      const wanted = Math.min(into.length, maximum, record.length - this.#within)
+      const got = wanted === 0 ? 0 : this.#read(dataName(this.#segment, record.stream), into, wanted, this.#data[record.stream])
       const length = got === MISSING ? 0 : got
       this.#data[record.stream] += length
       this.#within += length
@@ -76,7 +77,7 @@ export class SpoolReader {
         this.#within = 0
         this.#offset += RECORD_BYTES
       }
-      if (length > 0) return { stream: record.stream, time: record.time, data: length === wanted ? data : data.subarray(0, length) }
+      if (length > 0) return { stream: record.stream, time: record.time, data: into.subarray(0, length) }
     }
   }
 
@@ -94,7 +95,7 @@ export class SpoolReader {
   #record(): ReturnType<typeof parseRecord> {
     const loaded = (): boolean => this.#offset >= this.#indexStart && this.#offset + RECORD_BYTES <= this.#indexStart + this.#indexLength
     if (!loaded()) {
-      const got = this.#read(indexName(this.#segment), this.#index, this.#offset)
+      const got = this.#read(indexName(this.#segment), this.#index, this.#index.length, this.#offset)
       this.#indexStart = this.#offset
       this.#indexLength = got === MISSING ? 0 : got - (got % RECORD_BYTES)
       if (!loaded()) return undefined
@@ -126,7 +127,7 @@ export class SpoolReader {
     this.#indexStart = 0
   }
 
-  #read(name: string, into: Buffer, position: number): number | typeof MISSING {
+  #read(name: string, into: Buffer, length: number, position: number): number | typeof MISSING {
     let fd = this.#fds.get(name)
     if (fd === undefined) {
       try {
@@ -137,7 +138,7 @@ export class SpoolReader {
       }
       this.#fds.set(name, fd)
     }
-    return readSync(fd, into, 0, into.length, position)
+    return readSync(fd, into, 0, length, position)
   }
 
   #segments(): number[] {

@@ -25,12 +25,14 @@ after(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+const memory = Buffer.alloc(64 * 1024)
+
 type Piece = readonly [stream: StreamNumber, text: string]
 
 /** All there is, with neighbours of one stream joined. */
 function content(reader: SpoolReader): Piece[] {
   const pieces: [StreamNumber, string][] = []
-  for (let piece = reader.next(); piece !== undefined; piece = reader.next()) {
+  for (let piece = reader.next(memory); piece !== undefined; piece = reader.next(memory)) {
     const last = pieces.at(-1)
     if (last?.[0] === piece.stream) last[1] += piece.data.toString('latin1')
     else pieces.push([piece.stream, piece.data.toString('latin1')])
@@ -61,7 +63,7 @@ describe('a spool', () => {
         using reader = new SpoolReader(place)
         const read: Piece[] = []
         const readAll = (): void => {
-          for (let piece = reader.next(maximum); piece !== undefined; piece = reader.next(maximum)) {
+          for (let piece = reader.next(memory, maximum); piece !== undefined; piece = reader.next(memory, maximum)) {
             assert.ok(piece.data.length <= maximum)
             read.push([piece.stream, piece.data.toString('latin1')])
           }
@@ -86,7 +88,7 @@ describe('a spool', () => {
     for (let kept = 0; kept < 23; kept++) {
       const first = new SpoolReader(spool)
       let before = ''
-      while (before.length < kept) before += first.next(1)?.data.toString() ?? ''
+      while (before.length < kept) before += first.next(memory, 1)?.data.toString() ?? ''
       const { position } = first
       first.close()
       using second = new SpoolReader(spool, position)
@@ -165,12 +167,12 @@ describe('a spool', () => {
 
   it('has nothing for a reader while it is empty, or not there', () => {
     using reader = new SpoolReader(spool)
-    assert.equal(reader.next(), undefined)
+    assert.equal(reader.next(memory), undefined)
     const writer = new SpoolWriter(spool)
-    assert.equal(reader.next(), undefined)
+    assert.equal(reader.next(memory), undefined)
     writer.write(2, Buffer.from('x'))
     assert.deepEqual(content(reader), [[2, 'x']])
-    assert.equal(reader.next(), undefined)
+    assert.equal(reader.next(memory), undefined)
     writer.close()
   })
 })
