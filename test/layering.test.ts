@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly [own: readonly string[], npm: re
   image: [['linux'], ['undici', 'zod']],
   network: [['linux'], ['dns-packet']],
   build: [['image', 'linux'], []],
-  engine: [['build', 'image', 'linux', 'network', 'runtime'], ['better-sqlite3', 'zod']],
+  engine: [['build', 'image', 'linux', 'network', 'runtime'], ['better-sqlite3', 'yaml', 'zod']],
   api: [[], ['zod']],
   daemon: [['api', 'engine', 'linux'], ['fastify', 'pino', 'prom-client', 'zod']],
   cli: [['api'], []],

@@ -24,6 +24,26 @@ describe('devices of the Container Device Interface', () => {
       ],
     }))
     writeFileSync(join(directory, 'b.yaml'), 'cdiVersion: 0.6.0\n')
+    // As NVIDIA's toolkit writes them: anchors aside, block style, numbers that are octal to YAML 1.1 only.
+    writeFileSync(join(directory, 'd.yml'), `---
+cdiVersion: 0.5.0
+kind: example.com/gpu
+containerEdits:
+  env:
+  - &common VISIBLE=void
+devices:
+- name: "0"
+  containerEdits: &edits
+    env: [*common, "GPU=yes"]
+    deviceNodes:
+    - path: /dev/gpu
+      hostPath: /dev/null
+      fileMode: 0640
+- name: 1
+  containerEdits: *edits
+`)
+    // A bomb: each line ten times the one before.
+    writeFileSync(join(directory, 'e.yaml'), `a: &a [x]\n${[...'bcdefghij'].map((letter, i) => `${letter}: &${letter} [${Array(10).fill(`*${'abcdefghi'[i]}`).join(', ')}]\n`).join('')}`)
     writeFileSync(join(directory, 'c.json'), '{"kind": "nonsense"}')
   })
 
@@ -38,6 +58,12 @@ describe('devices of the Container Device Interface', () => {
     assert.ok(groups?.split(' ').includes('4711'))
     assert.match(stderr, /readable: (Operation not permitted|Permission denied)/)
     assert.notEqual(code, 0)
+  })
+
+  test('are described in YAML as well', async () => {
+    const { run } = await world
+    const { stdout } = await run(['sh', '-c', 'echo $VISIBLE $GPU; stat -c "%F %a" /dev/gpu'], request('example.com/gpu=0', 'example.com/gpu=1'))
+    assert.equal(stdout, 'void yes\ncharacter special file 640\n')
   })
 
   test('that nobody describes, or that need hooks, are refused, with the files that could not be read', async () => {
@@ -55,7 +81,7 @@ describe('devices of the Container Device Interface', () => {
     }
     const missing = await refused('example.com/thing=three')
     assert.equal(missing.message, 'CDI device injection failed: unresolvable CDI devices example.com/thing=three')
-    assert.match(missing.hint ?? '', /b\.yaml: only JSON is read; .*c\.json: /)
+    assert.match(missing.hint ?? '', /b\.yaml: .*kind.*; .*c\.json: .*; .*e\.yaml: Excessive alias count/)
     assert.match((await refused('example.com/thing=hooked')).message, /^CDI device injection failed: device example\.com\/thing=hooked needs hooks/)
   })
 })

@@ -18,10 +18,10 @@ export function isCdiRequest({ Driver }: DeviceRequest): boolean {
  * @param directories where the host's spec files are
  * @throws EngineError in Docker's words for a device that nobody describes, and for one that needs hooks: programs that a runtime runs as root
  */
-export function injectCdi(spec: OciSpec, requests: readonly DeviceRequest[], directories: readonly string[]): OciSpec {
+export async function injectCdi(spec: OciSpec, requests: readonly DeviceRequest[], directories: readonly string[]): Promise<OciSpec> {
   const wanted = [...new Set(requests.filter(isCdiRequest).flatMap(({ DeviceIDs }) => DeviceIDs ?? []))]
   if (wanted.length === 0) return spec
-  const { devices, failures } = readCdiDevices(directories)
+  const { devices, failures } = await readCdiDevices(directories)
   const missing = wanted.filter((name) => !devices.has(name))
   if (missing.length > 0) {
     throw failed(`unresolvable CDI devices ${missing.join(', ')}`, failures.length > 0 ? `not read: ${failures.join('; ')}` : `looked for in ${directories.join(', ')}`)

@@ -1,8 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 
 const text = z.string().min(1)
+/** In YAML a name of digits is a number unless it is quoted; sigs.k8s.io/yaml, which Docker reads with, makes it text where text is wanted. */
+const name = z.union([text, z.number().transform(String)])
 const absolute = z.string().startsWith('/')
 
 const DeviceNode = z.object({
@@ -28,10 +31,10 @@ const ContainerEdits = z.object({
 
 /** A file of the Container Device Interface (cncf-tags/container-device-interface, SPEC.md). */
 const SpecFile = z.object({
-  cdiVersion: text,
+  cdiVersion: name,
   kind: z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]*\/[A-Za-z][A-Za-z0-9_-]*$/),
   containerEdits: ContainerEdits.optional(),
-  devices: z.array(z.object({ name: text, containerEdits: ContainerEdits })).min(1),
+  devices: z.array(z.object({ name, containerEdits: ContainerEdits })).min(1),
 })
 
 export type CdiEdits = z.infer<typeof ContainerEdits>
@@ -45,20 +48,28 @@ export interface CdiDevices {
   readonly failures: readonly string[]
 }
 
-/** Reads the host's spec files; those of a later directory go before those of an earlier. Only JSON: YAML files are among the failures. */
-export function readCdiDevices(directories: readonly string[]): CdiDevices {
+/** Reads the host's spec files, JSON and YAML; those of a later directory go before those of an earlier. */
+export async function readCdiDevices(directories: readonly string[]): Promise<CdiDevices> {
   const devices = new Map<string, readonly CdiEdits[]>()
   const failures: string[] = []
   for (const file of directories.flatMap(filesIn)) {
     try {
-      if (!file.endsWith('.json')) throw new Error('only JSON is read')
-      const { kind, containerEdits, devices: own } = SpecFile.parse(JSON.parse(readFileSync(file, 'utf8')))
+      const { kind, containerEdits, devices: own } = SpecFile.parse(await parse(file))
       for (const { name, containerEdits: edits } of own) devices.set(`${kind}=${name}`, [...(containerEdits === undefined ? [] : [containerEdits]), edits])
     } catch (error) {
       failures.push(`${file}: ${error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : error instanceof Error ? error.message : String(error)}`)
     }
   }
   return { devices, failures }
+}
+
+async function parse(file: string): Promise<unknown> {
+  const content = await readFile(file, 'utf8')
+  if (file.endsWith('.json')) return JSON.parse(content)
+  // Only now: few hosts have such a file, and the parser is large.
+  const yaml = await import('yaml')
+  // YAML 1.1, as Docker's: `fileMode: 0660` is octal. An alias may not grow without bounds (the library's default).
+  return yaml.parse(content, { version: '1.1', logLevel: 'error', prettyErrors: false })
 }
 
 function filesIn(directory: string): string[] {

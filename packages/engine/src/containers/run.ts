@@ -126,7 +126,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
       ...(host.Init === true ? { init: findInit() } : {}),
     },
   })
-  const spec = injectCdi(plain, host.DeviceRequests ?? [], engine.options.cdiSpecDirs ?? defaultCdiSpecDirs)
+  const spec = await injectCdi(plain, host.DeviceRequests ?? [], engine.options.cdiSpecDirs ?? defaultCdiSpecDirs)
   const profile = seccompProfile(security, capabilities, host.Privileged)
   const runtime = externalRuntime(engine.options, host.Runtime)
   // Also for another runtime: a shim from before knows of none, and must not make a container without a filter.
