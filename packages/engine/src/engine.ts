@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultLimits, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
 import { FirewallWatch, NameServer } from '@engine/network'
-import { connectShim, type ShimClient } from '@engine/runtime'
+import { connectShim, hasAppArmor, loadDefaultAppArmorProfile, type ShimClient } from '@engine/runtime'
 import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
@@ -122,6 +122,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits, built: { count: 0 },
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
+  if (hasAppArmor()) await loadDefaultAppArmorProfile().catch((error: unknown) => options.log('warn', { error: String(error) }, 'containers that name no AppArmor profile are under none'))
   await cleanBuilds(builder)
   await reconcile(context)
   volumes.reconcile(volumesInUse(containers.all()))

@@ -7,7 +7,7 @@ import type { Container } from './container.ts'
 import { shownLinks } from './links.ts'
 import { networkSettings } from './network-view.ts'
 import { sizes } from './size.ts'
-import { parseSecurityOptions } from './spec/security-options.ts'
+import { appArmorShown } from './spec/apparmor.ts'
 import { isRunning, type ContainerState } from './state.ts'
 import { NEVER } from '../types/container-views.ts'
 
@@ -38,7 +38,7 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: parseSecurityOptions(record.hostConfig.SecurityOpt ?? []).apparmor ?? '',
+    AppArmorProfile: appArmorShown(record.hostConfig, started),
     ExecIDs: execs.length === 0 ? null : execs.map(({ id }) => id),
     HostConfig: hostConfigView(engine, container),
     GraphDriver: graphDriver(engine, container),

@@ -6,7 +6,8 @@ import { BirthError, availableCapabilities, capabilitySets, openWriteEnd, type E
 import { cgroupPath } from '../containers/cgroup-path.ts'
 import type { Container } from '../containers/container.ts'
 import { noSuchContainer } from '../containers/errors.ts'
-import { appArmorProfile, containerCapabilities } from '../containers/spec/container-spec.ts'
+import { specAppArmor } from '../containers/spec/apparmor.ts'
+import { containerCapabilities } from '../containers/spec/container-spec.ts'
 import { environment } from '../containers/spec/environment.ts'
 import { containerRlimits } from '../containers/spec/rlimits.ts'
 import { birthRecords } from '../containers/start-error.ts'
@@ -121,7 +122,7 @@ async function execRequest(
       rlimits: containerRlimits(engine.options, host).rlimits,
       noNewPrivileges: security.noNewPrivileges,
       oomScoreAdj: host.OomScoreAdj,
-      ...appArmorProfile(security),
+      ...specAppArmor(security, host),
     },
   }
 }

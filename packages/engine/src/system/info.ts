@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, hostname, machine, release, totalmem } from 'node:os'
+import { hasAppArmor } from '@engine/runtime'
 import { installedInit } from '../containers/init-program.ts'
 import { defaultCdiSpecDirs } from '../cdi/inject.ts'
 import { builtInRuntime, knownRuntimes } from '../containers/runtimes.ts'
@@ -95,7 +96,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', ...(limits.cgroupVersion === 2 ? ['name=cgroupns'] : [])],
+    SecurityOptions: [...(hasAppArmor() ? ['name=apparmor'] : []), 'name=seccomp,profile=builtin', ...(limits.cgroupVersion === 2 ? ['name=cgroupns'] : [])],
     ...(options.addressPools.length === 0 ? {} : { DefaultAddressPools: options.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     FirewallBackend: { Driver: 'nftables' },
     CDISpecDirs: [...(options.cdiSpecDirs ?? defaultCdiSpecDirs)],

@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import { hasAppArmor } from '../apparmor.ts'
 import type { OciProcess, OciSpec } from '../spec.ts'
 import { checkSysctls } from '../sysctl.ts'
 
@@ -33,7 +34,7 @@ export function refuseUnlessExecutable({ args, cwd, apparmorProfile, user }: Oci
   if (!cwd.startsWith('/')) throw refused('Cwd must be an absolute path')
   const { umask } = user
   if (umask !== undefined && (!Number.isInteger(umask) || umask < 0 || umask > 0o777)) throw refused(`invalid umask: ${umask}`)
-  if (apparmorProfile !== undefined && apparmorProfile !== '') throw new EngineError('not-implemented', 'AppArmor profiles are not supported')
+  if (apparmorProfile !== undefined && apparmorProfile !== '' && !hasAppArmor()) throw new EngineError('not-implemented', 'apparmor is not enabled on this host')
 }
 
 /** Absolute, and without `..`, which openat2(2) would resolve but a text does not show. */

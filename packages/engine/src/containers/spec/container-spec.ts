@@ -1,10 +1,11 @@
-import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, hasAppArmor, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
+import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
 import type { Container } from '../container.ts'
 import { refusedByRuntime } from '../start-error.ts'
 import { containerDevices } from './devices.ts'
 import { environment } from './environment.ts'
 import { checkPropagation, initPath, specMounts, type MountSettings } from './mounts.ts'
 import { resources } from './resources.ts'
+import { specAppArmor } from './apparmor.ts'
 import type { SecurityOptions } from './security-options.ts'
 
 /** What a start has prepared for the spec. */
@@ -61,7 +62,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       rlimits: settings.rlimits,
       noNewPrivileges: security.noNewPrivileges,
       oomScoreAdj: host.OomScoreAdj,
-      ...appArmorProfile(security),
+      ...specAppArmor(security, host),
     },
     root: { path: settings.root, readonly: host.ReadonlyRootfs },
     ...(ownUts ? { hostname: settings.hostname, ...(config.Domainname === '' ? {} : { domainname: config.Domainname }) } : {}),
@@ -78,11 +79,6 @@ export function containerSpec(settings: SpecSettings): OciSpec {
       sysctl,
     },
   }
-}
-
-/** `unconfined` is what a process of the shim's is anyhow. */
-export function appArmorProfile({ apparmor }: SecurityOptions): { readonly apparmorProfile?: string } {
-  return apparmor === undefined || apparmor === 'unconfined' || !hasAppArmor() ? {} : { apparmorProfile: apparmor }
 }
 
 /** The container's namespaces: a type that is left out is the host's. */
