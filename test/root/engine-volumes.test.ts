@@ -74,6 +74,8 @@ describe('volumes', () => {
       [{ Name: 'v1', DriverOpts: { foo: 'x' } }, 'invalid-argument', 'create v1: invalid option: "foo"'],
       [{ Name: 'v1', DriverOpts: { device: '/tmp' } }, 'invalid-argument', 'create v1: missing required option: "type"'],
       [{ Name: 'v1', DriverOpts: { size: '1g' } }, 'invalid-argument', 'create v1: quota size requested but no quota support'],
+      [{ Name: 'v1', DriverOpts: { size: 'abc', type: 'tmpfs' } }, 'invalid-argument', "create v1: invalid size: 'abc'"],
+      [{ Name: 'v1', DriverOpts: { size: '0', type: 'tmpfs' } }, 'invalid-argument', 'create v1: missing required option: "device"'],
     ]
     for (const [options, code, message] of table) await assert.rejects(volumes.create({ ...plain, Name: '', ...options }), { code, message })
     assert.deepEqual(readdirSync(root), own)

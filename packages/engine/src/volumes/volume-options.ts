@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import { parseMemory } from '../logs/drivers/sizes.ts'
 
 /**
  * Checks a volume's name as Docker's local driver does, which alone may become a directory.
@@ -30,7 +31,10 @@ export function checkVolumeOptions(name: string, options: Readonly<Record<string
   if (keys.length === 0) return
   const unknown = keys.find((key) => !['type', 'o', 'device', 'size'].includes(key))
   if (unknown !== undefined) throw invalid(name, `invalid option: ${JSON.stringify(unknown)}`)
-  if ('size' in options) {
+  const { size, ...device } = options
+  const bytes = size === undefined ? 0 : parseMemory(size)
+  if (bytes === undefined) throw invalid(name, `invalid size: '${size}'`)
+  if (size !== undefined && (bytes > 0 || Object.keys(device).length === 0)) {
     throw new EngineError('invalid-argument', `create ${name}: quota size requested but no quota support`, { hint: 'project quotas are not supported; a tmpfs has a size: --opt type=tmpfs --opt device=tmpfs --opt o=size=100m' })
   }
   for (const key of ['device', 'type']) if (!(key in options)) throw invalid(name, `missing required option: ${JSON.stringify(key)}`)
