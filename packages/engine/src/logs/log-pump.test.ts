@@ -217,4 +217,42 @@ describe('the log pump', () => {
     }
     assert.deepEqual(entries(), ['first\n', 'second\n'])
   })
+
+  it('takes the memory of large pieces back when it is released, and never before', async () => {
+    const lines = Buffer.from(Array.from({ length: 400_000 }, (_, i) => `line ${i}\n`).join(''))
+    const subscription = pump.subscribe(key)
+    pump.open(key, log())
+    const writing = (async () => {
+      for (let at = 0; at < lines.length; ) {
+        at += writer.write(1, lines.subarray(at, at + 200_000))
+        pump.notify(key)
+        await sleep(1)
+      }
+    })()
+    const taken: Buffer[] = []
+    let large = 0
+    let held: { readonly data: Buffer; readonly copy: Buffer; readonly release: (() => void) | undefined }[] = []
+    const letGo = (): void => {
+      for (const { data, copy, release } of held) {
+        assert.ok(data.equals(copy))
+        release?.()
+      }
+      held = []
+    }
+    const reading = (async () => {
+      for await (const { data, release } of subscription) {
+        if (release !== undefined) large += 1
+        const copy = Buffer.from(data)
+        taken.push(copy)
+        held.push({ data, copy, release })
+        if (held.length > 4) letGo()
+      }
+      letGo()
+    })()
+    await writing
+    await pump.drained(key)
+    await reading
+    assert.ok(Buffer.concat(taken).equals(lines))
+    assert.ok(large > 0)
+  })
 })
