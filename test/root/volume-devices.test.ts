@@ -66,6 +66,9 @@ describe('volumes with options', () => {
     const path = `${daemon.dataRoot}/volumes/missing/_data`
     const message = `error while mounting volume '${path}': failed to mount local volume: mount /nope:${path}, flags: 0x1000: no such file or directory`
     await assert.rejects(createContainer(client, ['true'], using('missing')).then((made) => client.request('POST', `/containers/${made}/start`)), { message })
+    await create('nfs', { type: 'nfs', device: ':/x', o: 'addr=no-such-host.invalid,nfsvers=4' })
+    const nowhere = `error while mounting volume '${daemon.dataRoot}/volumes/nfs/_data': error resolving passed in network volume address: lookup no-such-host.invalid: no such host`
+    await assert.rejects(createContainer(client, ['true'], using('nfs')).then((made) => client.request('POST', `/containers/${made}/start`)), { message: nowhere })
   })
 
   it('go from one engine to another as tar, while a container writes', async () => {

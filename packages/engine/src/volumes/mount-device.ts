@@ -54,7 +54,7 @@ export function parseMountWords(words: string): { readonly flags: number; readon
  */
 export async function mountDevice(directory: string, options: Readonly<Record<string, string>>): Promise<void> {
   const { type = '', device = '' } = options
-  const { flags, data } = parseMountWords(await withAddress(type, options['o'] ?? ''))
+  const { flags, data } = parseMountWords(await withAddress(directory, type, options['o'] ?? ''))
   try {
     await mountInBackground(device, directory, type, flags, data)
     // A bind takes no other flags until it is there.
@@ -81,13 +81,13 @@ export async function unmountDevice(directory: string): Promise<void> {
 }
 
 /** The kernel's network file systems want an address for `addr=`, where users give a name. */
-async function withAddress(type: string, words: string): Promise<string> {
+async function withAddress(directory: string, type: string, words: string): Promise<string> {
   const name = /(?:^|,)addr=([^,]*)/.exec(words)?.[1]
   if (name === undefined || !['nfs', 'nfs4', 'cifs'].includes(type) || isIP(name) !== 0) return words
   try {
     const { address } = await lookup(name)
     return words.replace(`addr=${name}`, `addr=${address}`)
   } catch (cause) {
-    throw new EngineError('invalid-argument', `error resolving passed in network volume address: lookup ${name}: no such host`, { cause })
+    throw new EngineError('invalid-argument', `error while mounting volume '${directory}': error resolving passed in network volume address: lookup ${name}: no such host`, { cause })
   }
 }

@@ -15,6 +15,7 @@ export const needed = [
 export const neededByTests = [
   ['nftables', ['/usr/sbin/nft']],
   ['iptables', ['/usr/sbin/iptables-restore']],
+  ['xfsprogs', ['/usr/sbin/mkfs.xfs', '/sbin/mkfs.xfs']],
   ['iproute2', ['/usr/bin/ip', '/usr/sbin/ip', '/sbin/ip']],
   ['curl', ['/usr/bin/curl']],
   ['debootstrap', ['/usr/sbin/debootstrap']],
