@@ -18,6 +18,9 @@ export interface PublishTarget {
   readonly defaultAddress: string
 }
 
+/** Milliseconds after which connections are forgotten whose container is gone. */
+const forgetAfter = 250
+
 /**
  * The ports of the host that containers have: who has which, sockets that keep them, rules that lead them on, and the relay for what
  * rules cannot do. A container's ports are all open or none.
@@ -35,6 +38,9 @@ export class PublishedPorts implements Disposable {
   readonly #next = new Map<string, number>()
   readonly #ipv6 = hostHasIPv6()
   #relay: Relay | undefined
+  /** Addresses to which ports no longer lead. */
+  readonly #left = new Set<string>()
+  #forgetting: NodeJS.Timeout | undefined
 
   constructor(firewall: Firewall, log: EngineOptions['log']) {
     this.#firewall = firewall
@@ -144,7 +150,19 @@ export class PublishedPorts implements Disposable {
 
   /** Connections end with what they were led to, those of TCP too: another container may have the address next. */
   #forgetAnsweredBy(ports: readonly PublishedPort[]): void {
-    for (const target of new Set(ports.map(({ target }) => target))) this.#forget(conntrack.forgetAnsweredBy(target))
+    for (const { target } of ports) this.#left.add(target)
+    // A search costs 14 ms of processor time: not one for each of many containers that come and go.
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined
+      const left = [...this.#left].filter((target) => !this.#leadsTo(target))
+      this.#left.clear()
+      for (const target of left) this.#forget(conntrack.forgetAnsweredBy(target, () => !this.#leadsTo(target)))
+    }, forgetAfter).unref()
+  }
+
+  /** Whether a container has ports open at an address: what is answered there is its own. */
+  #leadsTo(target: string): boolean {
+    return [...this.#ports.values()].some((ports) => ports.some((port) => port.target === target))
   }
 
   /** Ports of the host's, with whose they are. */
@@ -153,6 +171,7 @@ export class PublishedPorts implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#forgetting)
     this.#relay?.[Symbol.dispose]()
     this.#host[Symbol.dispose]()
     this.#routing[Symbol.dispose]()

@@ -22,11 +22,15 @@ type Args = Readonly<Record<string, TracedValue>>
  * (CTA_FILTER, Linux 5.8), which takes its time in a large table: another thread waits for it.
  */
 export const conntrack = {
-  /** Forgets what is led to an address, and is answered by it. @returns how many connections */
-  async forgetAnsweredBy(address: string): Promise<number> {
+  /**
+   * Forgets what is led to an address, and is answered by it.
+   * @param still asked again once the kernel has searched: somebody else may have the address by then
+   * @returns how many connections
+   */
+  async forgetAnsweredBy(address: string, still: () => boolean = () => true): Promise<number> {
     const bytes = parseIpAddress(address)
     const source = writeNested(Tuple.IP, writeAttribute(bytes.length === 4 ? Ip.V4_SRC : Ip.V6_SRC, bytes))
-    return forget(familyOf(bytes), [writeNested(Cta.TUPLE_REPLY, source), writeFilter(0, FilterFlag.IP_SRC)], () => true, { answeredBy: address })
+    return forget(familyOf(bytes), [writeNested(Cta.TUPLE_REPLY, source), writeFilter(0, FilterFlag.IP_SRC)], still, { answeredBy: address })
   },
 
   /**
