@@ -5,6 +5,7 @@ import { connectShim, hasAppArmor, loadDefaultAppArmorProfile, type ShimClient }
 import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
+import { UnsyncedLayers } from './builds/unsynced-layers.ts'
 import { cacheImages } from './builds/cache-images.ts'
 import { ContextStore } from './builds/contexts.ts'
 import { InputStore } from './builds/inputs.ts'
@@ -120,9 +121,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     inputs: new InputStore(buildsDirectory(options.dataRoot), workers, limits),
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
     limits, built: { count: 0 },
+    unsynced: new UnsyncedLayers({ db, intents: context.intents, overlay, images, workers: transfers, bootId, log: options.log }),
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
   if (hasAppArmor()) await loadDefaultAppArmorProfile().catch((error: unknown) => options.log('warn', { error: String(error) }, 'containers that name no AppArmor profile are under none'))
+  undo.defer(() => builder.unsynced.flush())
   await cleanBuilds(builder)
   await reconcile(context)
   volumes.reconcile(volumesInUse(containers.all()))

@@ -26,21 +26,27 @@ export function door(name: string, args: () => Args, invoke: () => number | bigi
 }
 
 /**
- * The same for a call on something non-blocking, in a loop that expects nothing to be there: that is an answer, and an exception would
- * cost more than the call.
- * @returns undefined on EAGAIN
+ * The same for a call of which some failures are answers and no errors, so common that making an error for each would cost more than
+ * the call: a file without an attribute, a name that is free. Such an answer is in no ledger.
+ * @param expected errno values that are such answers
+ * @returns what the call returned, or the negative of one of `expected`
  * @throws SyscallError with any other errno
  */
-export function doorIfReady(name: string, args: () => Args, invoke: () => number | bigint): number | undefined {
+export function lenientDoor(name: string, args: () => Args, expected: readonly number[], invoke: () => number | bigint): number {
   const report = tracer()
   const start = report === undefined ? 0n : process.hrtime.bigint()
-  let result = Number(invoke())
-  let errno = result < 0 ? koffi.errno() : 0
-  while (errno === Errno.EINTR) {
-    result = Number(invoke())
-    errno = result < 0 ? koffi.errno() : 0
+  for (;;) {
+    const result = Number(invoke())
+    const errno = result < 0 ? koffi.errno() : 0
+    if (errno === Errno.EINTR) continue
+    return expected.includes(errno) ? -errno : judge(name, args, result, errno, report, start)
   }
-  return errno === Errno.EAGAIN ? undefined : judge(name, args, result, errno, report, start)
+}
+
+/** The same for a call on something non-blocking, in a loop that expects nothing to be there. @returns undefined on EAGAIN */
+export function doorIfReady(name: string, args: () => Args, invoke: () => number | bigint): number | undefined {
+  const result = lenientDoor(name, args, [Errno.EAGAIN], invoke)
+  return result === -Errno.EAGAIN ? undefined : result
 }
 
 /** What koffi calls when a call on another thread has come back. */

@@ -1,6 +1,7 @@
 import { AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from './at-flags.ts'
 import { cString, shownPath, type PathBytes } from './c-string.ts'
-import { door } from './door.ts'
+import { door, lenientDoor } from './door.ts'
+import { Errno } from './errno.ts'
 import { EngineError } from './error.ts'
 import { libc } from './libc.ts'
 
@@ -35,6 +36,12 @@ export function mkdirat(dirFd: number, name: PathBytes, mode: number): void {
 export function unlinkat(dirFd: number, name: PathBytes): void {
   const path = cString(name)
   door('unlinkat', () => ({ dirfd: dirFd, path: shownPath(name) }), () => unlinkatCall(dirFd, path, 0) as number)
+}
+
+/** The same where there may be nothing of that name. @returns whether there was */
+export function unlinkIfThere(dirFd: number, name: PathBytes): boolean {
+  const path = cString(name)
+  return lenientDoor('unlinkat', () => ({ dirfd: dirFd, path: shownPath(name) }), [Errno.ENOENT], () => unlinkatCall(dirFd, path, 0) as number) === 0
 }
 
 /** unlinkat(2) with AT_REMOVEDIR: removes an empty directory. */

@@ -14,7 +14,11 @@ export interface SyscallRecord {
   readonly nanoseconds: number
 }
 
-export type Tracer = (record: SyscallRecord) => void
+export interface Tracer {
+  (record: SyscallRecord): void
+  /** Whether records made at this moment are kept at all: making one costs more than many a call. */
+  readonly wanted?: () => boolean
+}
 
 let current: Tracer | undefined
 let guarded: Tracer | undefined
@@ -27,9 +31,9 @@ export function setTracer(tracer: Tracer | undefined): Tracer | undefined {
   return before
 }
 
-/** The tracer of this thread, if one is set; it never throws. */
+/** The tracer of this thread, if one is set and wants records at this moment; it never throws. */
 export function tracer(): Tracer | undefined {
-  return guarded
+  return current?.wanted?.() === false ? undefined : guarded
 }
 
 /** The call has been made by now: were its result lost to a fault of the tracer's, a descriptor would leak with it. */

@@ -1,6 +1,6 @@
 import { Errno } from './errno.ts'
 import { cString, shownPath, type PathBytes } from './c-string.ts'
-import { door } from './door.ts'
+import { door, lenientDoor } from './door.ts'
 import { libc } from './libc.ts'
 import { failedWith } from './syscall-error.ts'
 
@@ -43,14 +43,12 @@ export function getXattr(path: PathBytes, name: PathBytes): Buffer | undefined {
   const args = () => ({ path: shownPath(path), name: shownPath(name) })
   for (let size = 256; ; ) {
     const value = Buffer.alloc(size)
-    try {
-      return value.subarray(0, door('lgetxattr', args, () => lgetxattrCall(file, attribute, value, size) as number | bigint))
-    } catch (error) {
-      if (failedWith(error, Errno.ENODATA, Errno.EOPNOTSUPP)) return undefined
-      // XATTR_SIZE_MAX is 65536.
-      if (!failedWith(error, Errno.ERANGE) || size > 65536) throw error
-      size *= 16
-    }
+    // XATTR_SIZE_MAX is 65536.
+    const expected = size > 65536 ? [Errno.ENODATA, Errno.EOPNOTSUPP] : [Errno.ENODATA, Errno.EOPNOTSUPP, Errno.ERANGE]
+    const length = lenientDoor('lgetxattr', args, expected, () => lgetxattrCall(file, attribute, value, size) as number | bigint)
+    if (length >= 0) return value.subarray(0, length)
+    if (length !== -Errno.ERANGE) return undefined
+    size *= 16
   }
 }
 

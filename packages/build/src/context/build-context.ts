@@ -22,15 +22,25 @@ export class BuildContext implements Disposable {
   readonly #dockerfile: string | undefined
 
   readonly #removed: (path: string) => void
+  /** Names what the context holds; undefined when there is no telling whether it was seen before. */
+  readonly #version: string | undefined
+  #changed = false
 
   /**
    * @param root    directory with the files; closed with the context
    * @param removed told of what {@link readDockerfile} takes away
+   * @param version names what the directory holds, for what is remembered of it from build to build
    */
-  constructor(root: Descriptor, dockerfile?: string, removed: (path: string) => void = () => undefined) {
+  constructor(root: Descriptor, dockerfile?: string, removed: (path: string) => void = () => undefined, version?: string) {
     this.#root = root
     this.#dockerfile = dockerfile
     this.#removed = removed
+    this.#version = version
+  }
+
+  /** Names what the context holds: what has the same name has the same files. Undefined when that is not known. */
+  get version(): string | undefined {
+    return this.#changed ? undefined : this.#version
   }
 
   /** Descriptor of the context's root directory. */
@@ -61,7 +71,7 @@ export class BuildContext implements Disposable {
     if (statSync(archive).size > 0) await unpack(archive, kept.directory, signal)
     await rm(archive)
     kept.whole()
-    return new BuildContext(openRoot(kept.directory), undefined, (path) => kept.forget([path]))
+    return new BuildContext(openRoot(kept.directory), undefined, (path) => kept.forget([path]), kept.version)
   }
 
   /**
@@ -103,6 +113,7 @@ export class BuildContext implements Disposable {
     using parent = openParent(this.fd, path)
     removeTree(parent.directory.fd, parent.name)
     this.#removed(path)
+    this.#changed = true
   }
 
   [Symbol.dispose](): void {

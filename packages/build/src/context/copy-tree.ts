@@ -1,5 +1,6 @@
 import { constants, copyFileSync, fstatSync, type BigIntStats } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { Errno, failedWith } from '@engine/linux'
 import { chownat, linkDescriptor, mkdirat, mknodat, readlinkat, symlinkat, utimensat } from '@engine/linux/file-at'
 import { chmodDescriptor, listDirectory, openChild, O_PATH, procChild, procPath, removeTree, type Descriptor } from '@engine/linux/paths'
@@ -23,6 +24,10 @@ export interface Part {
 
 /** Files up to this size are copied at once; for larger ones other work goes on meanwhile. */
 const smallFile = 256 << 10
+/** Milliseconds after which other work gets its turn. */
+const turn = 5
+/** The data shares its blocks with the source where the file system can do that. The name must not exist. */
+const cloning = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
 /** Files with several names that are remembered, so that their copies are one file, too. */
 const maxLinks = 4096
 
@@ -31,6 +36,7 @@ export class TreeCopier implements Disposable {
   readonly #attributes: CopyAttributes
   readonly #signal: AbortSignal
   readonly #links = new Map<string, Descriptor>()
+  #began = performance.now()
 
   constructor(attributes: CopyAttributes, signal: AbortSignal) {
     this.#attributes = attributes
@@ -39,30 +45,57 @@ export class TreeCopier implements Disposable {
 
   /**
    * Copies what a directory holds into another: directories are merged, everything else replaces what is in its place.
-   * @param part what of it is copied; undefined is everything
+   * @param part  what of it is copied; undefined is everything
+   * @param fresh the directory was made just now: there is nothing to replace
    */
-  async copyContent(fromFd: number, toFd: number, part?: Part): Promise<void> {
+  async copyContent(fromFd: number, toFd: number, part?: Part, fresh = false): Promise<void> {
     for (const name of listDirectory(fromFd)) {
       const relative = (part?.above ?? '') + name.toString('latin1')
       if (part?.selection.has(relative) === false) continue
       using from = openChild(fromFd, name, O_PATH)
-      await this.copyDescriptor(from.fd, toFd, name, part && { ...part, above: `${relative}/` })
+      const copying = this.#copy(from.fd, toFd, name, part && { ...part, above: `${relative}/` }, fresh)
+      if (copying !== undefined) await copying
+      if (performance.now() - this.#began <= turn) continue
+      await setImmediate()
+      this.#began = performance.now()
     }
   }
 
   /** Copies what a descriptor refers to, under a name of a directory. */
   async copyDescriptor(fd: number, toFd: number, name: Buffer | string, part?: Part): Promise<void> {
+    await this.#copy(fd, toFd, name, part, false)
+  }
+
+  /** @returns undefined when it is done already, which for most files it is: a promise for each would cost as much as the copy */
+  #copy(fd: number, toFd: number, name: Buffer | string, part: Part | undefined, fresh: boolean): Promise<void> | undefined {
     this.#signal.throwIfAborted()
     const stat = fstatSync(fd, { bigint: true })
-    if (stat.isDirectory()) return this.#directory(fd, stat, toFd, name, part)
+    if (stat.isDirectory()) return this.#directory(fd, stat, toFd, name, part, fresh)
     // Sockets belong to the process that listens.
-    if (stat.isSocket()) return
-    removeTree(toFd, name)
-    if (this.#link(stat, toFd, name)) return
+    if (stat.isSocket()) return undefined
+    if (!fresh) removeTree(toFd, name)
+    if (this.#link(stat, toFd, name)) return undefined
+    if (stat.isFile()) return this.#file(fd, stat, toFd, name)
     if (stat.isSymbolicLink()) symlinkat(readlinkat(fd, ''), toFd, name)
-    else if (stat.isFile()) await copyData(fd, stat.size, procChild(toFd, name))
     else mknodat(toFd, name, Number(stat.mode & BigInt(constants.S_IFMT)) | 0o600, stat.rdev)
     this.#describe(fd, stat, toFd, name)
+    this.#remember(stat, toFd, name)
+    return undefined
+  }
+
+  #file(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string): Promise<void> | undefined {
+    const made = (): void => {
+      this.#describe(fd, stat, toFd, name)
+      this.#remember(stat, toFd, name)
+    }
+    const to = procChild(toFd, name)
+    if (stat.size > smallFile) return copyFile(procPath(fd), to, cloning).then(made)
+    copyFileSync(procPath(fd), to, cloning)
+    made()
+    return undefined
+  }
+
+  #remember(stat: BigIntStats, toFd: number, name: Buffer | string): void {
     if (stat.nlink > 1n && this.#links.size < maxLinks) this.#links.set(`${stat.dev}:${stat.ino}`, openChild(toFd, name, O_PATH))
   }
 
@@ -76,15 +109,15 @@ export class TreeCopier implements Disposable {
     return openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
   }
 
-  async #directory(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string, part: Part | undefined): Promise<void> {
-    const existing = openDirectory(toFd, name)
+  async #directory(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string, part: Part | undefined, fresh: boolean): Promise<void> {
+    const existing = fresh ? undefined : openDirectory(toFd, name)
     if (existing === undefined) {
-      removeTree(toFd, name)
+      if (!fresh) removeTree(toFd, name)
       mkdirat(toFd, name, 0o700)
     }
     {
       using made = existing ?? openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
-      await this.copyContent(fd, made.fd, part)
+      await this.copyContent(fd, made.fd, part, existing === undefined)
     }
     this.#describe(fd, stat, toFd, name)
   }
@@ -101,9 +134,13 @@ export class TreeCopier implements Disposable {
   #describe(fromFd: number, stat: BigIntStats, toFd: number, name: Buffer | string): void {
     const { owner, mode } = this.#attributes
     chownat(toFd, name, owner?.uid ?? Number(stat.uid), owner?.gid ?? Number(stat.gid))
-    if (!stat.isSymbolicLink()) {
+    const before = Number(stat.mode & 0o7777n)
+    const bits = mode(before, stat.isDirectory())
+    // A copied file has its source's bits already, and keeps those that chown(2) does not clear.
+    const kept = stat.isFile() && bits === before && (bits & 0o6000) === 0
+    if (!stat.isSymbolicLink() && !kept) {
       using made = openChild(toFd, name, O_PATH)
-      chmodDescriptor(made.fd, mode(Number(stat.mode & 0o7777n), stat.isDirectory()))
+      chmodDescriptor(made.fd, bits)
     }
     if (stat.isFile()) {
       const capability = getXattr(procPath(fromFd), 'security.capability')
@@ -125,11 +162,4 @@ function openDirectory(dirFd: number, name: Buffer | string): Descriptor | undef
     if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) return undefined
     throw error
   }
-}
-
-/** The data shares its blocks with the source where the file system can do that. The name must not exist. */
-async function copyData(fd: number, size: bigint, to: Buffer): Promise<void> {
-  const mode = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
-  if (size <= smallFile) copyFileSync(procPath(fd), to, mode)
-  else await copyFile(procPath(fd), to, mode)
 }

@@ -1,4 +1,5 @@
 import type { BigIntStats } from 'node:fs'
+import type { KeyFile } from '../cache.ts'
 
 /** Files whose digests are remembered; each takes some 200 bytes. */
 const maxFiles = 200_000
@@ -33,6 +34,38 @@ export class DigestMemory {
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= maxFiles) break
       this.#known.delete(oldest)
+    }
+  }
+}
+
+/** Files of sources that are remembered, all together. */
+const maxSourceFiles = 100_000
+
+/**
+ * Descriptions of whole sources of COPY, by what names their root's content: a context that nothing has changed in since the last build,
+ * an image. Not even looked at again. The longest unused go first.
+ */
+export class SourceMemory {
+  readonly #known = new Map<string, readonly KeyFile[]>()
+  #files = 0
+
+  find(key: string): readonly KeyFile[] | undefined {
+    const known = this.#known.get(key)
+    if (known === undefined) return undefined
+    this.#known.delete(key)
+    this.#known.set(key, known)
+    return known
+  }
+
+  remember(key: string, files: readonly KeyFile[]): void {
+    if (files.length > maxSourceFiles) return
+    this.#files += files.length - (this.#known.get(key)?.length ?? 0)
+    this.#known.delete(key)
+    this.#known.set(key, files)
+    for (const [oldest, its] of this.#known) {
+      if (this.#files <= maxSourceFiles) break
+      this.#known.delete(oldest)
+      this.#files -= its.length
     }
   }
 }

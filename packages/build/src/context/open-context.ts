@@ -21,6 +21,8 @@ export interface ContextTools {
 /** A directory that has the most of a context already. */
 export interface KeptContext {
   readonly directory: string
+  /** Names what it holds once it is whole: with the same name nothing has changed. */
+  readonly version: string
   /** Everything that the client has sent is there. */
   whole(): void
   /** What was taken away for this build, and must be sent again for the next. */

@@ -19,6 +19,8 @@ export interface Source {
   readonly selection?: Selection | undefined
   /** `--parents`: number of the path's first components that its copy does not get. */
   readonly strip?: number
+  /** Names what the root holds, see {@link FindOptions.version}. */
+  readonly version?: string | undefined
 }
 
 export interface FindOptions {
@@ -26,6 +28,8 @@ export interface FindOptions {
   readonly inContext: boolean
   /** `--parents`: `**` in patterns means any number of directories, and `/./` is where the copies' paths begin. */
   readonly parents?: boolean
+  /** Names what the root holds: with the same name it has the same files. Undefined when that is not known. */
+  readonly version?: string | undefined
 }
 
 /**
@@ -49,11 +53,11 @@ function findWithParents(rootFd: number, word: string, options: FindOptions): So
   return paths.map((path) => ({ ...findSource(rootFd, path, options), strip }))
 }
 
-function findSource(rootFd: number, word: string, { extract, inContext }: FindOptions): Source {
+function findSource(rootFd: number, word: string, { extract, inContext, version }: FindOptions): Source {
   const path = contextPath(word)
   try {
     using found = openInRoot(rootFd, path, O_PATH)
-    return { rootFd, path, directory: fstatSync(found.fd).isDirectory(), extract }
+    return { rootFd, path, directory: fstatSync(found.fd).isDirectory(), extract, version }
   } catch (error) {
     if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) throw error
     const missing = `stat ${word}: file does not exist`

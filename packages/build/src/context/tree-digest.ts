@@ -6,7 +6,7 @@ import { readlinkat } from '@engine/linux/file-at'
 import { listDirectory, openChild, openInRoot, O_PATH, procPath, reopen } from '@engine/linux/paths'
 import { getXattr } from '@engine/linux/xattr'
 import type { KeyFile } from '../cache.ts'
-import { DigestMemory } from './digest-memory.ts'
+import { DigestMemory, SourceMemory } from './digest-memory.ts'
 import type { Source } from './source.ts'
 
 const readAsync = promisify(read)
@@ -20,7 +20,18 @@ const turn = 5
  * Describes a source by its content, for the cache: each file's type, mode, owner, and content or target; no times.
  * @param owned whether owners count; they do not when every copy gets the same one
  */
-export async function digestSource(source: Source, owned: boolean, signal: AbortSignal): Promise<KeyFile[]> {
+export async function digestSource(source: Source, owned: boolean, signal: AbortSignal): Promise<readonly KeyFile[]> {
+  const { version, path, selection } = source
+  if (version === undefined || selection !== undefined) return digestFiles(source, owned, signal)
+  const key = JSON.stringify([version, path, owned])
+  const known = sources.find(key)
+  if (known !== undefined) return known
+  const files = await digestFiles(source, owned, signal)
+  sources.remember(key, files)
+  return files
+}
+
+async function digestFiles(source: Source, owned: boolean, signal: AbortSignal): Promise<KeyFile[]> {
   const files: KeyFile[] = []
   let began = performance.now()
   const visit = async (fd: number, path: string, relative: string): Promise<void> => {
@@ -47,6 +58,7 @@ export async function digestSource(source: Source, owned: boolean, signal: Abort
 }
 
 const memory = new DigestMemory()
+const sources = new SourceMemory()
 
 function digestEntry(fd: number, stat: BigIntStats, owned: boolean): string | Promise<string> {
   const hash = createHash('sha256')

@@ -9,15 +9,15 @@ import { selectBelow } from '../context/selection.ts'
 import { findSources, type Source } from '../context/source.ts'
 import type { CopyInstruction } from '../dockerfile/instruction-types.ts'
 import { IgnoreMatcher } from '../dockerignore.ts'
-import type { Step } from './step.ts'
+import type { FromRoot, Step } from './step.ts'
 
 /** Finds all sources of COPY or ADD; what must be closed or removed after the step goes onto `open`. */
 export async function collectSources(step: Step, instruction: CopyInstruction, open: AsyncDisposableStack): Promise<Source[]> {
   const name = instruction.kind.toUpperCase()
-  const rootFd = instruction.from === '' ? undefined : await openFrom(step, instruction.from, open)
+  const root = instruction.from === '' ? undefined : await openFrom(step, instruction.from, open)
   try {
     const sources: Source[] = []
-    for (const word of instruction.sources) sources.push(...(await sourcesOf(step, word, instruction, rootFd, open)))
+    for (const word of instruction.sources) sources.push(...(await sourcesOf(step, word, instruction, root, open)))
     for (const file of instruction.files) sources.push(inlineSource(step, file.path, file.data, open))
     if (sources.length === 0) throw new EngineError('invalid-argument', 'no source files were specified')
     return withoutExcluded(sources, instruction.exclude)
@@ -27,7 +27,7 @@ export async function collectSources(step: Step, instruction: CopyInstruction, o
   }
 }
 
-async function sourcesOf(step: Step, word: string, instruction: CopyInstruction, rootFd: number | undefined, open: AsyncDisposableStack): Promise<Source[]> {
+async function sourcesOf(step: Step, word: string, instruction: CopyInstruction, root: FromRoot | undefined, open: AsyncDisposableStack): Promise<Source[]> {
   const git = instruction.kind === 'add' ? parseGitUrl(word) : undefined
   if (git !== undefined) return [await cloneSource(step, git, instruction, open)]
   if (isUrl(word)) {
@@ -35,9 +35,11 @@ async function sourcesOf(step: Step, word: string, instruction: CopyInstruction,
     return [await fetchSource(step, word, instruction, open)]
   }
   if (instruction.checksum !== '') throw new EngineError('invalid-argument', 'checksum can only be specified for HTTP(S) sources')
-  const fd = rootFd ?? step.build.context?.fd
+  const { context } = step.build
+  const fd = root?.fd ?? context?.fd
   if (fd === undefined) throw new EngineError('invalid-argument', 'missing build context')
-  return findSources(fd, word, { extract: instruction.unpack ?? instruction.kind === 'add', inContext: rootFd === undefined, parents: instruction.parents })
+  const version = root === undefined ? context?.version : root.image && `image ${root.image.id}`
+  return findSources(fd, word, { extract: instruction.unpack ?? instruction.kind === 'add', inContext: root === undefined, parents: instruction.parents, version })
 }
 
 /** Patterns count below the directories that are copied, not for files that are named. */
@@ -47,9 +49,9 @@ function withoutExcluded(sources: readonly Source[], patterns: readonly string[]
   return sources.map((source) => (source.directory ? { ...source, selection: selectBelow(source.rootFd, source.path, exclude) } : source))
 }
 
-async function openFrom(step: Step, from: string, open: AsyncDisposableStack): Promise<number> {
+async function openFrom(step: Step, from: string, open: AsyncDisposableStack): Promise<FromRoot> {
   try {
-    return open.use(await step.openFrom(from)).fd
+    return open.use(await step.openFrom(from))
   } catch (error) {
     if (error instanceof EngineError) throw new EngineError(error.code, `invalid from flag value ${from}: ${error.message}`, { cause: error, hint: error.hint })
     throw error

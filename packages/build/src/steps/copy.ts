@@ -30,7 +30,7 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
   const { build, state } = step
   // Files of another image keep their owners unless --chown says otherwise; all others get root as theirs.
   const keepOwner = instruction.from !== '' && instruction.chown === ''
-  const files: KeyFile[][] = []
+  const files: (readonly KeyFile[])[] = []
   for (const source of sources) files.push(await digestSource(source, keepOwner, build.signal))
   const flags = [['chown', instruction.chown], ['chmod', instruction.chmod]].filter(([, value]) => value !== '')
   const shown = [...flags.map(([flag, value]) => `--${flag}=${value}`), showSources(sources, files)].join(' ')
@@ -98,7 +98,7 @@ async function put(build: Build, source: Source, { rootFd, destination, owner, c
     if (source.directory) {
       const existed = isDirectory(rootFd, destination)
       using to = mkdirAllInRoot(rootFd, destination, 0o755)
-      await copier.copyContent(from.fd, to.fd, source.selection && { selection: source.selection, above: '' })
+      await copier.copyContent(from.fd, to.fd, source.selection && { selection: source.selection, above: '' }, !existed)
       if (!existed && owner !== undefined) chownat(to.fd, '', owner.uid, owner.gid)
       if (!existed && chmod) chmodDescriptor(to.fd, mode(0o755, true))
       return

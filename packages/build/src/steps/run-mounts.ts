@@ -93,7 +93,7 @@ function contextRoot({ build: { context } }: Step): FromRoot {
 }
 
 /** An image's files are named by the image, others by their content. */
-async function digestMount({ build }: Step, { root, path }: Opened, mount: RunMount): Promise<KeyFile[]> {
+async function digestMount({ build }: Step, { root, path }: Opened, mount: RunMount): Promise<readonly KeyFile[]> {
   if (root.image !== undefined) return [{ path: `${mount.from}:${path}`, digest: root.image.content }]
   return digestSource({ rootFd: root.fd, path, directory: true, extract: false }, true, build.signal)
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats, type Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats, type Dirent, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Ignore } from './dockerignore.ts'
 import { tarEnd, tarHeader, tarPadding, type TarEntry } from './tar.ts'
@@ -20,8 +20,8 @@ export interface ExtraFile {
 export function* tarDirectory(root: string, ignore: Ignore, extra: readonly ExtraFile[] = []): Generator<Buffer> {
   const seen = new Map<string, string>()
   const replaced = new Set(extra.map(({ path }) => path))
-  for (const [path, stats] of walk(root, '', ignore)) {
-    if (!replaced.has(path)) yield* tarFile(join(root, path), path, stats, seen)
+  for (const path of walk(root, '', ignore)) {
+    if (!replaced.has(path)) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), seen)
   }
   for (const file of extra) yield* extraFile(file)
   yield tarEnd()
@@ -45,9 +45,10 @@ export function describeDirectory(root: string, ignore: Ignore, extra: readonly 
   const replaced = new Map(extra.map((file) => [file.path, file]))
   const found: (readonly [path: string, stats: BigIntStats | undefined])[] = []
   const entries: (readonly [string, 'f' | 'd' | 'l', string])[] = []
-  for (const [path] of walk(root, '', ignore)) {
+  for (const path of walk(root, '', ignore)) {
     if (replaced.has(path)) continue
-    const stats = lstatSync(join(root, path), { bigint: true })
+    // Some thousand of them: join() would take as long as the call.
+    const stats = lstatSync(`${root}/${path}`, { bigint: true })
     if (stats.isSocket()) continue
     const kind = stats.isFile() ? 'f' : stats.isDirectory() ? 'd' : stats.isSymbolicLink() ? 'l' : undefined
     if (kind === undefined || (kind === 'f' && stats.nlink > 1n) || entries.length >= MANIFEST_ENTRIES) return undefined
@@ -78,18 +79,19 @@ function* extraFile({ path, content }: ExtraFile): Generator<Buffer> {
   yield tarPadding(content.length)
 }
 
-function* walk(root: string, directory: string, ignore: Ignore): Generator<[string, Stats]> {
-  for (const name of readdirSync(join(root, directory)).sort(byBytes)) {
-    const path = directory === '' ? name : `${directory}/${name}`
-    const stats = lstatSync(join(root, path))
+function* walk(root: string, directory: string, ignore: Ignore): Generator<string> {
+  for (const entry of readdirSync(join(root, directory), { withFileTypes: true }).sort(byName)) {
+    const path = directory === '' ? entry.name : `${directory}/${entry.name}`
     const excluded = ignore.excludes(path)
-    if (!excluded) yield [path, stats]
-    if (stats.isDirectory() && (!excluded || ignore.mayReturn(path))) yield* walk(root, path, ignore)
+    if (!excluded) yield path
+    if (entry.isDirectory() && (!excluded || ignore.mayReturn(path))) yield* walk(root, path, ignore)
   }
 }
 
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+/** By bytes of UTF-8. Code units give the same order, but for what is beyond the basic plane. */
+function byName({ name: a }: Dirent, { name: b }: Dirent): number {
+  // eslint-disable-next-line no-control-regex
+  return /^[\0-\x7f]*$/.test(a) && /^[\0-\x7f]*$/.test(b) ? (a < b ? -1 : 1) : Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 /**

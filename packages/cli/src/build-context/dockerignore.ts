@@ -44,6 +44,7 @@ export class Ignore {
 
   /** The pattern that leaves a path out; undefined when none does. */
   rule(path: string): string | undefined {
+    if (this.#rules.length === 0) return undefined
     const names = path.split('/')
     const prefixes = names.map((_, i) => names.slice(0, i + 1).join('/'))
     let rule: string | undefined

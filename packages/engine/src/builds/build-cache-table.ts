@@ -1,6 +1,6 @@
 import type { CacheKey, KeyParts } from '@engine/build'
 import { z } from 'zod'
-import type { Database, Statement } from '../state/database.ts'
+import { withoutSync, type Database, type Statement } from '../state/database.ts'
 
 const imageRow = z.object({ image_id: z.string() })
 const textRow = z.object({ parts: z.string() })
@@ -18,8 +18,9 @@ export type CacheEntry = z.infer<typeof entryRow>
 /** Files of one step whose digests are kept for comparison; the key covers all of them. */
 const maxFiles = 5000
 
-/** The build cache in engine.db. */
+/** The build cache in engine.db. What a power cut takes of its last entries is made again. */
 export class BuildCacheTable {
+  readonly #db: Database
   readonly #find: Statement<[string]>
   readonly #use: Statement<[string, string]>
   readonly #insert: Statement
@@ -29,6 +30,7 @@ export class BuildCacheTable {
   readonly #all: Statement<[]>
 
   constructor(db: Database) {
+    this.#db = db
     this.#find = db.prepare('SELECT image_id FROM build_steps WHERE key = ?')
     this.#use = db.prepare('UPDATE build_steps SET used_at = ?, uses = uses + 1 WHERE key = ?')
     this.#insert = db.prepare(`
@@ -48,13 +50,13 @@ export class BuildCacheTable {
 
   /** Notes that an entry was of use. */
   use(key: CacheKey, at: string): void {
-    this.#use.run(at, key.digest)
+    withoutSync(this.#db, () => this.#use.run(at, key.digest))
   }
 
   insert(key: CacheKey, image: string, at: string): void {
     const { parts } = key
     const kept: KeyParts = parts.files === undefined ? parts : { ...parts, files: parts.files.slice(0, maxFiles) }
-    this.#insert.run(key.digest, image, parts.parent, commandOf(parts), JSON.stringify(kept), at, at)
+    withoutSync(this.#db, () => this.#insert.run(key.digest, image, parts.parent, commandOf(parts), JSON.stringify(kept), at, at))
   }
 
   delete(digest: string): void {

@@ -5,6 +5,7 @@ import type { BuildCacheTable } from './build-cache-table.ts'
 import type { ContextStore } from './contexts.ts'
 import type { InputStore } from './inputs.ts'
 import type { CacheMounts } from './mounts/cache-mounts.ts'
+import type { UnsyncedLayers } from './unsynced-layers.ts'
 
 /** An image that is here. */
 export interface StoredImage {
@@ -24,8 +25,9 @@ export interface BuildImages {
    * Puts a new image into the database; its layers are under overlay2/ already.
    * @param parent id of the image that it was made from; '' for none
    * @param layer  the layer that it has on top of its parent's
+   * @param more   `unsynced`: nothing need be on the disk when this returns; called in the transaction, to note that
    */
-  add(image: Image, parent: string, layer: Layer | undefined): Promise<void>
+  add(image: Image, parent: string, layer: Layer | undefined, more: { readonly unsynced: () => void }): Promise<void>
   /** An image is of use. */
   used(id: string): void
   /** Gives an image a name, and takes it from another. @returns the name as users write it, `busybox:latest` */
@@ -49,6 +51,7 @@ export interface BuildEngine {
   readonly limits: TarLimits
   /** How many builds have ended since the start. */
   readonly built: { count: number }
+  readonly unsynced: Pick<UnsyncedLayers, 'note' | 'check'>
   /** Pulls an image; yields progress. */
   readonly pull: Images['pull']
   /** A step's container is nobody's after a crash. */

@@ -70,7 +70,8 @@ async function imageFiles({ images, overlay, workers }: BuildEngine, reference: 
  * Removes what builds that a crash ended have left: mounts, contexts, and what the cache knows of images that are gone. At the start,
  * before anything is built. Directories under overlay2/ that they left have no row in the database and go with such.
  */
-export async function cleanBuilds({ dataRoot, cache, cacheMounts, contexts }: Pick<BuildEngine, 'dataRoot' | 'cache' | 'cacheMounts' | 'contexts'>): Promise<void> {
+export async function cleanBuilds({ dataRoot, cache, cacheMounts, contexts, unsynced }: Pick<BuildEngine, 'dataRoot' | 'cache' | 'cacheMounts' | 'contexts' | 'unsynced'>): Promise<void> {
+  await unsynced.check()
   cache.prune()
   const parent = buildsDirectory(dataRoot)
   mkdirSync(parent, { recursive: true, mode: 0o700 })

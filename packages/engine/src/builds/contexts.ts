@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError, Errno, failedWith } from '@engine/linux'
@@ -19,6 +19,8 @@ type Index = z.infer<typeof index>
 export interface TakenContext extends AsyncDisposable {
   /** Directory with the files, but for those that the client is still to send. */
   readonly directory: string
+  /** Names what the directory holds once it is whole: with the same name it has not changed since. */
+  readonly version: string
   /** What the build has taken away of it. */
   forget(paths: readonly string[]): void
 }
@@ -40,6 +42,8 @@ export class ContextStore {
   readonly #workers: FileWorkers
   readonly #prepared = new Map<string, Prepared>()
   readonly #busy = new Set<string>()
+  /** Of each directory, a name for what is in it at this moment. */
+  readonly #versions = new Map<string, string>()
 
   constructor(root: string, workers: FileWorkers) {
     this.root = root
@@ -88,6 +92,7 @@ export class ContextStore {
       const all = [...new Set([...need, ...changed.map(({ at }) => at)])].toSorted((a, b) => a - b)
       if (all.length > 0 || gone.length > 0) {
         rmSync(this.#indexOf(slot), { force: true })
+        this.#versions.delete(slot)
         removePaths(files, gone)
       }
       const Id = randomBytes(32).toString('hex')
@@ -110,14 +115,19 @@ export class ContextStore {
     this.#prepared.delete(id)
     const { slot, wanted, forgotten } = prepared
     let whole = false
+    const version = this.#versions.get(slot) ?? randomUUID()
+    this.#versions.set(slot, version)
     return {
       directory: join(this.root, slot, 'files'),
+      version,
       whole: () => void (whole = true),
       forget: (paths) => {
         for (const path of paths) forgotten.add(path)
+        this.#versions.delete(slot)
       },
       [Symbol.asyncDispose]: async () => {
         try {
+          if (!whole) this.#versions.delete(slot)
           if (whole) this.#write(slot, Object.fromEntries(Object.entries(wanted).filter(([path]) => !forgotten.has(path))))
           else rmSync(this.#indexOf(slot), { force: true })
         } finally {
@@ -173,6 +183,7 @@ export class ContextStore {
   }
 
   async #remove(slot: string): Promise<void> {
+    this.#versions.delete(slot)
     await this.#workers.run({ kind: 'remove', directory: this.root, name: slot })
   }
 }

@@ -129,7 +129,7 @@ export class EngineExecutor implements Executor, Disposable {
   }
 
   async #store(image: Image, parent: string, layer: Layer | undefined): Promise<string> {
-    await this.#engine.images.add(image, parent, layer)
+    await this.#engine.images.add(image, parent, layer, { unsynced: () => this.#engine.unsynced.note(image.id) })
     this.#hold(image.id)
     return image.id
   }

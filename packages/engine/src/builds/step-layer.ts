@@ -4,7 +4,7 @@ import type { StoredImage } from './build-engine.ts'
 
 /**
  * Makes the upper directory of a container or of an edited root a layer. Nothing is copied unless it must stay: the directory is
- * moved, and the snapshot is gone.
+ * moved, and the snapshot is gone. It is perhaps not on the disk yet: that is {@link UnsyncedLayers}' business.
  * @param parent undefined for `scratch`
  * @param keep   the snapshot stays, its files are copied
  * @param epoch  seconds since the epoch that no time of it is later than; undefined leaves times
@@ -16,8 +16,8 @@ export async function layerOf(overlay: OverlayStore, snapshot: string, parent: S
   const parents = parent?.layers ?? []
   if (isEmpty(overlay, snapshot, parents[0])) return undefined
   const name = (diffId: Digest): string => digestHex(chainId([...(parent?.config.rootfs.diff_ids ?? []), diffId]))
-  if (keep) return overlay.createLayer({ snapshot }, parents, name)
-  return overlay.adoptLayer(snapshot, await overlay.archive(snapshot), parents, name)
+  if (keep) return overlay.createLayer({ snapshot }, parents, name, undefined, { sync: false })
+  return overlay.adoptLayer(snapshot, await overlay.archive(snapshot), parents, name, { sync: false })
 }
 
 /** Whether nothing was written: no name, and the root directory itself is as it was made. */

@@ -7,7 +7,7 @@ import { now, rfc3339 } from '../clock.ts'
 import type { ContainerImage, ImageSource } from '../context.ts'
 import type { Events } from '../events/events.ts'
 import type { EngineOptions } from '../interface.ts'
-import { transaction, type Database } from '../state/database.ts'
+import { transaction, withoutSync, type Database } from '../state/database.ts'
 import { ImageContentsTable } from '../state/image-contents-table.ts'
 import { ImageUsesTable } from '../state/image-uses-table.ts'
 import { ImagesTable, type ImageRow } from '../state/images-table.ts'
@@ -141,12 +141,16 @@ export class ImageStore implements ImageSource {
    * Puts a new image into the database; its layers are under overlay2/ already. An image that is there stays.
    * @param parent id of the image that it was made from; '' for none
    * @param layer  the layer that it has on top of its parent's
-   * @param blob   the layer's tar, when it came as one
+   * @param more   `blob`: the layer's tar, when it came as one; `unsynced`: nothing need be on the disk when this returns, and this is
+   *   called in the transaction, to note that
    */
-  async add(image: Image, parent: string, layer: Layer | undefined, blob?: LayerRow['blob']): Promise<void> {
+  async add(image: Image, parent: string, layer: Layer | undefined, more: { readonly blob?: LayerRow['blob']; readonly unsynced?: () => void } = {}): Promise<void> {
+    const { blob, unsynced } = more
     try {
-      await this.content.put(image.bytes)
-      this.insert(image, parent, layer === undefined ? [] : [{ ...layer, blob }])
+      await this.content.put(image.bytes, { sync: unsynced === undefined })
+      const insert = (): void => this.insert(image, parent, layer === undefined ? [] : [{ ...layer, blob }], unsynced)
+      if (unsynced === undefined) insert()
+      else withoutSync(this.#parts.db, insert)
     } catch (error) {
       this.abandon()
       throw error

@@ -21,7 +21,7 @@ export async function* importImage({ limits, store }: ImageVerbs, tar: Readable,
     store.abandon()
     throw error
   })
-  await store.add(image, '', layer, blob)
+  await store.add(image, '', layer, { blob })
   if (name !== undefined) await store.tag(image.id, fullName(name))
   store.publish('import', image, image.id)
   yield { status: image.id }

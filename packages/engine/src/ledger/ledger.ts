@@ -77,7 +77,7 @@ export class Ledger {
     this.#name = this.#db.prepare('INSERT INTO subjects (container_id, name, created_ns) VALUES (?, ?, ?) ON CONFLICT (container_id) DO UPDATE SET name = excluded.name')
     const last = this.#db.prepare<[], { next: number | null }>('SELECT max(first_sequence + count) AS next FROM batches').get()
     this.#sequence = last?.next ?? 1
-    this.#before = setTracer(off ? undefined : (record) => this.#trace(record))
+    this.#before = setTracer(off ? undefined : Object.assign((record: SyscallRecord) => this.#trace(record), { wanted: () => subject()?.container !== undefined }))
   }
 
   /** What engined itself does; without a container in the context it is nobody's story and not kept. */

@@ -7,6 +7,7 @@ import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 import { transaction } from '../state/database.ts'
 import type { Intent } from '../state/intents.ts'
+import { unsyncedLayer } from '../builds/unsynced-layers.ts'
 import { settleNetworkIntent } from './network-intents.ts'
 
 const removal = z.object({ volumes: z.boolean() })
@@ -16,7 +17,7 @@ const creation = z.object({ volumes: z.array(z.string()).default([]) })
 /** Finishes or undoes the operations on containers that a crash interrupted. */
 export async function settleIntents(engine: EngineContext): Promise<void> {
   // What was begun with a step's container is settled before it goes.
-  const pending = engine.intents.pending()
+  const pending = engine.intents.pending().filter(({ operation }) => operation !== unsyncedLayer)
   const isStep = ({ operation }: Intent): boolean => operation === 'build step'
   for (const intent of [...pending.filter((one) => !isStep(one)), ...pending.filter(isStep)]) {
     const { id, operation, subject } = intent

@@ -51,6 +51,11 @@ export class Intents {
     )
   }
 
+  /** Writes an intent inside the caller's transaction; otherwise as `begin`. */
+  note(operation: string, subject: string, detail: unknown): number {
+    return Number(this.#insert.run(operation, subject, JSON.stringify(detail), new Date().toISOString()).lastInsertRowid)
+  }
+
   /** The operation is committed, or undone. Call it inside the committing transaction. */
   end(id: number): void {
     this.#delete.run(id)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spreadSubdirectories } from '@engine/linux/inode-flags'
@@ -8,7 +8,7 @@ import type { Extracted } from '../layer/apply.ts'
 import type { TarLimits } from '../layer/tar/entry.ts'
 import type { Archived } from '../worker/job.ts'
 import type { FileWorkers } from '../worker/pool.ts'
-import { checkId, Layout, makingFolder } from './layout.ts'
+import { checkId, Layout, linkFolder, makingFolder } from './layout.ts'
 import type { ShortLinks } from './short-links.ts'
 import type { Trash } from './trash.ts'
 
@@ -88,8 +88,9 @@ export class LayerMaker {
    * Makes a container's upper directory a layer, without copying: for build steps, whose container is thrown away. The container must
    * be unmounted, and what is left of it is the caller's to remove.
    * @param archived what {@link archive} said of it, for the name and the layer's record
+   * @param more     `sync` as with {@link create}
    */
-  async adopt(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string): Promise<Layer> {
+  async adopt(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string, more: Pick<CreateLayerOptions, 'sync'> = {}): Promise<Layer> {
     const from = this.#layout(snapshot)
     const size = await this.#workers.run({ kind: 'usage', directory: from.diff })
     const making = join(this.#root, makingFolder, randomUUID())
@@ -97,7 +98,7 @@ export class LayerMaker {
     const layer: Layer = { ...archived, size, entries: 0, id: checkId(name(archived.diffId)) }
     await rename(from.diff, join(making, 'diff'))
     try {
-      await this.#commit(making, layer, parents)
+      await this.#commit(making, layer, parents, more.sync ?? true)
     } catch (error) {
       await this.#discard(making)
       throw error
@@ -108,6 +109,17 @@ export class LayerMaker {
   /** Whether a layer is there, whole. */
   has(id: string): boolean {
     return existsSync(this.#layout(id).committed)
+  }
+
+  /** Whether a layer's records are whole: the file that says so, its short link, and those of the layers below. */
+  isReadable(id: string): boolean {
+    const layout = this.#layout(id)
+    try {
+      JSON.parse(readFileSync(layout.committed, 'utf8'))
+      return [join(this.#root, linkFolder, readFileSync(layout.link, 'utf8').trim()), ...this.#links.lowerDirectories(layout)].every(existsSync)
+    } catch {
+      return false
+    }
   }
 
   async #commit(making: string, layer: Layer, parents: readonly string[], sync = true): Promise<void> {

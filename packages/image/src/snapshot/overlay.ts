@@ -73,9 +73,9 @@ export class OverlayStore {
   }
 
   /** Makes a container's upper directory a layer, without copying, see {@link LayerMaker.adopt}; the container is gone afterwards. */
-  async adoptLayer(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string): Promise<Layer> {
+  async adoptLayer(snapshot: string, archived: Archived, parents: readonly string[], name: (diffId: Digest) => string, more: Pick<CreateLayerOptions, 'sync'> = {}): Promise<Layer> {
     await this.#mounts.detach(snapshot)
-    const layer = await this.#maker.adopt(snapshot, archived, parents, name)
+    const layer = await this.#maker.adopt(snapshot, archived, parents, name, more)
     await this.remove(snapshot)
     return layer
   }
@@ -83,6 +83,11 @@ export class OverlayStore {
   /** Whether a layer is there, whole. */
   hasLayer(id: string): boolean {
     return this.#maker.has(id)
+  }
+
+  /** Whether a layer's own records can be read, which a power cut may have damaged like its files. */
+  isReadable(id: string): boolean {
+    return this.#maker.isReadable(id)
   }
 
   /** Writes to disk what layers were made without it, and everything else of this file system. */

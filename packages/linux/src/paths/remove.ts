@@ -1,6 +1,6 @@
 import { constants, fstatSync } from 'node:fs'
 import { Errno } from '../errno.ts'
-import { renameat, rmdirat, unlinkat } from '../file-at.ts'
+import { renameat, rmdirat, unlinkIfThere } from '../file-at.ts'
 import { type PathBytes } from '../c-string.ts'
 import { O_PATH } from '../openat2.ts'
 import { failedWith } from '../syscall-error.ts'
@@ -29,10 +29,9 @@ export function removeTree(dirFd: number, name: PathBytes): void {
 
 function remove(parentFd: number, name: PathBytes, depth: number, moveUp: (parentFd: number, child: Buffer) => void): void {
   try {
-    unlinkat(parentFd, name)
+    unlinkIfThere(parentFd, name)
     return
   } catch (error) {
-    if (failedWith(error, Errno.ENOENT)) return
     // EPERM: an immutable file, or a directory as some file systems (and POSIX) have it.
     const directory = failedWith(error, Errno.EISDIR) || (failedWith(error, Errno.EPERM) && isDirectory(parentFd, name))
     if (!directory) throw error
