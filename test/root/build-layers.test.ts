@@ -11,6 +11,7 @@ import { Intents } from '../../packages/engine/src/state/intents.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { BuildCacheTable } from '../../packages/engine/src/builds/build-cache-table.ts'
+import { CacheSources } from '../../packages/engine/src/builds/shared-cache/import.ts'
 import { ContextStore } from '../../packages/engine/src/builds/contexts.ts'
 import { InputStore } from '../../packages/engine/src/builds/inputs.ts'
 import { CacheMounts } from '../../packages/engine/src/builds/mounts/cache-mounts.ts'
@@ -141,7 +142,7 @@ async function fixture(t: TestContext): Promise<Fixture> {
   const engine: BuildEngine = {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
     cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
-    limits: defaultLimits, built: { count: 0 }, unsynced: { note: () => undefined, check: async () => undefined }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
+    limits: defaultLimits, built: { count: 0 }, sharedCache: { open: () => new CacheSources([], {} as ConstructorParameters<typeof CacheSources>[1]), push: () => Readable.from([]) }, unsynced: { note: () => undefined, check: async () => undefined }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
   }
   return {
     stores, images, containers, engine,

@@ -43,6 +43,8 @@ export interface BuildRequest extends SolveOptions {
   readonly check?: boolean | undefined
   /** Seconds since the epoch: no time in the image is later. */
   readonly epoch?: number | undefined
+  /** Where what was made goes for others to use; the executor reads it. */
+  readonly cacheTo?: readonly string[] | undefined
   /** Make one layer of all those that the target has above what it begins from. */
   readonly squash?: boolean | undefined
   /** Build twice, and fail when the images differ. */
@@ -117,7 +119,8 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     }
     const built = await solve(file, request, common)
     if (request.verify === true) await verify(file, request, common, built.image)
-    const image = request.squash === true ? await tools.executor.squash(built.image, built.base) : built.image
+    const whole = request.squash === true ? await tools.executor.squash(built.image, built.base) : built.image
+    const image = (request.cacheTo ?? []).length === 0 ? whole : await exportCache(whole, tools, output)
     if (image !== built.image) await output.image(image)
     await output.begin('exporting to image')
     await output.detail(`writing image ${image}\n`)
@@ -131,6 +134,13 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     await output.end()
     return image
   })
+}
+
+async function exportCache(image: string, { executor }: BuildTools, output: BuildOutput): Promise<string> {
+  await output.begin('exporting cache')
+  const named = await executor.exportCache(image, (line) => output.write(line))
+  await output.end()
+  return named
 }
 
 /** `# check=error=true`: findings fail a build, too. */

@@ -130,6 +130,18 @@ export interface Executor {
   squash(image: string, base: string): Promise<string>
   /** The image that a step with this key made, if it is still there. */
   cached(key: CacheKey): Promise<string | undefined>
+  /**
+   * The image that a step with this key becomes by what others have made, if the client has named them for this build.
+   * @param image what the step's image is besides its layer: that is never taken from elsewhere
+   * @param warn  told of what could not be used
+   */
+  imported(key: CacheKey, image: NewImage, warn: (text: string) => void): Promise<string | undefined>
+  /**
+   * Gives what the build has made to others, as the client has asked.
+   * @param image the build's
+   * @returns the image to be named: another when it is to tell of its steps
+   */
+  exportCache(image: string, tell: (line: BuildLine) => Promise<void> | void): Promise<string>
   /** Parts of keys that are known and near to this one, which is not: what a miss is explained by. */
   siblings(key: CacheKey): Promise<readonly KeyParts[]>
   /** Notes which image a step made. */

@@ -5,6 +5,7 @@ import { connectShim, hasAppArmor, loadDefaultAppArmorProfile, type ShimClient }
 import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
 import { buildVerb, buildVerbs, buildsDirectory, cacheMountsDirectory, cleanBuilds, contextsDirectory } from './builds/build.ts'
+import { SharedCache } from './builds/shared-cache/shared-cache.ts'
 import { UnsyncedLayers } from './builds/unsynced-layers.ts'
 import { cacheImages } from './builds/cache-images.ts'
 import { ContextStore } from './builds/contexts.ts'
@@ -122,6 +123,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
     limits, built: { count: 0 },
     unsynced: new UnsyncedLayers({ db, intents: context.intents, overlay, images, workers: transfers, bootId, log: options.log }),
+    sharedCache: new SharedCache(images, registries),
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
   }
   if (hasAppArmor()) await loadDefaultAppArmorProfile().catch((error: unknown) => options.log('warn', { error: String(error) }, 'containers that name no AppArmor profile are under none'))

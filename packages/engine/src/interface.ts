@@ -180,7 +180,10 @@ export interface BuildOptions {
   readonly platform: string
   readonly networkMode: string
   readonly extraHosts: readonly string[]
+  /** Images or caches whose word is taken for steps in this build: `name`, or `type=registry,ref=name`. */
   readonly cacheFrom: readonly string[]
+  /** Where to put what was made: `type=inline`, or `type=registry,ref=name,mode=min|max`. */
+  readonly cacheTo?: readonly string[] | undefined
   readonly memory?: number | undefined
   readonly memorySwap?: number | undefined
   readonly cpuShares?: number | undefined

@@ -36,6 +36,7 @@ export const ImageBuildQuery = z.object({
   version: word,
   // Of our own, for `engine build`; docs/builds.md.
   inputs: optionalWord,
+  cacheto: words,
   context: optionalWord,
   contexts: json(z.record(z.string(), z.string()).nullable(), 'build contexts'),
   allow: words,

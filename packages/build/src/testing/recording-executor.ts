@@ -121,6 +121,14 @@ export class RecordingExecutor implements Executor {
     return this.#cache.get(key.digest)
   }
 
+  async imported(): Promise<undefined> {
+    return undefined
+  }
+
+  async exportCache(image: string): Promise<string> {
+    return image
+  }
+
   async siblings(key: CacheKey): Promise<KeyParts[]> {
     return this.keys.map(({ parts }) => parts).filter((parts) => parts.parent === key.parts.parent || parts.instruction === key.parts.instruction)
   }

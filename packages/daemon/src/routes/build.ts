@@ -63,6 +63,7 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
     networkMode: query.networkmode,
     extraHosts: query.extrahosts,
     cacheFrom: query.cachefrom ?? [],
+    cacheTo: [...query.cacheto, ...(isTrue(query.buildargs?.['BUILDKIT_INLINE_CACHE']) ? ['type=inline'] : [])],
     memory: query.memory,
     memorySwap: query.memswap,
     cpuShares: query.cpushares,
@@ -89,6 +90,11 @@ async function ImageBuild(call: Call<'ImageBuild'>): Promise<unknown> {
   }, signal)
   await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT
+}
+
+/** BuildKit's build argument for an image that tells of its steps. */
+function isTrue(text: string | null | undefined): boolean {
+  return text === '1' || text === 'true'
 }
 
 /** Seconds since the epoch, as https://reproducible-builds.org/specs/source-date-epoch/ has them. */

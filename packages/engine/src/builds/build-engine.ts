@@ -5,6 +5,7 @@ import type { BuildCacheTable } from './build-cache-table.ts'
 import type { ContextStore } from './contexts.ts'
 import type { InputStore } from './inputs.ts'
 import type { CacheMounts } from './mounts/cache-mounts.ts'
+import type { SharedCache } from './shared-cache/shared-cache.ts'
 import type { UnsyncedLayers } from './unsynced-layers.ts'
 
 /** An image that is here. */
@@ -52,6 +53,7 @@ export interface BuildEngine {
   /** How many builds have ended since the start. */
   readonly built: { count: number }
   readonly unsynced: Pick<UnsyncedLayers, 'note' | 'check'>
+  readonly sharedCache: Pick<SharedCache, 'open' | 'push'>
   /** Pulls an image; yields progress. */
   readonly pull: Images['pull']
   /** A step's container is nobody's after a crash. */

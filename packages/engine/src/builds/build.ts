@@ -24,7 +24,7 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
   const unpack: Unpack = (file, target, ended) => engine.workers.run({ kind: 'extract', file, directory: target, options: { kind: 'archive', sync: false, limits: engine.limits } }, ended)
   try {
     await using inputs = options.inputs === undefined ? undefined : engine.inputs.take(options.inputs)
-    using executor = new EngineExecutor(engine, options, directory, signal)
+    await using executor = new EngineExecutor(engine, options, directory, signal)
     await using kept = options.context === undefined ? undefined : engine.contexts.take(options.context)
     yield* build(context, options, { executor, unpack, directory, signal, inputs, kept })
   } finally {

@@ -1,24 +1,33 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { BuildImage, BuildLine, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
-import { familiarName, parseReference, withDefaultTag, type Credentials, type Image, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
+import { familiarName, parseReference, withDefaultTag, writeImageConfig, type Credentials, type Image, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
 import { compareImages, type Difference } from './compare-images.ts'
 import { editImageRoot, openCopy, openImageRoot } from './roots.ts'
+import { recordOf, stepsOf } from './shared-cache/export.ts'
+import type { CacheSources } from './shared-cache/import.ts'
+import { readCacheSource, readCacheTarget, type CacheTarget } from './shared-cache/options.ts'
+import { withRecord } from './shared-cache/record.ts'
 import { createStepContainer } from './step-container.ts'
 import { squashLayers } from './squash-layers.ts'
 import { squashedImage, stepImage } from './step-image.ts'
 
 /** Makes the images of one build's steps. Every image that the build has seen is held until the build ends. */
-export class EngineExecutor implements Executor, Disposable {
+export class EngineExecutor implements Executor, AsyncDisposable {
   readonly #engine: BuildEngine
   readonly #options: BuildOptions
   readonly #directory: string
   readonly #signal: AbortSignal
   readonly #held = new Map<string, Disposable>()
+  readonly #sources: CacheSources
+  readonly #targets: readonly CacheTarget[]
+  /** Steps that this build has made or found, by the digests of their keys, with their images. */
+  readonly #steps = new Map<string, string>()
+  #warn: (text: string) => void = () => undefined
 
   /**
    * @param directory the build's own
@@ -29,6 +38,10 @@ export class EngineExecutor implements Executor, Disposable {
     this.#engine = engine
     this.#options = options
     this.#directory = directory
+    this.#targets = (options.cacheTo ?? []).map(readCacheTarget)
+    this.#sources = engine.sharedCache.open(options.cacheFrom.map(readCacheSource), {
+      platform: options.platform, directory, signal, credentialsFor: (domain) => credentialsFor(domain, options.credentials), warn: (text) => this.#warn(text),
+    })
     // Layers that are made for `scratch` have no image yet that is held.
     this.#hold(directory)
   }
@@ -99,7 +112,41 @@ export class EngineExecutor implements Executor, Disposable {
     }
     cache.use(key, rfc3339(now()))
     this.#hold(id)
+    this.#steps.set(key.digest, id)
     return id
+  }
+
+  async imported(key: CacheKey, step: NewImage, warn: (text: string) => void): Promise<string | undefined> {
+    this.#warn = warn
+    const claim = await this.#sources.find(key.digest)
+    if (claim === undefined) return undefined
+    const parent = this.#parent(step.parent)
+    try {
+      const layer = await claim.layer(parent ?? nothing)
+      const image = await this.#store(stepImage(parent?.config, step, claim.diffId ?? undefined, this.#created()), step.parent, layer)
+      this.#steps.set(key.digest, image)
+      return image
+    } catch (error) {
+      this.#signal.throwIfAborted()
+      warn(`a step cannot be taken from a cache: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+
+  async exportCache(id: string, tell: (line: BuildLine) => Promise<void> | void): Promise<string> {
+    const { config } = this.#stored(id)
+    const steps = [...this.#steps].map(([key, image]) => ({ key, config: this.#stored(image).config }))
+    let image = id
+    for (const target of this.#targets) {
+      if (target.type === 'inline') {
+        image = await this.#store(writeImageConfig(withRecord(config, stepsOf(config, steps).map(recordOf))), id, undefined)
+      } else {
+        const pushed = target.mode === 'max' ? steps : stepsOf(config, steps)
+        const lines = this.#engine.sharedCache.push(target.ref, pushed, (domain) => credentialsFor(domain, this.#options.credentials), this.#signal)
+        for await (const line of lines) await tell(line)
+      }
+    }
+    return image
   }
 
   async siblings(key: CacheKey): Promise<KeyParts[]> {
@@ -108,6 +155,7 @@ export class EngineExecutor implements Executor, Disposable {
 
   async remember(key: CacheKey, image: string): Promise<void> {
     this.#engine.cache.insert(key, image, rfc3339(now()))
+    this.#steps.set(key.digest, image)
   }
 
   async firstDifference(a: string, b: string): Promise<Difference | undefined> {
@@ -118,7 +166,8 @@ export class EngineExecutor implements Executor, Disposable {
     return this.#engine.images.tag(image, reference)
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sources[Symbol.asyncDispose]()
     for (const held of this.#held.values()) held[Symbol.dispose]()
     this.#held.clear()
   }

@@ -44,7 +44,7 @@ function translate(error: unknown): unknown {
 }
 
 /** Digest of nothing: asked for to see whether the registry answers. */
-const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+export const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 function tagsOf({ store }: ImageVerbs, given: Reference): Reference[] {
   const missing = (): EngineError => new EngineError('not-found', `An image does not exist locally with the tag: ${familiarRepository(given)}`)
