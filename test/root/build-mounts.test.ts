@@ -111,6 +111,15 @@ describe('mounts of RUN', () => {
   })
 })
 
+test('a cache that only one may have is free again after a step that failed, though its container stays', async () => {
+  const file = (end: string): string => `FROM busybox\nRUN --mount=type=cache,id=failed,sharing=locked,target=/c ${end}`
+  await assert.rejects(build(file('false'), {}, { remove: true, forceRemove: false }), { message: /non-zero code: 1/ })
+  assert.notEqual((await build(file('true'), {}, {}, AbortSignal.timeout(60_000))).id, '')
+  const left = await fixture.engine.containers.list({ all: true, size: false, filters: noFilters, limit: undefined })
+  for (const { Id } of left) await fixture.engine.containers.remove(Id, { force: true, volumes: true, link: false })
+  await settled()
+})
+
 describe('secrets', () => {
   test('are seen by the command and kept nowhere', async () => {
     const value = `very-secret-${Date.now()}`

@@ -95,8 +95,11 @@ export interface StepContainer {
   commit(image: NewImage, last: boolean): Promise<string>
   /** Kills it if need be, and removes it with its anonymous volumes. */
   remove(): Promise<void>
-  /** Leaves it to the user, as Docker leaves a failed step's. Without this it goes with a crash of the daemon. */
-  keep(): void
+  /**
+   * Leaves it to the user, as Docker leaves a failed step's, without what was mounted: secrets go, caches are others' again. Without this
+   * it goes with a crash of the daemon.
+   */
+  keep(): Promise<void>
 }
 
 /** What makes images of a build's steps. Package engine implements it with its store, its containers and its database. */

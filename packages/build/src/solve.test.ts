@@ -75,7 +75,7 @@ describe('the stream', () => {
   test('keeps a character that comes in two chunks whole', async () => {
     const euro = Buffer.from('€')
     executor.createContainer = async () => ({
-      id: 'c'.repeat(64), warnings: ['careful'], commit: (image) => executor.commit(image), remove: async () => undefined, keep: () => undefined,
+      id: 'c'.repeat(64), warnings: ['careful'], commit: (image) => executor.commit(image), remove: async () => undefined, keep: async () => undefined,
       execute: async (output) => {
         await output('stdout', euro.subarray(0, 1))
         await output('stdout', euro.subarray(1))
@@ -318,7 +318,7 @@ describe('stages', () => {
     const running = new Set<string>()
     let together = 0
     executor.createContainer = async (parent, { Cmd }) => ({
-      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: () => undefined, commit: (image) => executor.commit({ ...image, parent }),
+      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: async () => undefined, commit: (image) => executor.commit({ ...image, parent }),
       execute: async (output) => {
         const name = Cmd?.at(-1) ?? ''
         running.add(name)
@@ -348,7 +348,7 @@ describe('stages', () => {
   test('end when another fails, and the build tells of the failure', async () => {
     let ended = false
     executor.createContainer = async (parent, { Cmd }) => ({
-      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: () => undefined, commit: (image) => executor.commit({ ...image, parent }),
+      id: 'c'.repeat(64), warnings: [], remove: async () => undefined, keep: async () => undefined, commit: (image) => executor.commit({ ...image, parent }),
       execute: async (_output, signal) => {
         if (Cmd?.at(-1) === 'bad') return 7
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))

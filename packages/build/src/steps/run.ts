@@ -67,7 +67,7 @@ async function carryOut(step: Step, container: StepContainer, args: readonly str
     if (remove === 'always' || signal.aborted || (remove === 'success' && image !== undefined)) {
       await container.remove()
       if (!signal.aborted) await output.stdout(` ---> Removed intermediate container ${shortId(container.id)}\n`)
-    } else container.keep()
+    } else await container.keep()
   }
   return image
 }

@@ -102,7 +102,7 @@ export class RecordingExecutor implements Executor {
         this.calls.push(`remove`)
         rmSync(directory, { recursive: true })
       },
-      keep: () => void this.calls.push('keep'),
+      keep: async () => void this.calls.push('keep'),
     }
   }
 

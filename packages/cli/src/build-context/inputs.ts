@@ -5,6 +5,7 @@ import { errorText } from '../arguments/error-text.ts'
 import type { Client } from '../connection/client.ts'
 import { tarDirectory } from './directory.ts'
 import { Ignore, readIgnoreFile } from './dockerignore.ts'
+import { startKeyAgent } from './key-agent.ts'
 
 /** What a build is given besides its context, as flags say it. */
 export interface InputFlags {
@@ -17,7 +18,7 @@ export interface InputFlags {
 }
 
 /** What the build's query then says. */
-export interface SentInputs {
+export interface SentInputs extends Disposable {
   readonly inputs: string | undefined
   readonly contexts: Readonly<Record<string, string>>
 }
@@ -29,15 +30,21 @@ export interface SentInputs {
  */
 export async function sendInputs(client: Client, flags: InputFlags): Promise<SentInputs> {
   const secrets = Object.fromEntries(flags.secrets.map((text) => readSecret(text, process.env)))
-  const agents = Object.fromEntries(flags.agents.map((text) => readAgent(text, client.host, process.env)))
+  using stack = new DisposableStack()
+  const agents: Record<string, string> = {}
+  for (const text of flags.agents) {
+    const { id, socket, keys } = readAgent(text, client.host, process.env)
+    agents[id] = socket ?? stack.use(await startKeyAgent(keys)).socket
+  }
   const directories = Object.entries(flags.contexts).filter(([, value]) => !/^[a-z0-9-]+:\/\/|^git@|^github\.com\//.test(value))
   const contexts = { ...flags.contexts, ...Object.fromEntries(directories.map(([name]) => [name, 'input:'])) }
-  if (Object.keys(secrets).length === 0 && Object.keys(agents).length === 0 && directories.length === 0) return { inputs: undefined, contexts }
+  if (Object.keys(secrets).length === 0 && Object.keys(agents).length === 0 && directories.length === 0) return { inputs: undefined, contexts, [Symbol.dispose]: () => undefined }
   const { body } = await client.request<{ readonly Id: string }>('POST', '/build/inputs', { body: { Secrets: secrets, Agents: agents } })
   for (const [name, path] of directories) {
     await client.request('PUT', `/build/inputs/${body.Id}`, { query: { context: name }, body: tarOf(name, path), headers: { 'content-type': 'application/x-tar' } })
   }
-  return { inputs: body.Id, contexts }
+  const open = stack.move()
+  return { inputs: body.Id, contexts, [Symbol.dispose]: () => open.dispose() }
 }
 
 /** @returns id and content, base64 */
@@ -58,15 +65,27 @@ export function readSecret(text: string, environment: NodeJS.ProcessEnv): [strin
   }
 }
 
-/** @returns id and path of the agent's socket, which must be on the engine's own host */
-export function readAgent(text: string, host: string, environment: NodeJS.ProcessEnv): [string, string] {
+/** What `--ssh` names: an agent, or private keys that one is started for. */
+export interface AgentFlag {
+  readonly id: string
+  readonly socket: string | undefined
+  readonly keys: readonly string[]
+}
+
+/** Reads `default`, `id=/path/of/agent`, `id=key1,key2`. The socket must be on the engine's own host. @throws Error with docker's texts */
+export function readAgent(text: string, host: string, environment: NodeJS.ProcessEnv): AgentFlag {
   if (!host.startsWith('unix://')) throw new Error('SSH agents can be forwarded to an engine on this host only')
   const equals = text.indexOf('=')
-  const id = equals < 0 ? text : text.slice(0, equals)
-  const path = equals < 0 ? environment['SSH_AUTH_SOCK'] ?? '' : text.slice(equals + 1)
-  if (path === '') throw new Error('invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set')
-  if (!existsSync(path) || !statSync(path).isSocket()) throw new Error(`${path} is no socket: only agents can be forwarded, not key files`)
-  return [id === '' ? 'default' : id, realpathSync(path)]
+  const id = (equals < 0 ? text : text.slice(0, equals)) || 'default'
+  const paths = (equals < 0 ? environment['SSH_AUTH_SOCK'] ?? '' : text.slice(equals + 1)).split(',').filter((path) => path !== '')
+  if (paths.length === 0) throw new Error('invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set')
+  const missing = paths.find((path) => !existsSync(path))
+  if (missing !== undefined) throw new Error(`could not parse ssh: [${text}]: stat ${missing}: no such file or directory`)
+  const sockets = paths.filter((path) => statSync(path).isSocket())
+  const [socket] = sockets
+  if (socket === undefined) return { id, socket, keys: paths }
+  if (paths.length > 1) throw new Error(`could not parse ssh: [${text}]: only single socket allowed`)
+  return { id, socket: realpathSync(socket), keys: [] }
 }
 
 /** `name=value` of `--build-context`. */

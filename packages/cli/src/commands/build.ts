@@ -62,7 +62,7 @@ export const command = defineCommand({
     squash: onOff('Squash newly built layers into a single new layer', result),
     output: list('Output destination (format: "type=local,dest=path")', { ...result, short: 'o' }),
     secret: list('Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")', { ...steps, word: 'string' }),
-    ssh: list('SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")', { ...steps, word: 'string' }),
+    ssh: list('SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>[,<key>]]")', { ...steps, word: 'string' }),
     'build-context': list('Additional build contexts (e.g., name=path)', { ...steps, word: 'string' }),
     allow: list('Allow extra privileged entitlement (e.g., "network.host", "security.insecure")', { ...steps, word: 'string' }),
     progress: text('Set type of progress output ("auto", "plain", "tty", "classic", "rawjson")', report),
@@ -83,7 +83,7 @@ export const command = defineCommand({
     }
     const progress = progressKind(flags.progress, flags.quiet)
     const outputs = flags.output.map(readOutput)
-    const extra = await sendInputs(client, { secrets: flags.secret, agents: flags.ssh, contexts: Object.fromEntries(flags['build-context'].map(readBuildContext)) })
+    using extra = await sendInputs(client, { secrets: flags.secret, agents: flags.ssh, contexts: Object.fromEntries(flags['build-context'].map(readBuildContext)) })
     const context = await withoutKnown(client, await openContext(path, flags.file, process.stdin))
     const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
     const json = <T extends object>(from: T): T | undefined => (Object.keys(from).length === 0 ? undefined : from)

@@ -62,7 +62,10 @@ export async function createStepContainer(
       await made.disposeAsync()
       await Promise.all(binds.map((bind) => rm(bind.source, { recursive: true, force: true })))
     },
-    keep: () => engine.intents.end(intent),
+    async keep() {
+      await mounts[Symbol.asyncDispose]()
+      engine.intents.end(intent)
+    },
   }
 }
 

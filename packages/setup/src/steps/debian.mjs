@@ -18,6 +18,7 @@ export const neededByTests = [
   ['xfsprogs', ['/usr/sbin/mkfs.xfs', '/sbin/mkfs.xfs']],
   ['iproute2', ['/usr/bin/ip', '/usr/sbin/ip', '/sbin/ip']],
   ['curl', ['/usr/bin/curl']],
+  ['openssh-client', ['/usr/bin/ssh-agent']],
   ['debootstrap', ['/usr/sbin/debootstrap']],
   ['docker-registry', ['/usr/bin/docker-registry']],
   ['skopeo', ['/usr/bin/skopeo']],
