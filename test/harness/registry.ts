@@ -25,8 +25,8 @@ export interface RegistrySettings {
   readonly user?: readonly [name: string, password: string]
   /** The token service that it refers to, and the file of the certificate that tokens are signed with. */
   readonly token?: { readonly realm: string; readonly service: string; readonly issuer: string; readonly certificate: string }
-  /** Files of its certificate and key. */
-  readonly tls?: { readonly certificate: string; readonly key: string }
+  /** Files of its certificate and key, and of authorities that clients must have a certificate of. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clientcas?: readonly string[] }
 }
 
 /** A port of loopback that nobody has at this moment. */

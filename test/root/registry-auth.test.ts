@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '@engine/api/client'
-import { run } from '../harness/command-line.ts'
+import { authority, makeCertificate, signedBy } from '../harness/certificates.ts'
 import { importBusybox } from '../harness/containers.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { startFakeRegistry } from '../harness/fake-registry.ts'
@@ -17,9 +17,10 @@ let daemon: TestDaemon
 let directory = ''
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'engine-auth-'))
-  await certificate('authority', ['-x509', '-addext', 'basicConstraints=critical,CA:TRUE'])
-  await certificate('stranger', ['-x509', '-addext', 'basicConstraints=critical,CA:TRUE'])
-  await certificate('registry', ['-x509', '-CA', file('authority.crt'), '-CAkey', file('authority.key'), '-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=critical,CA:FALSE'])
+  await makeCertificate(directory, 'authority', authority)
+  await makeCertificate(directory, 'stranger', authority)
+  await makeCertificate(directory, 'registry', signedBy(directory, 'authority', 'IP:127.0.0.1'))
+  await makeCertificate(directory, 'client', signedBy(directory, 'authority', 'DNS:client.test'))
   mkdirSync(file('certs.d'))
   daemon = await startDaemon({ 'certs-dirs': [file('certs.d')] })
   await importBusybox(connect(daemon.host))
@@ -31,11 +32,6 @@ after(async () => {
 
 function file(name: string): string {
   return join(directory, name)
-}
-
-async function certificate(name: string, options: readonly string[]): Promise<void> {
-  const made = await run('openssl', ['req', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/CN=${name} of a test`, '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`), ...options])
-  assert.equal(made.status, 0, made.stderr)
 }
 
 /** A request to the daemon with credentials. @returns status and what the last line says */
@@ -91,6 +87,24 @@ describe('a registry with TLS', () => {
     assert.equal((await pull(name)).status, 200)
     writeFileSync(file(`certs.d/${registry.host}/client.cert`), 'x')
     assert.match(String((await pull(name)).last['message']), /^missing key client\.key for client certificate client\.cert/)
+  })
+})
+
+describe('a registry that wants certificates of its clients', () => {
+  it('gets the one that certs.d has for it', async () => {
+    await using registry = await startRegistry({ tls: { certificate: file('registry.crt'), key: file('registry.key'), clientcas: [file('authority.crt')] } })
+    const name = `${registry.host}/for-members`
+    const own = `certs.d/${registry.host}`
+    mkdirSync(file(own))
+    copyFileSync(file('authority.crt'), file(`${own}/ca.crt`))
+    // With TLS 1.3 the refusal may come when the request is under way.
+    assert.match(String((await push(name)).last['error']), /certificate required|alert|unexpected EOF|connection reset/)
+    for (const [from, to] of [['crt', 'cert'], ['key', 'key']]) copyFileSync(file(`client.${from}`), file(`${own}/client.${to}`))
+    assert.ok('aux' in (await push(name)).last)
+    assert.equal((await daemon.api('DELETE', `/images/${name}:1`)).status, 200)
+    assert.equal((await pull(name)).status, 200)
+    rmSync(file(`${own}/client.cert`))
+    assert.match(String((await pull(name)).last['message']), /^missing client certificate client\.cert for key client\.key/)
   })
 })
 

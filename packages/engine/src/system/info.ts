@@ -80,9 +80,9 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     MemTotal: totalmem(),
     GenericResources: null,
     DockerRootDir: options.dataRoot,
-    HttpProxy: process.env['HTTP_PROXY'] ?? '',
-    HttpsProxy: process.env['HTTPS_PROXY'] ?? '',
-    NoProxy: process.env['NO_PROXY'] ?? '',
+    HttpProxy: maskCredentials(fromEnvironment('HTTP_PROXY')),
+    HttpsProxy: maskCredentials(fromEnvironment('HTTPS_PROXY')),
+    NoProxy: fromEnvironment('NO_PROXY'),
     Name: hostname(),
     Labels: options.labels,
     ExperimentalBuild: false,
@@ -102,6 +102,15 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     CDISpecDirs: [...(options.cdiSpecDirs ?? defaultCdiSpecDirs)],
     Warnings: warnings.length === 0 ? null : warnings,
   }
+}
+
+function fromEnvironment(name: string): string {
+  return process.env[name] || process.env[name.toLowerCase()] || ''
+}
+
+/** A proxy's user and password are nobody's business (moby daemon/config, MaskCredentials). */
+function maskCredentials(proxy: string): string {
+  return proxy.replace(/^([a-z0-9+.-]+:\/\/)?[^/]*@/i, '$1xxxxx:xxxxx@')
 }
 
 function read(path: string): string {

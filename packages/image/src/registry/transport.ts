@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { hostCertificates } from './certificates.ts'
 import { ConnectionError, plainHttpReason } from './errors.ts'
 import { isTrusted, type RegistryOptions } from './options.ts'
+import { proxyFor } from './proxy.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -46,7 +47,7 @@ export class Transport implements AsyncDisposable {
    * @throws ConnectionError in Docker's words; EngineError cancelled
    */
   async send(method: Method, url: URL, options: SendOptions = {}): Promise<Answer> {
-    const dispatcher = await this.#dispatcher(url.host)
+    const dispatcher = await this.#dispatcher(url)
     try {
       const { statusCode, headers, body } = await dispatcher.request({
         origin: url.origin,
@@ -81,19 +82,23 @@ export class Transport implements AsyncDisposable {
     this.#dispatchers.clear()
   }
 
-  #dispatcher(host: string): Promise<Dispatcher> {
-    const dispatcher = this.#dispatchers.get(host) ?? this.#connect(host)
-    this.#dispatchers.set(host, dispatcher)
+  #dispatcher(url: URL): Promise<Dispatcher> {
+    const dispatcher = this.#dispatchers.get(url.origin) ?? this.#connect(url)
+    this.#dispatchers.set(url.origin, dispatcher)
     return dispatcher
   }
 
-  async #connect(host: string): Promise<Dispatcher> {
+  async #connect(url: URL): Promise<Dispatcher> {
+    const { host } = url
+    const proxy = proxyFor(url)
     const { context, own } = await hostCertificates(host, this.options.certificates)
     // Loaded with the first request: most daemons speak to no registry for most of their life.
-    const { Agent, EnvHttpProxyAgent } = await import('undici')
+    const { Agent, ProxyAgent } = await import('undici')
     const tls = { secureContext: context, rejectUnauthorized: !(await isTrusted(host, own, this.options)), timeout: timeouts.connect }
-    const isProxied = ['http_proxy', 'https_proxy'].some((name) => process.env[name] || process.env[name.toUpperCase()])
-    return isProxied ? new EnvHttpProxyAgent({ connect: tls, requestTls: tls, allowH2: false }) : new Agent({ connect: tls, allowH2: false })
+    if (proxy === undefined) return new Agent({ connect: tls, allowH2: false })
+    const token = proxy.username === '' ? undefined : `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`
+    // Plain HTTP is asked of the proxy itself, as everybody does: many let nobody through to port 80.
+    return new ProxyAgent({ uri: proxy.origin, requestTls: tls, allowH2: false, proxyTunnel: url.protocol === 'https:', ...(token === undefined ? {} : { token }) })
   }
 }
 
