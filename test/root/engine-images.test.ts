@@ -196,6 +196,8 @@ describe('names', () => {
     assert.deepEqual(await list(false, ['reference', 'reg.io/*', 'one']), [c, a])
     assert.deepEqual(await list(false, ['before', 'reg.io/two:2']), [a])
     assert.deepEqual(await list(false, ['since', a]), [d, c])
+    assert.deepEqual([await list(false, ['until', '0s', '1h']), await list(false, ['until', '0s', '2100-01-01'])], [[], [d, c, a]])
+    await assert.rejects(list(false, ['dangling']), { message: "invalid filter 'dangling'" })
     await assert.rejects(list(false, ['foo', 'x']), { message: "invalid filter 'foo'" })
     await assert.rejects(list(false, ['dangling', 'xx']), { message: "invalid filter 'dangling=[xx]'" })
     await assert.rejects(list(false, ['before', 'nope']), { message: 'No such image: nope:latest' })

@@ -4,11 +4,12 @@ import type { Filters } from './interface.ts'
 
 /**
  * A filter that is true or false (`1`, `true`, `0`, `false`); undefined when it is not given.
- * @throws EngineError invalid-argument `invalid filter 'dangling=[x]'`
+ * @throws EngineError invalid-argument `invalid filter 'dangling=[x]'`, and without a value `invalid filter 'dangling'`
  */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
   const values = filters.get(key)
-  if (values === undefined || values.length === 0) return undefined
+  if (values === undefined) return undefined
+  if (values.length === 0) throw new EngineError('invalid-argument', `invalid filter '${key}'`)
   const [value] = values
   if (values.length === 1 && (value === '1' || value === 'true')) return true
   if (values.length === 1 && (value === '0' || value === 'false')) return false

@@ -67,8 +67,9 @@ function timeFilter(store: ImageStore, filters: Filters): (created: bigint) => b
   const createdOf = (ref: string): bigint => parseRfc3339(store.resolve(ref).config.created ?? '')
   const befores = (filters.get('before') ?? []).map(createdOf)
   const sinces = (filters.get('since') ?? []).map(createdOf)
-  const until = untilFilter(filters)
-  return (created) => befores.every((before) => created < before) && sinces.every((since) => created > since) && (until === undefined || created < until)
+  // Of several the earliest, here and nowhere else.
+  const untils = (filters.get('until') ?? []).map((one) => untilFilter(new Map([['until', [one]]])) ?? 0n)
+  return (created) => befores.every((before) => created < before) && sinces.every((since) => created > since) && untils.every((until) => created < until)
 }
 
 /** A pattern of Go's path.Match over the name with its tag, or without. */
