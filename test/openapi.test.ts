@@ -9,7 +9,6 @@ import { Contract, type Schema } from './harness/answers/contract.ts'
 const meant = new Set([
   // What engine's way of building has no use for.
   'ImageBuild: parameter outputs is missing',
-  'ImageDelete: parameter platforms is missing',
   // Read by moby as a boolean, whatever its description says.
   'ImageBuild: parameter pull is "boolean", not string',
   'PutContainerArchive: parameter copyUIDGID is "boolean", not string',

@@ -36,9 +36,6 @@ const withoutFlags: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['use-api-socket', 'checkpoint', 'checkpoint-dir', 'tree'].map((flag) => [`* --${flag}`, 'experimental in docker'])),
   ...Object.fromEntries(['availability', 'group', 'limit-bytes', 'required-bytes', 'scope', 'secret', 'sharing', 'topology-preferred', 'topology-required', 'type'].map((flag) => [`volume create --${flag}`, 'of cluster volumes'])),
   'volume ls --cluster': 'of cluster volumes',
-  '* --gpus': 'not there yet',
-  ...Object.fromEntries(['history', 'image history', 'image inspect', 'image rm', 'rmi'].map((command) => [`${command} --platform`, 'not there yet'])),
-  'system prune --volumes': 'not there yet',
 }
 
 const groups = ['container', 'image', 'network', 'system', 'volume', 'builder']

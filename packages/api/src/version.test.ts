@@ -33,18 +33,18 @@ describe('shapeFor', () => {
   })
 
   it('takes away, adds, and never touches what it was given', () => {
-    const info = Object.freeze({ ContainerdCommit: Object.freeze({ ID: 'a' }), Warnings: [], Runtimes: { runc: { path: 'runc', status: {} } } })
+    const info = Object.freeze({ ContainerdCommit: Object.freeze({ ID: 'a' }), InitCommit: Object.freeze({ ID: '' }), Warnings: [], Runtimes: { runc: { path: 'runc', status: {} } } })
     const old = shapeFor('1.38', 'SystemInfo', info)
     assert.deepEqual(old, {
-      ContainerdCommit: { ID: 'a', Expected: 'a' }, Runtimes: { runc: { path: 'runc' } }, BridgeNfIptables: false, BridgeNfIp6tables: false, KernelMemory: false,
+      ContainerdCommit: { ID: 'a', Expected: 'a' }, InitCommit: { ID: '', Expected: undefined }, Warnings: [], Runtimes: { runc: { path: 'runc' } }, BridgeNfIptables: false, BridgeNfIp6tables: false, KernelMemory: false,
     })
     assert.deepEqual(shapeFor('1.49', 'SystemInfo', info), { ...info, BridgeNfIptables: false, BridgeNfIp6tables: false })
   })
 
   it('reaches into lists and maps', () => {
-    const list = [{ NetworkSettings: { Networks: { a: { DNSNames: [], GwPriority: 0, x: 1 } } }, HostConfig: { Annotations: {} } }]
-    assert.deepEqual(shapeFor('1.43', 'ContainerList', list), [{ NetworkSettings: { Networks: { a: { x: 1 } } }, HostConfig: {} }])
-    assert.deepEqual(shapeFor('1.47', 'ContainerList', list), [{ NetworkSettings: { Networks: { a: { DNSNames: [], x: 1 } } }, HostConfig: { Annotations: {} } }])
+    const list = [{ ImageManifestDescriptor: {}, HostConfig: { Annotations: {} } }]
+    assert.deepEqual(shapeFor('1.45', 'ContainerList', list), [{ HostConfig: {} }])
+    assert.deepEqual(shapeFor('1.47', 'ContainerList', list), [{ HostConfig: { Annotations: {} } }])
   })
 
   it('has one direction for each field', () => {

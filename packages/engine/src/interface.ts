@@ -38,6 +38,8 @@ export interface CreateContainer {
   readonly config: ContainerConfig
   readonly hostConfig: HostConfig
   readonly endpoints: Readonly<Record<string, EndpointSettings>>
+  /** Whether read-only binds leave the mounts below them writable. */
+  readonly readOnlyNonRecursive?: boolean | undefined
   /** It is a build's: without the image's volumes, and with variables that are kept nowhere. */
   readonly buildStep?: { readonly secretEnvironment: readonly string[] } | undefined
 }
@@ -283,8 +285,9 @@ export interface Images {
   inspect(ref: string, options?: { readonly manifests?: boolean; readonly platform?: string | undefined }): Promise<ImageInspect>
   history(ref: string, platform?: string): Promise<ImageHistoryItem[]>
   tag(ref: string, repository: string, tag: string): Promise<void>
-  remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<ImageDelete[]>
-  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }>
+  /** @param options.platform `os/architecture[/variant]` that it must have */
+  remove(ref: string, options: { readonly force: boolean; readonly noPrune: boolean; readonly platform?: string | undefined }): Promise<ImageDelete[]>
+  prune(filters: Filters): Promise<{ ImagesDeleted: ImageDelete[] | null; SpaceReclaimed: number }>
   /** The archive of images, `docker save`; they stay until it is disposed. @param refs a name without a tag means all its tags */
   save(refs: readonly string[], platform: string | undefined): Promise<{ readonly tar: AsyncIterable<Buffer> } & Disposable>
   /** Takes in what `docker save` writes, or an OCI layout, compressed or not. Yields progress; `quiet` only what was loaded. */
@@ -306,7 +309,8 @@ export interface Images {
 }
 
 export interface Networks {
-  list(filters: Filters): Promise<NetworkView[]>
+  /** @param options.containers whether each tells which containers are on it */
+  list(filters: Filters, options?: { readonly containers: boolean }): Promise<NetworkView[]>
   /** @param options `scope`: '' for any */
   inspect(ref: string, options?: { readonly scope: string }): Promise<NetworkView>
   create(request: CreateNetwork): Promise<{ Id: string; Warning: string }>

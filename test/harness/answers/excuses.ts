@@ -14,6 +14,7 @@ export const excuses: readonly Excuse[] = [
   { operation: /^ContainerInspect$/, text: /^\.HostConfig\.MemorySwappiness: null for a integer$/, reason: 'Docker: null where none was asked for' },
   { operation: /^SystemDataUsage$/, text: /^\.Budgets: not in the description$/, reason: 'engine: limits that only its configuration knows, when there are some' },
   { operation: /^Image(List|Inspect)$/, text: /\.ImageData\.UnpackedSize: missing$/, reason: 'Docker: named as required, and not described; the size is Size.Unpacked' },
+  { operation: /^ContainerInspect$/, text: /^\.HostConfig\.KernelMemory: not in the description$/, reason: 'Docker: what a client before 1.42 asked for' },
   { operation: /^ExecInspect$/, text: /^\.ExitCode: null for a integer$/, reason: 'Docker: null until the process has ended' },
   { operation: /^ImageBuild$/, text: /^\.(vertex|vertexLog|warning): not in the description$/, reason: 'engine: records of steps, for who asks by progress=steps' },
   { operation: /^Image(Build|Push|Create|Load)$/, text: /^\.(id|aux): not in the description$/, reason: 'Docker: lines of progress name their layer, the last one the digest' },

@@ -67,6 +67,7 @@ export const resources = {
   DeviceRequests: z
     .array(z.object({ Driver: text, Count: integer, DeviceIDs: texts, Capabilities: z.array(z.array(z.string())).nullish(), Options: textMap }))
     .nullish(),
+  KernelMemory: integer,
   KernelMemoryTCP: integer,
   MemoryReservation: integer,
   MemorySwap: integer,

@@ -64,7 +64,7 @@ export const ImageSummary = z.object({
   Id: z.string(),
   ParentId: z.string(),
   RepoTags: z.array(z.string()),
-  RepoDigests: z.array(z.string()),
+  RepoDigests: z.array(z.string()).nullable(),
   Created: z.number(),
   Size: z.number(),
   SharedSize: z.number(),

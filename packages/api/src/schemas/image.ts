@@ -2,12 +2,24 @@ import * as z from 'zod'
 import { filters } from './filters.ts'
 import { bool, int, json, optionalWord, platform, word, words } from './parameters.ts'
 
+/** An OCI platform as JSON, `{"os":"linux","architecture":"arm64"}`; read as `linux/arm64`. */
+const ociPlatform = json(z.object({ os: z.string().default(''), architecture: z.string().default(''), variant: z.string().optional() }), 'platform', 'failed to parse').transform((given, context) => {
+  if (given === undefined) return undefined
+  if (given.os !== '' && given.architecture !== '') return [given.os, given.architecture, given.variant].filter((part) => part).join('/')
+  context.addIssue({ code: 'custom', message: 'both OS and Architecture must be provided' })
+  return z.NEVER
+})
+
+/** Several of them, a parameter each. */
+const ociPlatforms = words.transform((values, context) => values.flatMap((value) => {
+  const parsed = ociPlatform.safeParse(value)
+  if (parsed.success) return parsed.data ?? []
+  context.addIssue({ code: 'custom', message: parsed.error.issues[0]?.message ?? 'failed to parse platform' })
+  return []
+}))
+
 /** GET /images/json. `filter` (a reference) is what clients before 1.41 send. */
 export const ImageListQuery = z.object({ all: bool(), filters, 'shared-size': bool(), digests: bool(), manifests: bool(), filter: optionalWord })
-
-/** An OCI platform as JSON, `{"os":"linux","architecture":"arm64"}`; read as `linux/arm64`. */
-const ociPlatform = json(z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() }), 'platform', 'failed to parse')
-  .transform((platform) => (platform === undefined ? undefined : [platform.os, platform.architecture, platform.variant].filter((part) => part).join('/')))
 
 /** GET /images/{name}/json and history. */
 export const ImageInspectQuery = z.object({ manifests: bool(), platform: ociPlatform })
@@ -17,7 +29,7 @@ export const ImageHistoryQuery = z.object({ platform: ociPlatform })
 export const ImageTagQuery = z.object({ repo: word, tag: word })
 
 /** DELETE /images/{name} */
-export const ImageDeleteQuery = z.object({ force: bool(), noprune: bool() })
+export const ImageDeleteQuery = z.object({ force: bool(), noprune: bool(), platforms: ociPlatforms })
 
 /** POST /images/create: a pull (`fromImage`) or an import (`fromSrc`, `-` for the body). */
 export const ImageCreateQuery = z.object({

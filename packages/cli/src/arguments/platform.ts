@@ -69,12 +69,16 @@ function architectureNamed(name: string, itsVariant: string): [architecture: str
   }
 }
 
-/** The query's `platform` of a flag `--platform`. @throws CommandError with docker's text */
-export function platformQuery(flag: string | undefined): string | undefined {
+/**
+ * The query's `platform` of a flag `--platform`.
+ * @param prefix of docker's text, which not every command has
+ * @throws CommandError with docker's text
+ */
+export function platformQuery(flag: string | undefined, prefix = 'invalid platform: '): string | undefined {
   if (flag === undefined || flag === '') return undefined
   try {
     return JSON.stringify(parsePlatform(flag))
   } catch (error) {
-    throw new CommandError(`invalid platform: ${(error as Error).message}`)
+    throw new CommandError(`${prefix}${(error as Error).message}`)
   }
 }

@@ -1,4 +1,5 @@
-import { onOff } from '../arguments/flag.ts'
+import { list, onOff } from '../arguments/flag.ts'
+import { platformQuery } from '../arguments/platform.ts'
 import { ApiError } from '../connection/client.ts'
 import { defineCommand } from './command.ts'
 import { describeError } from './messages.ts'
@@ -16,14 +17,16 @@ export const command = defineCommand({
   flags: {
     force: onOff('Force removal of the image', { short: 'f' }),
     'no-prune': onOff('Do not delete untagged parents'),
+    platform: list('Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")'),
   },
   args: [1, Infinity],
   async run({ flags, args }, { client }) {
+    const platforms = flags.platform.flatMap((platform) => platformQuery(platform, '') ?? [])
     const failures: unknown[] = []
     for (const image of args) {
       try {
         const { body } = await client.request<ImageDelete[]>('DELETE', `/images/${image}`, {
-          query: { force: flags.force ? 1 : undefined, noprune: flags['no-prune'] ? 1 : undefined },
+          query: { force: flags.force ? 1 : undefined, noprune: flags['no-prune'] ? 1 : undefined, platforms },
         })
         print(body.map(showDelete).join(''))
       } catch (error) {

@@ -1,30 +1,34 @@
 import { filterFlag, toFilters } from '../arguments/filters.ts'
 import { onOff } from '../arguments/flag.ts'
 import { humanSize } from '../output/human.ts'
-import { defineCommand } from './command.ts'
+import { CommandError, defineCommand } from './command.ts'
 import { confirm } from './confirm.ts'
 import { pruneContainers } from './container-prune.ts'
 import { pruneImages } from './image-prune.ts'
 import { pruneNetworks } from './network-prune.ts'
+import { pruneVolumes } from './volume-prune.ts'
 import { print } from '../terminal/output.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS]',
-  summary: 'Remove stopped containers, and unused networks and images',
+  summary: 'Remove stopped containers, and unused networks and images; with --volumes anonymous volumes too',
   flags: {
     all: onOff('Remove all unused images not just dangling ones', { short: 'a' }),
     filter: filterFlag('Provide filter values (e.g. "label=<key>=<value>")'),
     force: onOff('Do not prompt for confirmation', { short: 'f' }),
+    volumes: onOff('Prune anonymous volumes'),
   },
   args: [0, 0],
   async run({ flags }, { client }) {
+    if (flags.volumes && flags.filter.some(([key]) => key === 'until')) throw new CommandError('ERROR: The "until" filter is not supported with "--volumes"')
     const images = flags.all ? 'all images without at least one container associated to them' : 'all dangling images'
-    const warning = `WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n  - ${images}\n\nAre you sure you want to continue?`
+    const warning = `WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n${flags.volumes ? '  - all anonymous volumes not used by at least one container\n' : ''}  - ${images}\n\nAre you sure you want to continue?`
     if (!flags.force && !(await confirm(warning))) return 0
     const containers = await pruneContainers(client, toFilters(flags.filter))
     const networks = await pruneNetworks(client, toFilters(flags.filter))
+    const volumes = flags.volumes ? await pruneVolumes(client, toFilters(flags.filter)) : { text: '', reclaimed: 0 }
     const { text, reclaimed } = await pruneImages(client, flags.all, flags.filter)
-    print(`${containers.text}${networks}${text}Total reclaimed space: ${humanSize(containers.reclaimed + reclaimed, 4)}\n`)
+    print(`${containers.text}${networks}${volumes.text}${text}Total reclaimed space: ${humanSize(containers.reclaimed + volumes.reclaimed + reclaimed, 4)}\n`)
     return 0
   },
 })

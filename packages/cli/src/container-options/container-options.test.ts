@@ -153,3 +153,21 @@ describe('the create request', () => {
     assert.equal(refusal('--log-driver', 'none', '--log-opt', 'a=b'), 'invalid logging opts for driver none')
   })
 })
+
+describe('--gpus', () => {
+  const requests = (...given: string[]): unknown => host(...given.flatMap((one) => ['--gpus', one]))['DeviceRequests']
+  const gpu = { Driver: '', Count: 0, DeviceIDs: null, Capabilities: [['gpu']], Options: {} }
+
+  it('is a number, all, or fields', () => {
+    assert.deepEqual(requests('all'), [{ ...gpu, Count: -1 }])
+    assert.deepEqual(requests('2', 'driver=nvidia'), [{ ...gpu, Count: 2 }, { ...gpu, Driver: 'nvidia', Count: 1 }])
+    assert.deepEqual(requests('"device=a,b","capabilities=compute,utility","options=x=1"'), [{ ...gpu, DeviceIDs: ['a', 'b'], Capabilities: [['compute', 'utility', 'gpu']], Options: { x: '1' } }])
+  })
+
+  it('is refused in docker’s words', () => {
+    assert.equal(refusal('--gpus', 'x'), 'invalid count (x): value must be either "all" or an integer: invalid syntax')
+    assert.equal(refusal('--gpus', 'a=b'), "unexpected key 'a' in 'a=b'")
+    assert.equal(refusal('--gpus', '1,count=2'), "gpu request key 'count' can be specified only once")
+    assert.equal(refusal('--gpus', ''), 'EOF')
+  })
+})

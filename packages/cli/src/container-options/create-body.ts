@@ -153,7 +153,7 @@ function resourcesOf(flags: ContainerFlags, swappiness: number): object {
     CpusetMems: flags['cpuset-mems'] ?? '',
     Devices: readDevices(flags.device.filter((device) => !isCdiDevice(device))),
     DeviceCgroupRules: orNull(flags['device-cgroup-rule']),
-    DeviceRequests: cdi.length === 0 ? null : [{ Driver: 'cdi', Count: 0, DeviceIDs: cdi, Capabilities: null, Options: null }],
+    DeviceRequests: orNull([...flags.gpus, ...(cdi.length === 0 ? [] : [{ Driver: 'cdi', Count: 0, DeviceIDs: cdi, Capabilities: null, Options: null }])]),
     ...(flags['kernel-memory'] === undefined ? {} : { KernelMemory: flags['kernel-memory'] }),
     MemoryReservation: flags['memory-reservation'] ?? 0,
     MemorySwap: flags['memory-swap'] ?? 0,

@@ -4,6 +4,7 @@ import { list, onOff, text, value } from '../arguments/flag.ts'
 import { readLabel, readVariable } from '../arguments/key-values.ts'
 import { readBytes, readBytesOrUnlimited, readCpus, readInteger } from '../arguments/sizes.ts'
 import { readCgroupRule } from './devices.ts'
+import { readGpus } from './gpus.ts'
 import { readBytesRate, readCountRate, readUlimit, readWeightDevice } from './limits.ts'
 import { readMount } from './mounts.ts'
 import { readNetwork } from './networks.ts'
@@ -51,6 +52,7 @@ export const containerFlags = {
   'shm-size': value(readBytes, 'Size of /dev/shm', { ...files, word: 'bytes' }),
   'storage-opt': list('Storage driver options for the container', files),
   device: list('Add a host device to the container', files),
+  gpus: list("GPU devices to add to the container ('all' to pass all GPUs)", { ...files, word: 'gpu-request', read: readGpus }),
 
   network: list('Connect a container to a network', { ...network, word: 'network', read: readNetwork }),
   net: list('Connect a container to a network', { hidden: true, word: 'network', read: readNetwork }),

@@ -89,13 +89,14 @@ export const containers: Handlers<
 async function create({ engine, query, body, version }: Call<'ContainerCreate'>): Promise<unknown> {
   const { HostConfig, NetworkingConfig, ...config } = body
   if (Object.keys(config).length === 0) throw new RequestError('config cannot be empty in order to create a container')
-  const wanted = createForVersion(version, {
+  const { warnings, ...wanted } = createForVersion(version, {
     config,
     hostConfig: HostConfig ?? {},
     endpoints: NetworkingConfig?.EndpointsConfig ?? {},
     platform: query.platform,
   })
-  return engine.containers.create({ name: query.name, ...wanted })
+  const { Id, Warnings } = await engine.containers.create({ name: query.name, ...wanted })
+  return { Id, Warnings: [...Warnings, ...warnings] }
 }
 
 /** Before 1.45 a container's short id was among its aliases on networks that have names; later it is in DNSNames. */

@@ -31,7 +31,11 @@ export const images: Handlers<
     await engine.images.tag(name, repository, tag)
   },
 
-  ImageDelete: ({ engine, name, query }) => engine.images.remove(name, { force: query.force, noPrune: query.noprune }),
+  ImageDelete({ engine, name, query, version }) {
+    const [platform, another] = isAtLeast(version, '1.50') ? query.platforms : []
+    if (another !== undefined) throw new RequestError('multiple platforms are not supported')
+    return engine.images.remove(name, { force: query.force, noPrune: query.noprune, platform })
+  },
   ImagePrune: ({ engine, query }) => engine.images.prune(query.filters),
   ImageCreate: (call) => (call.query.fromImage === '' ? importImage(call) : pull(call)),
 
@@ -48,13 +52,15 @@ export const images: Handlers<
   },
 }
 
-type Summary = { readonly RepoTags: readonly string[]; readonly RepoDigests: readonly string[]; readonly Containers: number }
+type Summary = { readonly RepoTags: readonly string[]; readonly RepoDigests: readonly string[] | null; readonly Containers: number }
 
-/** Before 1.51 containers were not counted; before 1.43 untagged images had a name for that. */
+/** Before 1.51 containers were not counted; before 1.43 untagged images had a name for that, and no digests were null. */
 function summaryForVersion<T extends Summary>(image: T, version: string): T {
   const counted = { ...image, Containers: -1 }
-  if (isAtLeast(version, '1.43') || image.RepoTags.length > 0) return counted
-  return { ...counted, RepoTags: ['<none>:<none>'], RepoDigests: image.RepoDigests.length > 0 ? image.RepoDigests : ['<none>@<none>'] }
+  if (isAtLeast(version, '1.43')) return counted
+  const digests = image.RepoDigests?.length === 0 ? null : image.RepoDigests
+  if (image.RepoTags.length > 0) return { ...counted, RepoDigests: digests }
+  return { ...counted, RepoTags: ['<none>:<none>'], RepoDigests: digests ?? ['<none>@<none>'] }
 }
 
 async function pull(call: Call<'ImageCreate'>): Promise<unknown> {

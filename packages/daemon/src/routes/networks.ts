@@ -3,7 +3,8 @@ import type { Handlers } from '../call.ts'
 
 /** Serves /networks. */
 export const networks: Handlers<'NetworkList' | 'NetworkInspect' | 'NetworkCreate' | 'NetworkDelete' | 'NetworkConnect' | 'NetworkDisconnect' | 'NetworkPrune' | 'NetTrace'> = {
-  NetworkList: ({ engine, query }) => engine.networks.list(query.filters),
+  // Before 1.28 each had its containers (CHANGELOG, v1.28).
+  NetworkList: ({ engine, query, version }) => engine.networks.list(query.filters, { containers: !isAtLeast(version, '1.28') }),
   NetworkInspect: ({ engine, name, query }) => engine.networks.inspect(name, { scope: query.scope }),
 
   // Before 1.48 IPv4 was not to be turned off.

@@ -84,7 +84,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   warnings.push(...firewallWarnings(engine, record))
   try {
     const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
-    const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot))
+    const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot, request.readOnlyNonRecursive))
     if (mounts.some(({ image: mounted }) => mounted !== undefined)) warnings.push('Image mount is an experimental feature')
     await withContainer(id, () => make(engine, { ...record, endpoints, mounts }))
   } catch (error) {

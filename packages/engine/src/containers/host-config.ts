@@ -87,6 +87,7 @@ export function completeHostConfig(given: HostConfig, defaults: HostDefaults): H
       given.DeviceRequests?.map(({ Driver, Count, DeviceIDs, Capabilities, Options }) => ({
         Driver: Driver ?? '', Count: Count ?? 0, DeviceIDs: DeviceIDs ?? null, Capabilities: Capabilities ?? null, Options: Options ?? null,
       })) ?? null,
+    ...(given.KernelMemory ? { KernelMemory: given.KernelMemory } : {}),
     ...(given.KernelMemoryTCP ? { KernelMemoryTCP: given.KernelMemoryTCP } : {}),
     MemoryReservation: given.MemoryReservation ?? 0,
     // Swap as much as memory, when only memory was limited.

@@ -44,7 +44,7 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
     GraphDriver: graphDriver(engine, container),
     ...size,
     Mounts: record.mounts.map(({ point }) => point),
-    Config: record.config,
+    Config: { ...record.config, ...askedMac(container) },
     NetworkSettings: networkSettings(engine, container),
   }
 }
@@ -53,6 +53,12 @@ export async function inspectContainer(engine: EngineContext, ref: string, optio
 function hostConfigView({ containers }: EngineContext, container: Container): HostConfigView {
   const { hostConfig } = container.record
   return hostConfig.NetworkMode === 'bridge' && hostConfig.Links !== null ? { ...hostConfig, Links: shownLinks(containers, container) } : hostConfig
+}
+
+/** The MAC address that was asked for, for the endpoint of its network mode (moby: inspect_linux.go). */
+function askedMac({ record }: Container): { readonly MacAddress?: string } {
+  const MacAddress = record.endpoints[record.hostConfig.NetworkMode]?.MacAddress
+  return MacAddress ? { MacAddress } : {}
 }
 
 export function stateView(state: ContainerState, health?: Health): ContainerStateView {

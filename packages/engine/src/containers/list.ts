@@ -30,7 +30,12 @@ export async function listContainers(engine: EngineContext, options: ListOptions
     .filter((container) => (everything || isRunning(container.state)) && filter.passes(container))
     .slice(0, limit)
   const at = now()
-  return Promise.all(chosen.map(async (container) => ({ ...summary(engine, container, at), ...(options.size ? await sizes(engine, container) : {}) })))
+  return Promise.all(chosen.map(async (container) => ({ ...summary(engine, container, at), ...(options.size ? shownSizes(await sizes(engine, container)) : {}) })))
+}
+
+/** Docker leaves a size of nothing out. */
+function shownSizes({ SizeRw, SizeRootFs }: { readonly SizeRw: number; readonly SizeRootFs: number }): Partial<Pick<ContainerSummary, 'SizeRw' | 'SizeRootFs'>> {
+  return { ...(SizeRw === 0 ? {} : { SizeRw }), ...(SizeRootFs === 0 ? {} : { SizeRootFs }) }
 }
 
 function summary(engine: EngineContext, container: Container, at: bigint): ContainerSummary {
@@ -48,7 +53,8 @@ function summary(engine: EngineContext, container: Container, at: bigint): Conta
     State: state.status,
     Status: statusText(state, at, container.health?.status),
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
-    NetworkSettings: { Networks: networkEndpoints(engine, container) },
+    // Names in the network are told by inspect only.
+    NetworkSettings: { Networks: Object.fromEntries(Object.entries(networkEndpoints(engine, container)).map(([name, endpoint]) => [name, { ...endpoint, DNSNames: null }])) },
     Mounts: record.mounts.map(({ point }) => point),
   }
 }

@@ -99,7 +99,7 @@ export function parseMount(mount: Mount): ContainerMount {
   if (mount.Target === '' || typeof mount.Target !== 'string') throw refuse('field Target must not be empty')
   const target = cleanPath(mount.Target)
   if (mount.Target.startsWith('/') && target === '/') throw refuse("invalid specification: destination can't be '/'")
-  refuseForeignOptions(type, mount)
+  refuseForeignOptions(type, mount, refuse)
   switch (type) {
     case 'bind':
       return bindMount(mount, target, refuse)
@@ -114,9 +114,9 @@ export function parseMount(mount: Mount): ContainerMount {
   }
 }
 
-function refuseForeignOptions(type: string, mount: Mount): void {
+function refuseForeignOptions(type: string, mount: Mount, refuse: (reason: string) => EngineError): void {
   for (const [field, owner] of [['BindOptions', 'bind'], ['VolumeOptions', 'volume'], ['ImageOptions', 'image'], ['TmpfsOptions', 'tmpfs']] as const) {
-    if (owner !== type && mount[field] !== null && mount[field] !== undefined) throw invalid(`${field} must not be specified on mount type ${JSON.stringify(type)}`)
+    if (owner !== type && mount[field] !== null && mount[field] !== undefined) throw refuse(`field ${field} must not be specified`)
   }
 }
 

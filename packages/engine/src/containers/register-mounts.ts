@@ -8,9 +8,10 @@ import { parseBind, parseMount, type ContainerMount } from './mount-parse.ts'
 /**
  * Every mount that a container asks for, in Docker's order: those of other containers, binds, mounts, and volumes of the image
  * where nothing else is. Volumes are named or to be named, not yet made.
+ * @param readOnlyNonRecursive whether read-only binds leave the mounts below them writable
  * @throws EngineError invalid-argument in Docker's words: `Duplicate mount point`, a source that is missing, …
  */
-export function registerMounts(containers: ContainerRegistry, host: HostConfigView, config: Pick<ContainerConfigView, 'Volumes'>, dataRoot: string): ContainerMount[] {
+export function registerMounts(containers: ContainerRegistry, host: HostConfigView, config: Pick<ContainerConfigView, 'Volumes'>, dataRoot: string, readOnlyNonRecursive = false): ContainerMount[] {
   const inherited = (host.VolumesFrom ?? []).flatMap((from) => mountsFrom(containers, from))
   const registered = new Map<string, ContainerMount>(inherited.map((mount) => [mount.point.Destination, mount]))
   const asked = new Set(Object.keys(host.Tmpfs ?? {}).map(tmpfsPath))
@@ -18,11 +19,15 @@ export function registerMounts(containers: ContainerRegistry, host: HostConfigVi
     const path = mount.point.Destination
     if (asked.has(path)) throw new EngineError('invalid-argument', `Duplicate mount point: ${path}`)
     asked.add(path)
-    registered.set(path, mount)
+    const { Type, RW } = mount.point
+    registered.set(path, readOnlyNonRecursive && Type === 'bind' && !RW ? { ...mount, readOnlyNonRecursive } : mount)
   }
-  for (const bind of host.Binds ?? []) add(spreading(parseBind(bind, host.VolumeDriver), dataRoot))
+  for (const bind of host.Binds ?? []) {
+    const mount = parseBind(bind, host.VolumeDriver)
+    add(spreading(mount, dataRoot, propagationOf(mount)))
+  }
   for (const given of host.Mounts ?? []) {
-    const mount = parseMount(given)
+    const mount = spreading(parseMount(given), dataRoot, given.BindOptions?.Propagation ?? '')
     refuseMissingSource(mount)
     add(mount)
   }
@@ -44,14 +49,23 @@ function tmpfsPath(path: string): string {
 }
 
 /**
- * A bind of a directory that holds our own data root would carry mounts of ours into the container and keep them busy there:
- * like Docker, let unmounting on the host reach it.
+ * A bind of a directory that holds our own data root, or lies in it, would carry mounts of ours into the container and keep them busy
+ * there: like Docker, let unmounting on the host reach it.
+ * @param asked the propagation that the client wants; '' when it has said nothing
+ * @throws EngineError invalid-argument for one by which unmounting would not reach it (moby: validateBindDaemonRoot)
  */
-function spreading(mount: ContainerMount, dataRoot: string): ContainerMount {
+function spreading(mount: ContainerMount, dataRoot: string, asked: string): ContainerMount {
   const { point } = mount
-  const above = point.Source === '/' || dataRoot === point.Source || dataRoot.startsWith(`${point.Source}/`)
-  const unsaid = !/\b(r?private|r?slave|r?shared)\b/.test(point.Mode)
-  return point.Type === 'bind' && above && unsaid ? { ...mount, propagationUnasked: true, point: { ...point, Propagation: 'rslave' } } : mount
+  const within = (path: string, directory: string): boolean => directory === '/' || path === directory || path.startsWith(`${directory}/`)
+  if (point.Type !== 'bind' || !(within(dataRoot, point.Source) || within(point.Source, dataRoot))) return mount
+  if (asked === '') return { ...mount, propagationUnasked: true, point: { ...point, Propagation: 'rslave' } }
+  if (asked === 'rslave' || asked === 'rshared') return mount
+  throw new EngineError('invalid-argument', `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, daemon root: ${JSON.stringify(dataRoot)}, bind mount source: ${JSON.stringify(point.Source)}, propagation: ${JSON.stringify(asked)}`)
+}
+
+/** The propagation among a bind's modes. */
+function propagationOf({ point }: ContainerMount): string {
+  return /\b(r?private|r?slave|r?shared)\b/.exec(point.Mode)?.[0] ?? ''
 }
 
 function refuseMissingSource({ point, createSource }: ContainerMount): void {

@@ -1,6 +1,6 @@
 import { parseRfc3339 } from '../clock.ts'
 import type { ImageHistoryItem } from '../types/image-views.ts'
-import { checkPlatform } from './image-store.ts'
+import { askedPlatform, checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { nameViews } from './names.ts'
 
@@ -10,7 +10,7 @@ import { nameViews } from './names.ts'
  */
 export async function imageHistory({ store }: ImageVerbs, ref: string, platform?: string): Promise<ImageHistoryItem[]> {
   const image = store.resolve(ref)
-  if (platform) checkPlatform(ref, image, platform)
+  if (platform) checkPlatform(ref, image, askedPlatform(platform))
   const sizes = store.layers.ofImage(image.id).map(({ size }) => size)
   const steps = (image.config.history ?? []).map((step) => ({ step, size: step.empty_layer === true ? 0 : (sizes.shift() ?? 0) }))
   let id: string = image.id

@@ -2,7 +2,7 @@ import type { RunConfig } from '@engine/image'
 import type { Images } from '../interface.ts'
 import { NEVER } from '../types/container-views.ts'
 import type { ImageConfigView, ImageInspect } from '../types/image-views.ts'
-import { checkPlatform } from './image-store.ts'
+import { askedPlatform, checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { imageDescriptor, imageManifests } from './manifests.ts'
 import { nameViews } from './names.ts'
@@ -10,7 +10,7 @@ import { nameViews } from './names.ts'
 /** One image in all its detail. @throws EngineError not-found `No such image: x:latest`, also for another platform than the one asked for */
 export async function inspectImage({ containers, store }: Pick<ImageVerbs, 'containers' | 'store'>, ref: string, options: Parameters<Images['inspect']>[1] = {}): Promise<ImageInspect> {
   const image = store.resolve(ref)
-  if (options.platform) checkPlatform(ref, image, options.platform)
+  if (options.platform) checkPlatform(ref, image, askedPlatform(options.platform))
   const { id, config, parent, lastTagTime } = image
   const descriptor = imageDescriptor(store, id)
   const manifests = options.manifests ? await imageManifests(store, image, containers.usersOfImage(id).map((container) => container.id)) : []

@@ -16,7 +16,7 @@ const known = new Set(['dangling', 'label', 'label!', 'until'])
  * Removes images without a name, or (`dangling=false`) all that no container uses; and what broken-off pulls have left, which nothing
  * but the next pull of the same image could use.
  */
-export async function pruneImages(verbs: ImageVerbs, filters: Filters): Promise<{ ImagesDeleted: ImageDelete[]; SpaceReclaimed: number }> {
+export async function pruneImages(verbs: ImageVerbs, filters: Filters): Promise<{ ImagesDeleted: ImageDelete[] | null; SpaceReclaimed: number }> {
   const { events, store } = verbs
   refuseUnknownFilters(filters, known)
   const danglingOnly = booleanFilter(filters, 'dangling') ?? true
@@ -45,5 +45,5 @@ export async function pruneImages(verbs: ImageVerbs, filters: Filters): Promise<
   const remains = hasLabels ? 0 : await dropRemains(verbs, until === undefined ? undefined : Number(until / 1_000_000n))
   const reclaimed = deleted.reduce((total, { Deleted: id }) => total + (sizes.get(id ?? '') ?? 0), remains)
   events.publish('image', 'prune', '', { reclaimed: String(reclaimed) })
-  return { ImagesDeleted: deleted, SpaceReclaimed: reclaimed }
+  return { ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed }
 }

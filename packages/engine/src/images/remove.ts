@@ -3,6 +3,7 @@ import { EngineError } from '@engine/linux'
 import { isRunning } from '../containers/state.ts'
 import type { ImageDelete } from '../types/image-views.ts'
 import { shortId } from './errors.ts'
+import { askedPlatform, checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 
 export interface RemoveImageOptions {
@@ -10,6 +11,8 @@ export interface RemoveImageOptions {
   readonly force: boolean
   /** Leave images that it was made from, though nothing else needs them. */
   readonly noPrune: boolean
+  /** `os/architecture[/variant]` that it must be made for. */
+  readonly platform?: string | undefined
 }
 
 /**
@@ -20,6 +23,7 @@ export interface RemoveImageOptions {
 export async function removeImage(verbs: ImageVerbs, ref: string, options: RemoveImageOptions): Promise<ImageDelete[]> {
   const { store } = verbs
   const image = store.resolve(ref)
+  if (options.platform !== undefined) checkPlatform(ref, image, askedPlatform(options.platform))
   const records: ImageDelete[] = []
   const names = store.images.names(image.id)
   if (!isIdPrefix(image.id, ref)) {

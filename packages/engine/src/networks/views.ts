@@ -16,9 +16,9 @@ const known = new Set(['dangling', 'driver', 'id', 'label', 'name', 'scope', 'ty
 /** The verbs of networks. */
 export function createNetworks(engine: EngineContext): Networks {
   return {
-    async list(filters) {
+    async list(filters, options) {
       const passes = networkFilter(engine, filters)
-      return engine.networks.records.filter(passes).map((network) => ({ ...networkView(engine, network), Containers: {} }))
+      return engine.networks.records.filter(passes).map((network) => ({ ...networkView(engine, network), ...(options?.containers === true ? {} : { Containers: {} }) }))
     },
     async inspect(ref, { scope } = { scope: '' }) {
       const network = engine.networks.find(ref)

@@ -1,6 +1,7 @@
 import { EngineError } from '@engine/linux'
 import type { Budgets } from '../budgets.ts'
 import type { Builds, Containers, Filters, Images, Volumes } from '../interface.ts'
+import type { ImageSummary } from '../types/image-views.ts'
 import type { DiskUsage } from '../types/system-views.ts'
 
 /** Where the numbers come from. */
@@ -13,6 +14,11 @@ export interface DiskUsageParts {
   readonly budgets: Pick<Budgets, 'view'>
   /** Bytes on the disk of images' layers: their files, and the tars that they came as. */
   layerBytes(): number
+}
+
+/** Here, unlike in the list of images, Docker says null for none. */
+function withoutEmptyDigests(image: ImageSummary): ImageSummary {
+  return image.RepoDigests?.length === 0 ? { ...image, RepoDigests: null } : image
 }
 
 const kinds = ['container', 'image', 'volume', 'build-cache'] as const
@@ -30,7 +36,7 @@ export async function diskUsage(parts: DiskUsageParts, types: readonly string[])
   const budgets = await parts.budgets.view()
   return {
     LayersSize: wants('image') ? parts.layerBytes() : 0,
-    Images: wants('image') ? await parts.images.list({ all: false, filters: noFilters, sharedSize: true, digests: false, onDisk: true }) : null,
+    Images: wants('image') ? (await parts.images.list({ all: false, filters: noFilters, sharedSize: true, digests: false, onDisk: true })).map(withoutEmptyDigests) : null,
     Containers: wants('container') ? await parts.containers.list({ all: true, size: true, filters: noFilters }) : null,
     Volumes: wants('volume') ? await parts.volumes.usage() : null,
     BuildCache: wants('build-cache') ? await parts.builds.cache() : null,

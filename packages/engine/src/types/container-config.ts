@@ -192,6 +192,8 @@ export interface HostConfigView {
   Devices: readonly DeviceMapping[] | null
   DeviceCgroupRules: Strings | null
   DeviceRequests: readonly DeviceRequest[] | null
+  /** What clients before 1.42 asked for: no kernel has it any more. */
+  KernelMemory?: number
   KernelMemoryTCP?: number
   MemoryReservation: number
   MemorySwap: number

@@ -78,7 +78,7 @@ export interface ImageSummary {
   Id: string
   ParentId: string
   RepoTags: string[]
-  RepoDigests: string[]
+  RepoDigests: string[] | null
   /** Seconds since the epoch. */
   Created: number
   Size: number
