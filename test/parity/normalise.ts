@@ -114,7 +114,9 @@ export class Normaliser {
         const next = texts[index + 1] ?? ''
         const race = text.startsWith('container stop ') && next.startsWith('container die ')
         const map = /^volume (?:un)?mount /.test(text) && text.split(' ')[1] === next.split(' ')[1] && next.startsWith('volume ') && next < text
-        if (!race && !map) continue
+        // It is told when the container goes on, and by then it may have been killed.
+        const late = text.startsWith('container kill ') && text.endsWith(' signal=9') && next.startsWith('container unpause ')
+        if (!race && !map && !late) continue
         texts.splice(index, 2, next, text)
         changed = true
       }

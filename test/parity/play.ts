@@ -60,7 +60,7 @@ export class Stage implements Disposable {
     for (const line of lines) runs.push({ at: BigInt(Date.now()) * 1_000_000n, line, ...(await this.#run(line)) })
     // Events are told a moment after what they tell of.
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const events = (await this.#events(since)).filter(({ action }) => without === undefined || !action.startsWith(without))
+    const events = (await this.#events(since)).filter(({ action }) => !without.some((prefix) => action.startsWith(prefix)))
     await this.#clear()
     return runs.map(({ at, line, status, stdout, stderr }, index) => {
       const until = runs[index + 1]?.at

@@ -285,7 +285,7 @@ describe('remove', () => {
     const used = await w.import(tarOf({ c: 'c' }), 'used')
     container(w, used, 'exited')
     const [layer] = w.store.get(b)?.layers ?? []
-    assert.deepEqual(await w.images.prune(filters(['until', '1h'])), { ImagesDeleted: [], SpaceReclaimed: 0 })
+    assert.deepEqual(await w.images.prune(filters(['until', '1h'])), { ImagesDeleted: null, SpaceReclaimed: 0 })
     assert.deepEqual(await w.images.prune(none), { ImagesDeleted: [{ Deleted: b }, { Deleted: `sha256:${layer}` }], SpaceReclaimed: 4 })
     assert.deepEqual((await w.images.prune(filters(['dangling', 'false'], ['label!', 'k']))).SpaceReclaimed, 0)
     const { ImagesDeleted, SpaceReclaimed } = await w.images.prune(filters(['dangling', 'false']))

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { RequestError } from './errors.ts'
 import { readJson } from './json-body.ts'
-import { ContainerCreateBody } from './schemas/container.ts'
+import { ContainerCreateBody, ContainerUpdateBody } from './schemas/container.ts'
 import { ContainerExecBody } from './schemas/exec.ts'
+import { NetworkCreateBody } from './schemas/network.ts'
 
 const refused = (body: string): string => {
   try {
@@ -47,6 +48,21 @@ describe('readJson', () => {
     ] as const) {
       assert.equal(refused(body), message, body)
     }
+  })
+
+  it('knows what Go calls its types', () => {
+    const complaint = (schema: Parameters<typeof readJson>[0], body: string): unknown => {
+      try {
+        return readJson(schema, body)
+      } catch (error) {
+        return error instanceof Error ? error.message.replace('invalid JSON: json: cannot unmarshal ', '') : error
+      }
+    }
+    assert.equal(complaint(ContainerUpdateBody, '{"Devices":"x"}'), 'string into Go struct field UpdateConfig.Devices of type []container.DeviceMapping')
+    assert.equal(complaint(ContainerUpdateBody, '[]'), 'array into Go value of type container.UpdateConfig')
+    assert.equal(complaint(NetworkCreateBody, '{"IPAM":{"Config":1}}'), 'number into Go struct field CreateRequest.IPAM.Config of type []network.IPAMConfig')
+    assert.equal(complaint(ContainerCreateBody, '[]'), 'array into Go value of type container.CreateRequest')
+    assert.equal(complaint(ContainerCreateBody, '{"HostConfig":{"Mounts":1}}'), 'number into Go struct field .HostConfig.Mounts of type []mount.Mount')
   })
 
   it('takes any JSON or says what is wrong with it', () => {

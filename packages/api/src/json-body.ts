@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { RequestError } from './errors.ts'
+import { goTypes } from './schemas/go-json.ts'
 
 /**
  * Reads a request's body as Go's encoding/json would: names in any case, null as the zero value, unknown names ignored.
@@ -90,7 +91,13 @@ function explain(schema: z.ZodType, error: z.ZodError): string {
   if (issue.code === 'invalid_union') return `json: cannot unmarshal ${given} into Go value of type string`
   if (issue.path.length === 0) return `json: cannot unmarshal ${given} into Go value of type ${type}`
   const path = issue.path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1')).join('.')
-  return `json: cannot unmarshal ${given} into Go struct field .${path} of type ${type}`
+  return `json: cannot unmarshal ${given} into Go struct field ${prefixOf(schema)}.${path} of type ${type}`
+}
+
+/** What Go calls the struct that a path of fields begins in. */
+function prefixOf(schema: z.core.$ZodType): string {
+  const known = goTypes.get(inner(schema))
+  return known?.prefix ?? known?.type.split('.').at(-1) ?? ''
 }
 
 function child(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | undefined {
@@ -102,6 +109,8 @@ function child(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType | und
 
 function goType(schema: z.core.$ZodType): string {
   const kind = inner(schema)
+  const known = goTypes.get(kind)
+  if (known !== undefined) return known.type
   if (kind instanceof z.ZodString) return 'string'
   if (kind instanceof z.ZodNumber) return 'int64'
   if (kind instanceof z.ZodBoolean) return 'bool'

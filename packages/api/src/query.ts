@@ -20,5 +20,6 @@ export function readQuery<S extends z.ZodObject>(schema: S, query: string): z.in
 
 function isList(field: z.core.$ZodType): boolean {
   if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return isList(field.unwrap())
+  if (field instanceof z.ZodPipe) return isList(field.in)
   return field instanceof z.ZodArray
 }

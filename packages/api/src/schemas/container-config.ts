@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { command, flag, integer, text, textMap, texts, textSet, wholeNumber } from './go-json.ts'
+import { command, flag, goTypes, integer, text, textMap, texts, textSet, wholeNumber } from './go-json.ts'
 
 /** `Config.Healthcheck`: times in nanoseconds. */
 export const HealthConfig = z.object({
@@ -62,7 +62,7 @@ export const resources = {
   CpuRealtimeRuntime: integer,
   CpusetCpus: text,
   CpusetMems: text,
-  Devices: z.array(z.object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text })).nullish(),
+  Devices: z.array(z.object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text }).register(goTypes, { type: 'container.DeviceMapping' })).nullish(),
   DeviceCgroupRules: texts,
   DeviceRequests: z
     .array(z.object({ Driver: text, Count: integer, DeviceIDs: texts, Capabilities: z.array(z.array(z.string())).nullish(), Options: textMap }))
@@ -96,7 +96,7 @@ export const Mount = z.object({
     .nullish(),
   ImageOptions: z.object({ Subpath: text }).nullish(),
   TmpfsOptions: z.object({ SizeBytes: integer, Mode: integer, Options: z.array(z.array(z.string())).nullish() }).nullish(),
-})
+}).register(goTypes, { type: 'mount.Mount' })
 
 export const RestartPolicy = z.object({ Name: text, MaximumRetryCount: integer })
 

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { goTypes } from './go-json.ts'
 import { ContainerConfig, EndpointSettings, HostConfig, resources, RestartPolicy } from './container-config.ts'
 import { filters } from './filters.ts'
 import { bool, int, optionalWord, platform, time, word } from './parameters.ts'
@@ -13,10 +14,10 @@ export const ContainerCreateQuery = z.object({ name: optionalWord, platform })
 export const ContainerCreateBody = ContainerConfig.extend({
   HostConfig: HostConfig.nullish(),
   NetworkingConfig: z.object({ EndpointsConfig: z.record(z.string(), EndpointSettings).nullish() }).nullish(),
-})
+}).register(goTypes, { type: 'container.CreateRequest', prefix: '' })
 
 /** POST /containers/{id}/update */
-export const ContainerUpdateBody = z.object({ ...resources, RestartPolicy: RestartPolicy.nullish() })
+export const ContainerUpdateBody = z.object({ ...resources, RestartPolicy: RestartPolicy.nullish() }).register(goTypes, { type: 'container.UpdateConfig' })
 
 /** GET /containers/{id}/stats */
 export const ContainerStatsQuery = z.object({ stream: bool(true), 'one-shot': bool() })

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { command, flag, text, texts, wholeNumber } from './go-json.ts'
+import { command, flag, goTypes, text, texts, wholeNumber } from './go-json.ts'
 
 /** [height, width] in cells. */
 const ConsoleSize = z.tuple([wholeNumber, wholeNumber]).nullish()
@@ -17,10 +17,10 @@ export const ContainerExecBody = z.object({
   Privileged: flag,
   User: text,
   WorkingDir: text,
-})
+}).register(goTypes, { type: 'container.ExecOptions' })
 
 /** POST /exec/{id}/start */
-export const ExecStartBody = z.object({ Detach: flag, Tty: flag, ConsoleSize })
+export const ExecStartBody = z.object({ Detach: flag, Tty: flag, ConsoleSize }).register(goTypes, { type: 'container.ExecStartOptions' })
 
 export type ContainerExecBody = z.infer<typeof ContainerExecBody>
 export type ExecStartBody = z.infer<typeof ExecStartBody>

@@ -6,6 +6,12 @@ import * as z from 'zod'
  * and the case of names are dealt with by `readJson` (json-body.ts) before a schema sees the value; the schemas stay plain.
  */
 
+/**
+ * What Go calls a type, in the complaints of its decoder: `container.UpdateConfig`. `prefix` is what stands before the path of a
+ * field, where that is not the type's own name: nothing for structs that hold another one's fields.
+ */
+export const goTypes = z.registry<{ readonly type: string; readonly prefix?: string }>()
+
 /** Any whole number; int64 values above 2^53 lose their last digits, as everywhere in JavaScript. */
 export const wholeNumber = z.number().refine(Number.isInteger).meta({ type: 'integer' })
 

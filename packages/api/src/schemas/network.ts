@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { goTypes } from './go-json.ts'
 import { EndpointSettings } from './container-config.ts'
 import { filters } from './filters.ts'
 import { bool, word } from './parameters.ts'
@@ -31,17 +32,17 @@ export const NetworkCreateBody = z.object({
     .object({
       Driver: text,
       Options: textMap,
-      Config: z.array(z.object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap })).nullish(),
+      Config: z.array(z.object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap }).register(goTypes, { type: 'network.IPAMConfig' })).nullish(),
     })
     .nullish(),
   EnableIPv4: flag,
   EnableIPv6: flag,
   Options: textMap,
   Labels: textMap,
-})
+}).register(goTypes, { type: 'network.CreateRequest' })
 
 /** POST /networks/{id}/connect */
-export const NetworkConnectBody = z.object({ Container: text, EndpointConfig: EndpointSettings.nullish() })
+export const NetworkConnectBody = z.object({ Container: text, EndpointConfig: EndpointSettings.nullish() }).register(goTypes, { type: 'network.ConnectOptions' })
 
 /** POST /networks/{id}/disconnect */
-export const NetworkDisconnectBody = z.object({ Container: text, Force: flag })
+export const NetworkDisconnectBody = z.object({ Container: text, Force: flag }).register(goTypes, { type: 'network.DisconnectOptions' })

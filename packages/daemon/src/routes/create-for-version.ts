@@ -38,7 +38,7 @@ export function createForVersion(version: string, wanted: Wanted): Shaped {
     if (!host.CgroupnsMode) host.CgroupnsMode = 'host'
   }
   if (before('1.42')) host.ConsoleSize = [0, 0]
-  else host.KernelMemory = undefined
+  else delete host.KernelMemory
   if (before('1.43')) host.Annotations = undefined
   if (before('1.44')) {
     if (config.Healthcheck) config = { ...config, Healthcheck: { ...config.Healthcheck, StartInterval: undefined } }

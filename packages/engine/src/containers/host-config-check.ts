@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { EngineError } from '@engine/linux'
 import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
-import { parseList, type KernelLimits } from '../system/limits.ts'
+import { maximumMember, parseList, type KernelLimits } from '../system/limits.ts'
 import { checkPortBindings } from './port-bindings.ts'
 
 const invalid = (message: string): EngineError => new EngineError('invalid-argument', message)
@@ -191,7 +191,7 @@ function checkCpu(host: HostConfigView, limits: KernelLimits, warnings: string[]
 
 function checkList(field: string, what: string, requested: string, available: string): void {
   const wanted = parseList(requested)
-  if (wanted === undefined) throw invalid(`Invalid value ${requested} for ${field}: invalid format: ${requested}`)
+  if (wanted === undefined) throw invalid(`Invalid value ${requested} for ${field}: ${/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(requested) && requested.split(/[,-]/).some((one) => Number(one) > maximumMember) ? `value of out range, maximum is ${maximumMember}` : `invalid format: ${requested}`}`)
   const there = parseList(available) ?? new Set()
   for (const member of wanted) {
     if (!there.has(member)) throw invalid(`Requested ${what} are not available - requested ${requested}, available: ${available}`)

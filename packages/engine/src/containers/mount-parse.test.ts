@@ -42,7 +42,7 @@ test('mounts that Docker refuses, in its words', () => {
     [{ Type: 'bind', Source: 'x', Target: '/b' }, `invalid mount config for type "bind": invalid mount path: 'x' mount path must be absolute`],
     [{ Type: 'tmpfs', Source: '/x', Target: '/b' }, 'invalid mount config for type "tmpfs": field Source must not be specified'],
     [{ Type: 'tmpfs', Target: '/m3', TmpfsOptions: { Options: [['foo']] } }, 'invalid mount config for type "tmpfs": invalid option: foo'],
-    [{ Type: 'bind', Source: '/etc', Target: '/m3', VolumeOptions: {} }, 'VolumeOptions must not be specified on mount type "bind"'],
+    [{ Type: 'bind', Source: '/etc', Target: '/m3', VolumeOptions: {} }, 'invalid mount config for type "bind": field VolumeOptions must not be specified'],
     [{ Type: 'bind', Source: '/etc', Target: '/m3', BindOptions: { Propagation: 'foo' } }, 'invalid mount config for type "bind": invalid propagation mode: foo'],
     [{ Type: 'volume', Source: 'v', Target: '/m', VolumeOptions: { Subpath: '../x' } }, 'invalid mount config for type "volume": subpath must be a relative path within the volume'],
   ] as const) assert.throws(() => parseMount(mount), { code: 'invalid-argument', message })

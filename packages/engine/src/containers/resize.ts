@@ -2,11 +2,10 @@ import type { EngineContext } from '../context.ts'
 import { notRunning } from './errors.ts'
 import { hasProcess } from './state.ts'
 
-/** Tells a container's terminal its size; without a terminal nothing happens. @throws EngineError conflict when it is not running */
+/** Tells a container's terminal its size; without a terminal only the event is told, as Docker does. @throws EngineError conflict when it is not running */
 export async function resizeContainer(engine: EngineContext, ref: string, rows: number, columns: number): Promise<void> {
   const container = engine.containers.find(ref)
   if (!hasProcess(container.state)) throw notRunning(container.id)
-  if (!container.record.config.Tty) return
-  await engine.shim.resize({ container: container.id }, rows, columns)
+  if (container.record.config.Tty) await engine.shim.resize({ container: container.id }, rows, columns)
   engine.events.publish('container', 'resize', container.id, container.attributes({ height: String(rows), width: String(columns) }))
 }

@@ -34,9 +34,13 @@ export async function signalContainer(engine: EngineContext, container: Containe
         return
       }
       send(container, signal)
-      if (ends && state.status === 'paused') resume(engine, container)
+      const goesOn = ends && state.status === 'paused'
+      // The kernel lets what is frozen die of SIGKILL only when it is thawed (cgroup v1).
+      if (goesOn) letGo(engine, container)
       engine.containers.saveState(container)
       engine.events.publish('container', 'kill', container.id, container.attributes({ signal: String(signal) }))
+      // Docker tells of it after the signal that was the reason, and not at all when that ends the container.
+      if (goesOn && signal !== SIGKILL) engine.events.publish('container', 'unpause', container.id, container.attributes())
     }),
   )
 }
@@ -45,11 +49,15 @@ function send(container: Container, signal: number): void {
   if (!signalProcess(container.state, signal)) throw notRunning(container.id)
 }
 
-/** Lets a paused container go on. */
-export function resume(engine: EngineContext, container: Container): void {
+function letGo(engine: EngineContext, container: Container): void {
   thaw(cgroupPath(engine.options, container))
   transition(container.id, container.state, 'running')
   watchHealth(engine, container)
+}
+
+/** Lets a paused container go on. */
+export function resume(engine: EngineContext, container: Container): void {
+  letGo(engine, container)
   engine.containers.saveState(container)
   engine.events.publish('container', 'unpause', container.id, container.attributes())
 }

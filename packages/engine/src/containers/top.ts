@@ -23,10 +23,19 @@ export async function top(engine: EngineContext, ref: string, psArgs: string): P
   }
   if (!isRunning(container.state)) throw notRunning(container.id)
   if (container.state.status === 'restarting') throw new EngineError('conflict', `Container ${container.id} is restarting, wait until the container is running`)
-  const output = await ps(args)
-  const result = parsePs(output, new Set(pids(cgroupPath(engine.options, container))))
+  const own = pids(cgroupPath(engine.options, container))
+  const result = parsePs(await psOf(args, own), new Set(own))
   engine.events.publish('container', 'top', container.id, container.attributes())
   return result
+}
+
+/** ps of some processes; some options (`f`, `aux`) do not go together with a list of them: then of those that the options choose. */
+async function psOf(args: readonly string[], wanted: readonly number[]): Promise<string> {
+  try {
+    return await ps([...args, `-q${wanted.join(',')}`])
+  } catch {
+    return await ps(args)
+  }
 }
 
 function ps(args: readonly string[]): Promise<string> {

@@ -1,7 +1,7 @@
 import { applyChanges } from '@engine/build'
 import {
   chainId, digestHex, familiarName, fullName, hostPlatform, parseRepositoryTag, writeImageConfig,
-  type Digest, type ImageConfig, type Layer, type Reference, type RunConfig,
+  type Digest, type ImageConfig, type Reference, type RunConfig,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
@@ -23,11 +23,16 @@ export async function commitContainer(verbs: ImageVerbs, ref: string, options: P
   const given = applyChanges(runConfig(options.config ?? container.record.config), options.changes)
   const config = runConfig(mergeConfig(given, container.record.config, container.id))
   using _held = store.hold(`commit ${container.id}`)
-  const paused = options.pause && container.state.status === 'running'
+  const make = (): Promise<Digest> => makeImage(verbs, container, config, options, name)
+  // As with Docker it goes on when the image is there, and all is told.
+  return { Id: options.pause && container.state.status === 'running' ? await verbs.whilePaused(container.id, make) : await make() }
+}
+
+async function makeImage(verbs: ImageVerbs, container: Container, config: RunConfig, options: Parameters<Images['commit']>[1], name: Reference | undefined): Promise<Digest> {
+  const { store } = verbs
   const parent = store.get(container.record.imageId)
   const diffIds = container.record.layers.map((id) => diffIdOf(verbs, id)).reverse()
-  const copy = (): Promise<Layer> => store.overlay.createLayer({ snapshot: container.id }, container.record.layers, (diffId) => digestHex(chainId([...diffIds, diffId])))
-  const layer = paused ? await verbs.whilePaused(container.id, copy) : await copy()
+  const layer = await store.overlay.createLayer({ snapshot: container.id }, container.record.layers, (diffId) => digestHex(chainId([...diffIds, diffId])))
   const isEmpty = layer.diffId === emptyTar
   const image = writeImageConfig(childConfig(parent?.config, diffIds, container, config, options, isEmpty ? undefined : layer.diffId))
   await store.add(image, parent?.id ?? '', isEmpty ? undefined : layer)
@@ -35,7 +40,7 @@ export async function commitContainer(verbs: ImageVerbs, ref: string, options: P
   store.publish('create', image, image.id)
   if (name !== undefined) await store.tag(image.id, fullName(name))
   verbs.events.publish('container', 'commit', container.id, { ...container.attributes(), comment: options.comment, imageID: image.id, imageRef: shown(name) })
-  return { Id: image.id }
+  return image.id
 }
 
 function childConfig(

@@ -69,19 +69,22 @@ function read(path: string): string {
 
 const kernelCommandLine = (): string => read('/proc/cmdline')
 
+/** The highest number of a processor or memory node that is allowed for: more than any kernel has (moby: parsers.ParseUintListMaximum). */
+export const maximumMember = 8192
+
 /**
  * The members of a kernel list: `0-2,7` → {0, 1, 2, 7}; undefined when it is none.
- * Numbers above 8191 (more than any kernel has) are refused, so that a client cannot ask for a list as long as memory.
+ * Numbers above the maximum are refused, so that a client cannot ask for a list as long as memory.
  */
 export function parseList(list: string): ReadonlySet<number> | undefined {
   const members = new Set<number>()
   if (list === '') return members
   for (const part of list.split(',')) {
-    const match = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part.trim())
+    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part.trim())
     if (match === null) return undefined
     const first = Number(match[1])
     const last = Number(match[2] ?? match[1])
-    if (last < first || last > 8191) return undefined
+    if (last < first || last > maximumMember) return undefined
     for (let i = first; i <= last; i++) members.add(i)
   }
   return members
