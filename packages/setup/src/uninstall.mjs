@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { checkMachine } from './steps/debian.mjs'
 import { answers, refuseForeignSocket, stopBackground } from './steps/daemon.mjs'
 import { delegatedCgroup, installed, restartPending, systemdRuns } from './steps/places.mjs'
+import { removeManPages } from './steps/man-pages.mjs'
 import { SetupError, program, run, step } from './steps/report.mjs'
 
 const keepData = process.argv.includes('--keep-data')
@@ -61,6 +62,7 @@ async function removeUnits() {
 }
 
 function removePrograms() {
+  removeManPages()
   const { programs, commands, log, run: runtime, socket, pidFile, names } = installed
   const files = [programs, `${programs}.new`, `${programs}.old`, restartPending, ...commands, ...commands.map((path) => `${path}.new`), log, runtime, socket, `${socket}.lock`, pidFile]
   const there = files.filter((path) => existsSync(path) || commands.includes(path))

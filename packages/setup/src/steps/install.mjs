@@ -1,5 +1,6 @@
 import { chmodSync, cpSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { installManPages, manPages } from './man-pages.mjs'
 import { dist, installed, restartPending, root, systemdRuns } from './places.mjs'
 import { run } from './report.mjs'
 
@@ -38,6 +39,7 @@ export function installPrograms() {
     symlinkSync(join(programs, `${basename(path)}.cjs`), `${path}.new`)
     renameSync(`${path}.new`, path)
   }
+  installManPages(manPages())
   return undefined
 }
 

@@ -12,6 +12,7 @@ export const pinnedNode = join(root, 'node_modules/.bin/node')
 export const installed = {
   programs: '/usr/local/lib/engine',
   commands: ['/usr/local/bin/engine', '/usr/local/bin/engined'],
+  man: '/usr/local/share/man/man1',
   units: ['engine.socket', 'engine.service', 'engine-shim.service', 'engine-containers.service', 'engine.slice'].map((name) => `/etc/systemd/system/${name}`),
   log: '/var/log/engined.log',
   data: '/var/lib/engine',
