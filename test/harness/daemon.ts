@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchAnswers } from './answers/watch.ts'
 import { patience } from './patience.ts'
+import { testRuntime } from './runtime.ts'
 
 const prefix = 'engine-test-'
 export const dist = process.env['ENGINE_DIST'] ?? join(import.meta.dirname, '../../dist')
@@ -65,6 +66,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     'nftables-table': names.table,
     'cgroup-parent': names.cgroupParent,
     'log-level': 'debug',
+    'default-runtime': testRuntime,
     ...settings,
   }))
   const answers = watchAnswers(directory)

@@ -6,6 +6,7 @@ import { openEngine, teardown, type ContainerConfig, type Engine, type EngineEve
 import { processStat } from '@engine/linux/process-stat'
 import { busyboxTar } from './images.ts'
 import { patience } from './patience.ts'
+import { testRuntime } from './runtime.ts'
 
 /** An engine of a test's own, from the sources: no daemon, no HTTP. */
 export interface TestEngine {
@@ -56,6 +57,7 @@ function optionsFor(directory: string): EngineOptions {
     dnsOptions: [],
     defaultShmSize: 64 << 20,
     defaultUlimits: [],
+    defaultRuntime: testRuntime,
     labels: [],
     shutdownTimeout: 5,
     shimProgram: new URL('../../packages/runtime/src/shim/main.ts', import.meta.url).pathname,

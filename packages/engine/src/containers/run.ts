@@ -72,9 +72,9 @@ function commit(engine: EngineContext, container: Container, started: Started, s
   startHealth(engine, container)
 }
 
-/** When the container's program was executed: its process may have ended before its start is known here. */
+/** When the container's program was executed, or another runtime was told to: its process may have ended before its start is known here. */
 function executedAt({ records }: Started): string {
-  const last = records.findLast(({ call }) => call === 'execve')
+  const last = records.findLast(({ call }) => call === 'execve' || call.endsWith(' start'))
   return rfc3339(last === undefined ? now() : BigInt(last.at))
 }
 

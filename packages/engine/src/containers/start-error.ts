@@ -19,7 +19,7 @@ export interface StartFailure {
  */
 export function startFailure(failed: unknown): StartFailure {
   if (failed instanceof BirthError) {
-    if (failed.step === runtimeStep) return judged(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${failed.message}`, failed)
+    if (failed.step === runtimeStep) return judged(`failed to create task for container: failed to create shim task: OCI runtime create failed: ${failed.message}${failed.message.endsWith('not a directory') ? wrongKind : ''}`, failed)
     // runc's order of words; what shows only in the container's init is said to be so.
     return judged(`${creation}${inInit}${birthText(failed)}`, failed)
   }
