@@ -8,7 +8,7 @@ export type PathBytes = string | Buffer
  * @throws EngineError invalid-argument when it holds a NUL byte: the kernel would silently see less than was checked
  */
 export function cString(text: PathBytes): Buffer {
-  const bytes = typeof text === 'string' ? Buffer.from(`${text}\0`, 'utf8') : Buffer.concat([text, nul])
+  const bytes = typeof text === 'string' ? Buffer.from(`${text}\0`, 'utf8') : terminated(text)
   if (bytes.indexOf(0) !== bytes.length - 1) {
     throw new EngineError('invalid-argument', `invalid path ${JSON.stringify(shownPath(text))}: it holds a NUL byte`)
   }
@@ -20,4 +20,9 @@ export function shownPath(path: PathBytes): string {
   return typeof path === 'string' ? path : path.toString('utf8')
 }
 
-const nul = Buffer.alloc(1)
+function terminated(text: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(text.length + 1)
+  text.copy(bytes)
+  bytes[text.length] = 0
+  return bytes
+}

@@ -179,13 +179,18 @@ export function syncfs(fd: number): void {
  * @throws EngineError invalid-argument for seconds that do not fit 64 bits
  */
 function timespecs(accessed: bigint, modified: bigint): Buffer {
-  const times = Buffer.alloc(32)
-  for (const [index, time] of [accessed, modified].entries()) {
-    const nanoseconds = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
-    const seconds = (time - nanoseconds) / 1_000_000_000n
-    if (BigInt.asIntN(64, seconds) !== seconds) throw new EngineError('invalid-argument', `invalid file time: ${seconds} s since 1970`)
-    times.writeBigInt64LE(seconds, index * 16)
-    times.writeBigInt64LE(nanoseconds, index * 16 + 8)
-  }
+  const times = Buffer.allocUnsafe(32)
+  writeTimespec(times, 0, accessed)
+  if (accessed === modified) times.copy(times, 16, 0, 16)
+  else writeTimespec(times, 16, modified)
   return times
+}
+
+function writeTimespec(times: Buffer, offset: number, time: bigint): void {
+  let nanoseconds = time % 1_000_000_000n
+  if (nanoseconds < 0n) nanoseconds += 1_000_000_000n
+  const seconds = (time - nanoseconds) / 1_000_000_000n
+  if (BigInt.asIntN(64, seconds) !== seconds) throw new EngineError('invalid-argument', `invalid file time: ${seconds} s since 1970`)
+  times.writeBigInt64LE(seconds, offset)
+  times.writeBigInt64LE(nanoseconds, offset + 8)
 }

@@ -4,7 +4,7 @@ import { cString, shownPath, type PathBytes } from './c-string.ts'
 import { Descriptor } from './descriptor.ts'
 import { door } from './door.ts'
 import { Errno } from './errno.ts'
-import { addressOf, syscall } from './libc.ts'
+import { libc } from './libc.ts'
 import { failedWith } from './syscall-error.ts'
 import { syscallNumber } from './syscall-numbers.ts'
 
@@ -26,6 +26,10 @@ export const Resolve = {
 export const O_PATH = 0x200000
 export const O_CLOEXEC = 0x80000
 
+const openat2Call = libc.func('long syscall(long number, int dirfd, const void *path, const void *how, size_t size)')
+/** `struct open_how`: flags, mode, resolve, 64 bits each. One for all calls of a thread: the kernel reads it during the call. */
+const how = new Uint32Array(6)
+const howBytes = Buffer.from(how.buffer)
 
 /**
  * openat2(2): opens `path` relative to `dirFd` under the rules of `resolve`. The descriptor is always close-on-exec.
@@ -35,17 +39,16 @@ export const O_CLOEXEC = 0x80000
  */
 export function openat2(dirFd: number, path: PathBytes, flags: number, resolve: number, mode = 0): Descriptor {
   const name = cString(path)
-  const how = Buffer.alloc(24)
-  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0)
-  how.writeBigUInt64LE((flags & constants.O_CREAT) !== 0 ? BigInt(mode) : 0n, 8)
-  how.writeBigUInt64LE(BigInt(resolve), 16)
+  how[0] = flags | O_CLOEXEC
+  how[2] = (flags & constants.O_CREAT) === 0 ? 0 : mode
+  how[4] = resolve
   for (let attempt = 0; ; attempt++) {
     try {
       return new Descriptor(
         door(
           'openat2',
           () => ({ dirfd: dirFd, path: shownPath(path), flags, resolve }),
-          () => syscall(syscallNumber('openat2'), dirFd, addressOf(name), addressOf(how), how.length, 0, 0),
+          () => openat2Call(syscallNumber('openat2'), dirFd, name, howBytes, howBytes.length) as number,
         ),
       )
     } catch (error) {

@@ -29,6 +29,12 @@ export interface Owner {
  */
 export function mkdirAllInRoot(rootFd: number, path: PathBytes, mode: number, owner?: Owner): Descriptor {
   let components = split(path)
+  // Mostly it is there.
+  try {
+    return openInRoot(rootFd, components.length === 0 ? '' : join(components), directoryFlags)
+  } catch (error) {
+    if (!failedWith(error, Errno.ENOENT)) throw error
+  }
   let links = 0
   let directory = openRoot(procPath(rootFd))
   for (let at = 0; at < components.length; ) {

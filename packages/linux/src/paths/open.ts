@@ -94,11 +94,12 @@ export function splitPath(path: PathBytes): { readonly parent: PathBytes; readon
 
 /** @throws EngineError invalid-argument unless `name` is one component that names something */
 export function refuseUnlessName(name: PathBytes): void {
-  const text = typeof name === 'string' ? name : name.toString('latin1')
-  if (text === '' || text === '.' || text === '..' || text.includes('/')) {
+  const isDots = name.length <= 2 && (typeof name === 'string' ? name === '.' || name === '..' : name[0] === DOT && name[name.length - 1] === DOT)
+  if (name.length === 0 || isDots || (typeof name === 'string' ? name.includes('/') : name.includes(SLASH))) {
     throw new EngineError('invalid-argument', `invalid path: ${JSON.stringify(shownPath(name))} is not the name of a file`)
   }
 }
 
 const SLASH = 0x2f
+const DOT = 0x2e
 

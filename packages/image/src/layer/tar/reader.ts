@@ -220,7 +220,7 @@ export class TarReader {
   #emit(header: RawHeader, size: number, stored: number, extents: readonly Extent[] | undefined): void {
     let type = types[header.typeFlag]
     if (type === undefined) throw new EngineError('invalid-argument', `unhandled tar header type ${header.typeFlag.charCodeAt(0)}`)
-    const entry = { ...applyPax(header, this.#pax ?? []), extents }
+    const entry = applyPax(header, this.#pax)
     const path = this.#longPath ?? entry.path
     const linkPath = this.#longLink ?? entry.linkPath
     this.#pax = this.#longPath = this.#longLink = undefined
@@ -246,8 +246,12 @@ export class TarReader {
     this.#extents = extents
     this.#extentIndex = this.#extentDone = 0
     this.#inEntry = true
-    const { extents: _, ...rest } = entry
-    this.#handler.entry({ ...rest, type, path, linkPath, size: isFile ? size : 0, ...(isFile && extents !== undefined ? { extents } : {}) })
+    entry.type = type
+    entry.path = path
+    entry.linkPath = linkPath
+    entry.size = isFile ? size : 0
+    if (isFile && extents !== undefined) entry.extents = extents
+    this.#handler.entry(entry)
   }
 
   #finish(): void {
@@ -256,11 +260,14 @@ export class TarReader {
   }
 }
 
-type Described = Omit<TarEntry, 'type' | 'size' | 'extents'>
+/** An entry that is being put together. */
+type Draft = { -readonly [K in keyof TarEntry]: TarEntry[K] }
 
 /** Applies an extended header's records to an entry. An empty value leaves what the header block says. */
-function applyPax(header: RawHeader, records: readonly PaxRecord[]): Described {
-  const entry: { -readonly [K in keyof Described]: Described[K] } = {
+function applyPax(header: RawHeader, records: readonly PaxRecord[] | undefined): Draft {
+  const entry: Draft = {
+    type: 'file',
+    size: 0,
     path: header.path,
     mode: header.mode & 0o7777,
     uid: header.uid,
@@ -273,6 +280,7 @@ function applyPax(header: RawHeader, records: readonly PaxRecord[]): Described {
     deviceMinor: header.deviceMinor,
     xattrs: noXattrs,
   }
+  if (records === undefined) return entry
   const xattrs = new Map<string, Buffer>()
   for (const [key, value] of records) {
     if (key.startsWith('SCHILY.xattr.')) {
