@@ -1,3 +1,4 @@
+import { createReadStream, statSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 
@@ -44,6 +45,19 @@ export class ApiSession {
       })
       sent.on('error', reject)
       sent.end(content)
+    })
+  }
+
+  /** Sends a file as a request's body, without reading it whole. @returns the answer */
+  uploadFile(path: string, file: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const sent = httpRequest({ socketPath: this.socketPath, method: 'POST', path: `/v1.51${path}`, headers: { 'content-type': 'application/x-tar', 'content-length': statSync(file).size } }, (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${path}: ${response.statusCode} ${text}`))))
+      })
+      sent.on('error', reject)
+      createReadStream(file, { highWaterMark: 1 << 20 }).on('error', reject).pipe(sent)
     })
   }
 

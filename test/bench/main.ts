@@ -14,7 +14,7 @@ import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
 const modes = { pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false } } as const
-const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, ...modes } })
+const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, 'docker-network': { type: 'string' }, ...modes } })
 const rounds = Number(values.rounds ?? (values.pull || values.logs ? 3 : values.build ? 5 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
 
@@ -24,7 +24,7 @@ const dockerApi = docker === undefined ? undefined : new ApiSession(docker)
 for (const api of [engineApi, dockerApi]) if (api !== undefined) await api.upload('/images/create?fromSrc=-&repo=bench-busybox&tag=latest', busyboxTar())
 
 if (values.pull || values.build || values.logs) {
-  if (values.pull) await benchPull(daemon, engineApi, dockerApi, rounds)
+  if (values.pull) await benchPull(daemon, engineApi, dockerApi, rounds, values['docker-network'])
   if (values.build) await benchBuild(daemon.host, docker, rounds)
   if (values.logs) await benchLogs({ engine: daemon.host, ...(docker === undefined ? {} : { docker }) }, rounds)
   engineApi.close()

@@ -1,23 +1,24 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestDaemon } from '../harness/daemon.ts'
-import { makeImage, putImage, startRegistry } from '../harness/registry.ts'
-import { interleaved, report } from './measure.ts'
+import { makeImage, putImage, startRegistry, type TestRegistry } from '../harness/registry.ts'
 import type { ApiSession } from './api-session.ts'
+import { apiContender, podmanContender, removePodmanStore, type Contender } from './contenders.ts'
+import { median, report } from './measure.ts'
+import { watchResources, type Resources } from './resources.ts'
 
 const layers = 10
 const files = 20_000
-const bytes = 300e6
+const bytes = 350e6
 
 /**
- * The tars of ten layers: a part of this machine's /usr, 20,000 files or 300 MB of it, with their directories. What that is differs from
+ * The tars of ten layers: a part of this machine's /usr, 20,000 files of some 300 MB, with their directories. What that is differs from
  * machine to machine, so only ratios of one run mean something.
  */
 function layerTars(directory: string): Buffer[] {
-  const found = execFileSync('find', ['/usr/share', '/usr/lib', '/usr/bin', '-xdev', '(', '-type', 'f', '-o', '-type', 'd', '-o', '-type', 'l', ')', '-size', '-8000k', '-printf', '%s %p\\0'], { maxBuffer: 1 << 28 })
+  const found = execFileSync('find', ['/usr/bin', '/usr/share', '/usr/lib', '-xdev', '(', '-type', 'f', '-o', '-type', 'd', '-o', '-type', 'l', ')', '-size', '-8000k', '-printf', '%s %p\\0'], { maxBuffer: 1 << 28 })
   const taken: string[] = []
   let total = 0
   for (const line of found.toString().split('\0')) {
@@ -34,42 +35,57 @@ function layerTars(directory: string): Buffer[] {
   })
 }
 
-/** Pulls an image of ten layers by both, in turns, from a registry that both reach; and tells what memory engined takes meanwhile. */
-export async function benchPull(daemon: TestDaemon, engine: ApiSession, docker: ApiSession | undefined, rounds: number): Promise<void> {
+/**
+ * Pulls an image of ten layers from a registry on loopback, then loads it from an archive, by all in turns; and tells what engined takes
+ * meanwhile. The archive is skopeo's, with uncompressed layers, as Docker writes them.
+ * @param network file of a network namespace (`/proc/PID/ns/net`), when Docker has a loopback of its own: the registry is there as well
+ */
+export async function benchPull(daemon: TestDaemon, engine: ApiSession, docker: ApiSession | undefined, rounds: number, network?: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'engine-bench-'))
+  const podman = podmanContender(directory)
+  const contenders = [apiContender('engine', engine, daemon), ...(docker === undefined ? [] : [apiContender('docker', docker)]), ...(podman === undefined ? [] : [podman])]
   try {
     await using registry = await startRegistry()
     const image = makeImage(layerTars(directory))
     await putImage(registry.url, 'bench', '1', image)
+    using _other = network === undefined ? undefined : serveIn(network, registry)
     process.stdout.write(`compressed ${(image.layers.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(0)} MB in ${layers} layers\n`)
-    const name = `${registry.host}/bench`
-    const pull = (api: ApiSession) => async (): Promise<void> => {
-      const answer = await api.text('POST', `/images/create?fromImage=${name}&tag=1`)
-      if (!answer.includes('Downloaded newer image')) throw new Error(`not pulled: ${answer.slice(-500)}`)
-    }
-    const remove = (api: ApiSession): Promise<unknown> => api.call('DELETE', `/images/${name}:1?force=1`)
-    let most = 0
-    const watch = setInterval(() => (most = Math.max(most, memoryOf(daemon.pid()))), 50)
-    const times: Record<string, number[]> = {}
-    for (let round = 0; round < rounds; round++) {
-      for (const [who, api] of [['engine', engine], ['docker', docker]] as const) {
-        if (api === undefined) continue
-        execFileSync('sync')
-        const [one] = Object.values(await interleaved({ [who]: pull(api) }, 1, 0))
-        ;(times[who] ??= []).push(...(one ?? []))
-        await remove(api)
-        // engined deletes in the background; the next pull is not to be measured with it.
-        while (readdirSync(join(daemon.dataRoot, 'overlay2/.trash')).length > 0) await sleep(100)
-      }
-    }
-    clearInterval(watch)
-    report('pull of ten layers', times, 0.5)
-    process.stdout.write(`memory of engined during it (RSS): at most ${most.toFixed(0)} MiB (wanted: at most 250)\n`)
+    const reference = `${registry.host}/bench:1`
+    const archive = join(directory, 'archive')
+    execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', `docker://${reference}`, `docker-archive:${archive}:${reference}`])
+    await inTurns('pull of ten layers', contenders, daemon, rounds, 0.5, (one) => one.pull(reference), (one) => one.remove(reference))
+    await inTurns('load of ten layers', contenders, daemon, rounds, 0.6, (one) => one.load(archive), (one) => one.remove(reference))
   } finally {
+    if (podman !== undefined) await removePodmanStore(directory)
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-function memoryOf(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+/** Measures work and undoes it, in turns; the medians against Docker's, and what engined took. */
+async function inTurns(what: string, contenders: readonly Contender[], daemon: TestDaemon, rounds: number, target: number, work: (one: Contender) => Promise<void>, undo: (one: Contender) => Promise<void>): Promise<void> {
+  const times: Record<string, number[]> = {}
+  const taken: Resources[] = []
+  for (let round = 0; round < rounds; round++) {
+    for (const one of contenders) {
+      execFileSync('sync')
+      const watch = one.name === 'engine' ? watchResources(daemon) : undefined
+      const start = performance.now()
+      await work(one)
+      ;(times[one.name] ??= []).push(performance.now() - start)
+      if (watch !== undefined) taken.push(watch.stop())
+      await undo(one)
+    }
+  }
+  const { engine = [], ...others } = times
+  for (const [name, other] of Object.entries(others)) report(what, { engine, [name]: other }, name === 'docker' ? target : 1)
+  if (Object.keys(others).length === 0) report(what, { engine })
+  const most = (of: 'rss' | 'pss'): string => Math.max(...taken.map((one) => one[of])).toFixed(0)
+  const processor = (of: 'user' | 'system'): string => median(taken.map((one) => one[of])).toFixed(1)
+  process.stdout.write(`engined during it: at most ${most('pss')} MiB (PSS; wanted: below 250), ${most('rss')} MiB resident; ${processor('user')} s of processor time, ${processor('system')} s in the kernel; load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}\n`)
+}
+
+/** The same registry once more, under the same address in another network namespace. */
+function serveIn(network: string, registry: TestRegistry): Disposable {
+  const child = spawn('nsenter', [`--net=${network}`, 'docker-registry', 'serve', join(registry.directory, 'config.yml')], { stdio: 'ignore' })
+  return { [Symbol.dispose]: () => void child.kill('SIGKILL') }
 }

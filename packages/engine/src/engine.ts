@@ -49,8 +49,11 @@ import { VolumeStore } from './volumes/volume-store.ts'
 import { volumeVerbs } from './volumes/volumes.ts'
 import { workerPrograms } from './worker-programs.ts'
 
-/** Threads for work on trees of files, and milliseconds that an idle one is kept. */
-const workerThreads = 2
+/**
+ * Threads for work on trees of files, and milliseconds that an idle one is kept. More than small machines have processors: they wait for
+ * the disk, and a layer of many files is not to hold up the others.
+ */
+const workerThreads = 4
 const workerKeep = 10_000
 /** Threads for copies from and to containers, each of which may take as long as its client likes. */
 const transferThreads = 16

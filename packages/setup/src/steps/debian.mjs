@@ -30,6 +30,9 @@ export const neededByTests = [
   ['crun', ['/usr/bin/crun']],
 ]
 
+/** What only the bench of pulls and loads needs. */
+export const neededByBench = [['podman', ['/usr/bin/podman']]]
+
 /** @throws {SetupError} when this is no machine that engine runs on, or the user is not root */
 export function checkMachine() {
   if (process.platform !== 'linux') throw new SetupError(`engine runs on Linux, not on ${process.platform}`)
