@@ -30,7 +30,9 @@ export function apiContender(name: string, api: ApiSession, daemon?: TestDaemon)
     },
     async remove(reference) {
       await api.call('DELETE', `/images/${reference}?force=1`)
-      while (daemon !== undefined && readdirSync(join(daemon.dataRoot, 'overlay2/.trash')).length > 0) await sleep(100)
+      if (daemon === undefined) return
+      const trash = join(daemon.dataRoot, 'overlay2/.trash')
+      while (readdirSync(trash).length > 0) await sleep(100)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs'
+import { returnLargePieces } from '@engine/linux/memory'
 import { EngineError } from '@engine/linux'
 import type { Engine, EngineOptions } from '@engine/engine'
 import about from '../package.json' with { type: 'json' }
@@ -37,6 +38,7 @@ async function act(argv: readonly string[], factory: EngineFactory): Promise<voi
   if (process.geteuid?.() !== 0) throw new EngineError('forbidden', 'engined needs to be started with root privileges')
   process.title = 'engined'
   process.umask(0o022)
+  returnLargePieces()
   const program = realpathSync(process.argv[1] ?? '.')
   if (line.action === 'teardown') await tearDown(config, (log) => factory.teardown(engineOptions(config, program, log)))
   else await serve(config, program, factory)

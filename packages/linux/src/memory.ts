@@ -4,6 +4,18 @@ import { libc } from './libc.ts'
 
 const mallocTrim = libc.func('int malloc_trim(size_t)') as (keep: number) => number
 
+const mallopt = libc.func('int mallopt(int, int)') as (parameter: number, value: number) => number
+const M_MMAP_THRESHOLD = -3
+
+/**
+ * Makes pieces of memory of 64 KiB and more, as buffers of files and connections are, go back to the system when they are freed,
+ * mallopt(3). By itself glibc takes pieces of up to 32 MiB out of its heaps as soon as one was freed: each thread's heap then has holes
+ * that nothing fills.
+ */
+export function returnLargePieces(): void {
+  mallopt(M_MMAP_THRESHOLD, 64 << 10)
+}
+
 let collect: ((options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void) | undefined
 
 /**

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH, type Descriptor } from '@engine/linux/paths'
 import type { Digest } from '../digest.ts'
-import { readUncompressed } from './compression.ts'
+import { readPieces } from './compression.ts'
 import { diffTree } from './diff.ts'
 import { syncTree } from './sync.ts'
 import { beyondLimit, checkRatio, defaultLimits, type TarLimits } from './tar/entry.ts'
@@ -39,7 +39,7 @@ export interface Extracted {
  */
 export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal, onRead?: (bytes: number) => void): Promise<Extracted> {
   const { size } = await stat(file)
-  return extractPieces(readUncompressed(file, onRead), directory, options, signal, size)
+  return extractPieces(readPieces(file, onRead), directory, options, signal, size)
 }
 
 /** Copies an overlay's upper directory by making its tar and extracting that, so that the copy is what the digest says. */

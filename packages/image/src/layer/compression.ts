@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { createReadStream } from 'node:fs'
+import { createReadStream, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { EngineError } from '@engine/linux'
 import { cutFrames } from './zstd-frames.ts'
@@ -47,6 +48,24 @@ export async function* readUncompressed(path: string, onRead: (bytes: number) =>
     yield* decompressed(counted(file as AsyncIterable<Buffer>, onRead))
   } finally {
     file.destroy()
+  }
+}
+
+/**
+ * The same, for a worker that is done with a piece when it asks for the next one: what is not compressed is read on this thread, into one
+ * buffer. Streams give a new one for each piece, and what is waiting for a collection then is most of what a worker takes.
+ */
+export async function* readPieces(path: string, onRead: (bytes: number) => void = () => undefined): AsyncGenerator<Buffer, void, undefined> {
+  if ((await compressionOf(path)) !== 'none') return yield* readUncompressed(path, onRead)
+  await using file = await open(path, 'r')
+  const piece = Buffer.allocUnsafe(chunkSize)
+  let bytes = 0
+  for (let count = readSync(file.fd, piece); count > 0; count = readSync(file.fd, piece)) {
+    bytes += count
+    onRead(bytes)
+    yield piece.subarray(0, count)
+    // A turn for messages, which may say that it is cancelled.
+    await setImmediate()
   }
 }
 
