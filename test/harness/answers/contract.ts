@@ -65,7 +65,7 @@ export class Contract {
 
   /** The operation of a request; `path` without version and query. */
   find(method: string, path: string): ContractOperation | undefined {
-    const candidates = this.operations.filter((operation) => operation.method === method && new RegExp(`^${operation.path.replace('{name}', '.+').replaceAll(/[.]json/g, '\\.json')}$`).test(path))
+    const candidates = this.operations.filter((operation) => operation.method === method && pattern(operation.path).test(path))
     // `/containers/json` is also a container's name.
     return candidates.sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')) || b.path.length - a.path.length)[0]
   }
@@ -118,4 +118,10 @@ export class Contract {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Names of images and plugins have slashes; others' have none, so that engine's own routes below a volume are not taken for the volume. */
+function pattern(path: string): RegExp {
+  const name = /^\/(images|distribution|plugins)\//.test(path) ? '.+' : '[^/]+'
+  return new RegExp(`^${path.replace('{name}', name).replaceAll(/[.]json/g, '\\.json')}$`)
 }
