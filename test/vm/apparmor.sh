@@ -30,7 +30,8 @@ check '/proc/kcore' fails engine run --rm $open busybox head -c 1 /proc/kcore
 check '/proc/sys/kernel/core_pattern' fails engine run --rm $open busybox sh -c 'echo x > /proc/sys/kernel/core_pattern'
 check '/proc/sys/vm' fails engine run --rm $open busybox sh -c 'echo 0 > /proc/sys/vm/swappiness'
 check '/proc/irq' fails engine run --rm $open busybox sh -c 'echo 1 > /proc/irq/default_smp_affinity'
-check '/sys/kernel/security' fails engine run --rm $open busybox ls /sys/kernel/security
+check '/sys/firmware' fails engine run --rm $open busybox sh -c 'cat /sys/firmware/memmap/0/start'
+check 'which is there without the profile' engine run --rm $open --security-opt apparmor=unconfined busybox cat /sys/firmware/memmap/0/start
 check 'signals to the host' fails engine run --rm $open --pid host busybox kill -0 1
 
 section 'what it leaves'

@@ -44,6 +44,7 @@ check 'pause' engine pause limited
 check 'frozen' is 1 cat "$group/cgroup.freeze"
 check 'unpause' engine unpause limited
 check 'removed cgroup' engine rm -f greedy
+check 'who is not root' is 1000 engine run --rm -u 1000 busybox id -u
 check 'terminal' is /dev/pts/0 engine run --rm -t busybox tty
 address=$(engine inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' sample)
 check 'the sample serves its page' grep -q 'A container is a process' <(curl -s --max-time 60 "http://$address:8080/")
