@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { processStat } from '@engine/linux/process-stat'
+import { patience } from '../harness/patience.ts'
 import { openTestEngine, until } from '../harness/engine.ts'
 
 const plain = { AttachStdin: false, AttachStdout: true, AttachStderr: true, Tty: false, Env: [], WorkingDir: '', User: '', Privileged: false, DetachKeys: '' }
@@ -17,7 +18,7 @@ test('what is started while there is no shim waits for the next one, and is take
     process.kill(before, 'SIGKILL')
     await until('it is dead', () => (processStat(before)?.state ?? 'Z') === 'Z')
     // So that the connection's end is known here: a request that a dying shim was sent fails, and rightly.
-    await sleep(delay + 20)
+    await sleep(delay + 150 * patience)
     const { Id } = await engine.execs.create(id, { ...plain, Cmd: ['echo', 'hello'] })
     const [attachment, ran] = await Promise.all([engine.execs.start(Id, { detach: false, tty: false }), run(['echo', 'ran'])])
     assert.notEqual(attachment, undefined)

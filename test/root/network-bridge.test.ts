@@ -77,7 +77,7 @@ function network(change: Partial<BridgeNetworkSettings> = {}) {
 describe('a bridge', () => {
   it('has the gateway address, a MAC of its own, no IPv6, and no way to the host\'s loopback', async () => {
     await using net = network()
-    assert.deepEqual({ ...net.view, warnings: [] }, { bridge: 'engtest0', subnet: '172.17.0.0/16', range: undefined, gateway: '172.17.0.1', prefix: 16, mtu: 1500, warnings: [] })
+    assert.deepEqual({ ...net.view, warnings: [] }, { bridge: 'engtest0', subnet: '172.17.0.0/16', range: undefined, gateway: '172.17.0.1', prefix: 16, mtu: 1500, ipv6: undefined, warnings: [] })
     assert.match(onHost('ip -brief address show engtest0'), /^engtest0 +DOWN +172\.17\.0\.1\/16 *\n$/)
     assert.match(onHost('ip -detail link show engtest0'), /link\/ether 02:42:ac:11:00:01 .*bridge /s)
     assert.equal(onHost('cd /proc/sys/net; cat ipv6/conf/engtest0/disable_ipv6 ipv6/conf/engtest0/accept_ra ipv4/conf/engtest0/route_localnet'), '1\n0\n0\n')

@@ -20,6 +20,7 @@ async function ask(api: ServedApi, method: string, path: string, headers: Readon
 const wrong: readonly (readonly [method: string, path: string, headers: Readonly<Record<string, string>>, body: string, status: number, message: string])[] = [
   ['GET', '/nope', {}, '', 404, 'page not found'],
   ['GET', '/vfoo/version', {}, '', 404, 'page not found'],
+  ['GET', '/v1.44/volumes/%ff', {}, '', 400, "'/volumes/%ff' is not a valid url component"],
   ['POST', '/version', {}, '', 404, 'page not found'],
   ['HEAD', '/version', {}, '', 404, ''],
   ['GET', '/version/', {}, '', 404, 'page not found'],

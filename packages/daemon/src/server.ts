@@ -33,6 +33,13 @@ export async function buildApi(
     rewriteUrl: stripVersion,
     exposeHeadRoutes: false,
     routerOptions: { ignoreDuplicateSlashes: true, maxParamLength: 4096 },
+    // A URL that cannot be decoded meets neither hooks nor error handlers.
+    frameworkErrors: (error, request, reply) => {
+      setHeaders(reply.raw, daemon, request.id)
+      const answer = errorAnswer(error)
+      const body = errorBody(answer)
+      reply.raw.writeHead(answer.status, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body)
+    },
     schemaController: { compilersFactory: { buildValidator: () => noSchemas, buildSerializer: () => noSchemas } },
   })
   readBodiesOurselves(app)
@@ -68,11 +75,7 @@ function readBodiesOurselves(app: FastifyInstance): void {
 
 function addHooks(app: FastifyInstance, daemon: Daemon, observe: (operation: string, status: number, seconds: number) => void): void {
   app.addHook('onRequest', async (request, reply) => {
-    reply.raw.setHeader('Api-Version', API_VERSION)
-    reply.raw.setHeader('Docker-Experimental', 'false')
-    reply.raw.setHeader('Ostype', 'linux')
-    reply.raw.setHeader('Server', `Docker/${daemon.serverVersion} (linux)`)
-    reply.raw.setHeader('X-Request-Id', request.id)
+    setHeaders(reply.raw, daemon, request.id)
     if (request.is404) return
     const refused = refuseVersion(versionOf(request.raw))
     if (refused !== undefined) throw new RequestError(refused)
@@ -80,6 +83,15 @@ function addHooks(app: FastifyInstance, daemon: Daemon, observe: (operation: str
   app.addHook('onResponse', async (request, reply) => {
     observe(`${request.method} ${request.routeOptions.url ?? 'unknown'}`, reply.statusCode, reply.elapsedTime / 1000)
   })
+}
+
+/** What every answer has. */
+function setHeaders(response: ServerResponse, daemon: Daemon, requestId: string): void {
+  response.setHeader('Api-Version', API_VERSION)
+  response.setHeader('Docker-Experimental', 'false')
+  response.setHeader('Ostype', 'linux')
+  response.setHeader('Server', `Docker/${daemon.serverVersion} (linux)`)
+  response.setHeader('X-Request-Id', requestId)
 }
 
 function addErrorHandlers(app: FastifyInstance): void {
