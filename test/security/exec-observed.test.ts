@@ -33,7 +33,14 @@ next=2
 while :; do
   echo "waiting $next"
   while ! kill -STOP $next 2>/dev/null; do :; done
-  read comm < /proc/$next/comm
+  # On another processor it runs on until the signal gets there, and may have become its program by then.
+  while :; do
+    state=gone
+    while read key value rest; do if [ "$key" = State: ]; then state=$value; break; fi; done 2>/dev/null < /proc/$next/status
+    case $state in T|Z|X|gone) break ;; esac
+  done
+  comm=
+  read comm 2>/dev/null < /proc/$next/comm
   if [ "$comm" = engine-init ]; then break; fi
   kill -CONT $next
   echo "late $comm"
