@@ -3,10 +3,10 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import type { Digest } from '../digest.ts'
-import { counted, decompressed } from '../layer/compression.ts'
 import { joinComponents, splitEntryPath } from '../layer/entry-path.ts'
-import { checkRatio, defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
-import { TarReader, type TarHandler } from '../layer/tar/reader.ts'
+import { defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
+import { readTar } from '../layer/tar/read.ts'
+import type { TarHandler } from '../layer/tar/reader.ts'
 
 /** A file of an image archive, written under a name of ours. */
 export interface UnpackedFile {
@@ -37,16 +37,8 @@ const maxEntries = 100_000
 export async function unpackArchive(chunks: AsyncIterable<Buffer>, directory: string, signal: AbortSignal, given: TarLimits = defaultLimits): Promise<Unpacked> {
   const limits = { ...given, entries: Math.min(given.entries, maxEntries) }
   using unpacker = new ArchiveUnpacker(directory, limits)
-  const reader = new TarReader(unpacker, limits)
-  let [read, size] = [0, 0]
-  for await (const chunk of decompressed(counted(chunks, (bytes) => (read = bytes)))) {
-    if (signal.aborted) throw new EngineError('cancelled', 'cancelled')
-    size += chunk.length
-    checkRatio(limits, read, size)
-    reader.push(chunk)
-  }
+  const size = await readTar(chunks, unpacker, limits, signal)
   if (size === 0) throw new EngineError('invalid-argument', 'the image archive is empty')
-  reader.end()
   return unpacker.unpacked()
 }
 

@@ -1,10 +1,10 @@
 import { constants, fstatSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import { openChild, openInRoot, O_PATH, reopen, type Descriptor } from '@engine/linux/paths'
-import { counted, decompressed } from '../layer/compression.ts'
 import { splitComponents, splitEntryPath } from '../layer/entry-path.ts'
-import { checkRatio, defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
-import { TarReader, type TarHandler } from '../layer/tar/reader.ts'
+import { defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
+import { readTar } from '../layer/tar/read.ts'
+import type { TarHandler } from '../layer/tar/reader.ts'
 import { TreeWriter, type TreePlaces } from '../layer/tree-writer.ts'
 import type { Place, View } from './view.ts'
 
@@ -33,15 +33,7 @@ export async function extractIntoView(view: View, path: Buffer, chunks: AsyncIte
   const places = new ViewPlaces(view, directory, options.keepKinds)
   const limits = options.limits ?? defaultLimits
   using writer = new TreeWriter(directory.fd, { whiteouts: false, devices: true, limits, places })
-  const reader = new TarReader(new CopiedEntries(writer, options.owner), limits)
-  let [read, size] = [0, 0]
-  for await (const chunk of decompressed(counted(chunks, (bytes) => (read = bytes)))) {
-    if (signal.aborted) throw new EngineError('cancelled', 'cancelled')
-    size += chunk.length
-    checkRatio(limits, read, size)
-    reader.push(chunk)
-  }
-  if (size > 0) reader.end()
+  await readTar(chunks, new CopiedEntries(writer, options.owner), limits, signal)
   writer.end()
 }
 
