@@ -1,6 +1,6 @@
 import { parseRfc3339 } from '../clock.ts'
 import type { ImageHistoryItem } from '../types/image-views.ts'
-import { askedPlatform, checkPlatform } from './image-store.ts'
+import { askedPlatform, checkPlatform } from './check-platform.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { nameViews } from './names.ts'
 

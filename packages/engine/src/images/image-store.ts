@@ -1,34 +1,18 @@
 import {
-  chainIds, digestHex, familiarName, fullName, isDigest, parsePlatform, parseReference, withDefaultTag,
-  type ContentStore, type Digest, type Image, type Layer, type OverlayStore, type Platform,
+  chainIds, digestHex, familiarName, fullName, isDigest, parseReference, withDefaultTag,
+  type ContentStore, type Digest, type Image, type Layer, type OverlayStore,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { ContainerImage, ImageSource } from '../context.ts'
-import type { Events } from '../events/events.ts'
-import type { EngineOptions } from '../interface.ts'
-import { transaction, withoutSync, type Database } from '../state/database.ts'
+import { transaction, withoutSync } from '../state/database.ts'
 import { ImageContentsTable } from '../state/image-contents-table.ts'
 import { ImageUsesTable } from '../state/image-uses-table.ts'
 import { ImagesTable, type ImageRow } from '../state/images-table.ts'
-import { imageMounts } from '../containers/image-mounts.ts'
-import type { ContainerMount } from '../containers/mount-parse.ts'
 import { LayersTable, type LayerRow } from '../state/layers-table.ts'
+import { checkPlatform } from './check-platform.ts'
 import { noSuchImage } from './errors.ts'
-
-/** What uses images besides other images. */
-export interface ImageUsers {
-  all(): readonly { readonly record: { readonly layers: readonly string[]; readonly mounts?: readonly ContainerMount[] } }[]
-}
-
-export interface ImageStoreParts {
-  readonly db: Database
-  readonly content: ContentStore
-  readonly overlay: OverlayStore
-  readonly containers: ImageUsers
-  readonly events: Pick<Events, 'publish'>
-  readonly log: EngineOptions['log']
-}
+import { ImageSweep, type ImageStoreParts } from './image-sweep.ts'
 
 /** An image that is here. */
 export interface StoredImage {
@@ -50,13 +34,7 @@ export class ImageStore implements ImageSource {
   readonly content: ContentStore
   readonly overlay: OverlayStore
   readonly #parts: ImageStoreParts
-  readonly #held = new Map<string, number>()
-  /** Layers whose rows are gone and whose files wait until nothing is being made that may turn out to have them. */
-  readonly #orphans = new Map<string, LayerRow>()
-  /** Blobs that images had which are gone; they go as the layers do. */
-  readonly #orphanBlobs = new Set<Digest>()
-  /** Something was made that no row tells of, and that did not become an image. */
-  #littered = false
+  readonly #sweep: ImageSweep
 
   constructor(parts: ImageStoreParts) {
     this.#parts = parts
@@ -66,6 +44,7 @@ export class ImageStore implements ImageSource {
     this.uses = new ImageUsesTable(parts.db)
     this.content = parts.content
     this.overlay = parts.overlay
+    this.#sweep = new ImageSweep(this, parts)
   }
 
   /**
@@ -152,14 +131,9 @@ export class ImageStore implements ImageSource {
       if (unsynced === undefined) insert()
       else withoutSync(this.#parts.db, insert)
     } catch (error) {
-      this.abandon()
+      this.#sweep.abandon()
       throw error
     }
-  }
-
-  /** What was made for an image that failed goes as soon as nothing is held. */
-  abandon(): void {
-    this.#littered = true
   }
 
   /**
@@ -178,7 +152,7 @@ export class ImageStore implements ImageSource {
       this.used(image.id)
       together?.()
     })
-    for (const id of layers) this.#orphans.delete(id)
+    this.#sweep.keep(layers)
   }
 
   /** Gives a layer another tar, the one that it is pushed as; the one before goes when nothing has it. */
@@ -205,31 +179,6 @@ export class ImageStore implements ImageSource {
     this.#parts.events.publish('image', action, image.id, { ...image.config.config?.Labels, name })
   }
 
-  /** Keeps an image from being removed, and all layers' files, until it is disposed: for builds, and while a layer is being made. */
-  hold(id: string): Disposable {
-    this.#held.set(id, (this.#held.get(id) ?? 0) + 1)
-    let released = false
-    return {
-      [Symbol.dispose]: () => {
-        if (released) return
-        released = true
-        const count = (this.#held.get(id) ?? 1) - 1
-        if (count > 0) this.#held.set(id, count)
-        else this.#held.delete(id)
-        this.#sweep().catch((error: unknown) => this.#parts.log('warn', { error: String(error) }, 'a layer could not be removed'))
-      },
-    }
-  }
-
-  isHeld(id: string): boolean {
-    return this.#held.has(id)
-  }
-
-  /** Whether an image is coming, by a pull or a load: it may have layers that are here, whatever else has them. */
-  get isTransferring(): boolean {
-    return [...this.#held.keys()].some((key) => /^(?:pull|load) /.test(key))
-  }
-
   /**
    * Takes away an image with its names, its configuration, and the layers that nothing else has.
    * @returns chain IDs of those layers, topmost first
@@ -237,100 +186,46 @@ export class ImageStore implements ImageSource {
   async delete(id: Digest): Promise<Digest[]> {
     const gone = transaction(this.#parts.db, () => {
       const layers = this.layers.ofImage(id).reverse()
-      for (const { digest } of this.contents.ofImage(id)) this.#orphanBlobs.add(digest)
+      this.#sweep.forgetBlobs(this.contents.ofImage(id))
       this.images.delete(id)
       this.uses.forget(id)
-      return this.#forget(layers)
+      return this.#sweep.forget(layers)
     })
     await this.content.remove(id)
-    await this.#sweep()
+    await this.#sweep.run()
     return gone.map((layer) => `sha256:${layer.id}` as const)
   }
 
+  /** Keeps an image from being removed, and all layers' files, until it is disposed: for builds, and while a layer is being made. */
+  hold(id: string): Disposable {
+    return this.#sweep.hold(id)
+  }
+
+  isHeld(id: string): boolean {
+    return this.#sweep.isHeld(id)
+  }
+
+  /** Whether an image is coming, by a pull or a load: it may have layers that are here, whatever else has them. */
+  get isTransferring(): boolean {
+    return this.#sweep.isTransferring
+  }
+
+  /** What was made for an image that failed goes as soon as nothing is held. */
+  abandon(): void {
+    this.#sweep.abandon()
+  }
+
   /** Takes away layers that nothing has any more: after a container was removed whose image had gone before it. */
-  async collect(): Promise<void> {
-    transaction(this.#parts.db, () => this.#forget(this.layers.withoutImage()))
-    await this.#sweep()
+  collect(): Promise<void> {
+    return this.#sweep.collect()
   }
 
   /** At the start: takes away what a crash left without a row, and reports rows whose files are missing. */
-  async reconcile(): Promise<void> {
-    await this.collect()
-    await this.#removeUnknown()
-    for (const digest of await this.content.listPartial()) if (!this.contents.isFetched(digest)) await this.content.removePartial(digest)
-    for (const { id } of this.layers.all()) {
-      if (!this.overlay.hasLayer(id)) this.#parts.log('error', { layer: id }, 'the files of a layer are missing: images that have it cannot be used')
-    }
-  }
-
-  /** Removes layers and blobs that no row tells of; ends early when something is being made, which has none yet. */
-  async #removeUnknown(): Promise<void> {
-    for (const id of (await this.overlay.list()).layers) {
-      if (this.#held.size > 0) return this.abandon()
-      if (this.layers.get(id) === undefined) await this.overlay.remove(id)
-    }
-    const blobs = this.contents.blobs()
-    for (const digest of await this.content.list()) {
-      if (this.#held.size > 0) return this.abandon()
-      // Asked again: an image may have come meanwhile.
-      if (!blobs.has(digest) && !this.contents.blobs().has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
-    }
-  }
-
-  /** Deletes the rows of those layers that nothing has. In a transaction. */
-  #forget(layers: readonly LayerRow[]): LayerRow[] {
-    const unused = new Set(this.layers.withoutImage().map(({ id }) => id))
-    const inUse = new Set(this.#parts.containers.all().flatMap(({ record }) => [...record.layers, ...imageMounts({ mounts: record.mounts ?? [] }).flatMap(({ layers }) => layers)]))
-    const gone = layers.filter(({ id }) => unused.has(id) && !inUse.has(id))
-    for (const layer of gone) {
-      this.layers.delete(layer.id)
-      this.#orphans.set(layer.id, layer)
-    }
-    return gone
-  }
-
-  /** Removes the files of layers whose rows are gone; not while anything is held, which may be making the same layer again. */
-  async #sweep(): Promise<void> {
-    if (this.#held.size > 0) return
-    const orphans = [...this.#orphans.values()]
-    this.#orphans.clear()
-    for (const { id, blob } of orphans) {
-      if (this.layers.get(id) !== undefined) continue
-      await this.overlay.remove(id)
-      if (blob !== undefined) this.#orphanBlobs.add(blob.digest)
-    }
-    await this.#sweepBlobs()
-    if (!this.#littered) return
-    this.#littered = false
-    await this.#removeUnknown()
-  }
-
-  async #sweepBlobs(): Promise<void> {
-    if (this.#orphanBlobs.size === 0) return
-    const orphans = [...this.#orphanBlobs]
-    this.#orphanBlobs.clear()
-    this.contents.forgetRepositories()
-    const blobs = this.contents.blobs()
-    for (const digest of orphans) if (!blobs.has(digest) && this.images.get(digest) === undefined) await this.content.remove(digest)
+  reconcile(): Promise<void> {
+    return this.#sweep.reconcile()
   }
 
   #stored(image: ImageRow): StoredImage {
     return { id: image.id, config: image.config, layers: chainIds(image.config.rootfs.diff_ids).map(digestHex).reverse() }
   }
-}
-
-/** @throws EngineError not-found in Docker's words */
-export function checkPlatform(ref: string, { config }: ImageRow, platform: string | Platform): void {
-  const wanted = typeof platform === 'string' ? parsePlatform(platform) : platform
-  const isSame = config.architecture === wanted.architecture && (config.os || 'linux') === wanted.os && (wanted.variant === undefined || wanted.variant === (config.variant ?? wanted.variant))
-  if (isSame) return
-  const shown = (one: Platform): string => [one.os, one.architecture, ...(one.variant === undefined ? [] : [one.variant])].join('/')
-  const actual = { os: config.os || 'linux', architecture: config.architecture, ...(config.variant === undefined ? {} : { variant: config.variant }) }
-  throw new EngineError('not-found', `image with reference ${ref} was found but its platform (${shown(actual)}) does not match the specified platform (${shown(wanted)})`)
-}
-
-/** What a request's platform names, whether or not programs of it can run here. */
-export function askedPlatform(text: string): Platform {
-  const [os = '', architecture = '', variant] = text.split('/')
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) }
 }

@@ -1,7 +1,7 @@
 import { familiarName, familiarRepository, fullName, hasBlob, parseReference, putManifest, RegistryError, type Reference } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { Images, Progress } from '../interface.ts'
-import { checkPlatform } from './image-store.ts'
+import { checkPlatform } from './check-platform.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { pushBlob, pushLayers, type Push } from './push-layers.ts'
 import { manifestOf, planPush } from './push-plan.ts'

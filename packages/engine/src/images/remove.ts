@@ -2,8 +2,8 @@ import { familiarName, fullName, parseReference, withDefaultTag, type Digest } f
 import { EngineError } from '@engine/linux'
 import { isRunning } from '../containers/state.ts'
 import type { ImageDelete } from '../types/image-views.ts'
+import { askedPlatform, checkPlatform } from './check-platform.ts'
 import { shortId } from './errors.ts'
-import { askedPlatform, checkPlatform } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 
 export interface RemoveImageOptions {

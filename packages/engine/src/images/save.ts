@@ -5,7 +5,8 @@ import {
 import { EngineError } from '@engine/linux'
 import type { ImageRow } from '../state/images-table.ts'
 import type { LayerRow } from '../state/layers-table.ts'
-import { checkPlatform, type ImageStore } from './image-store.ts'
+import { checkPlatform } from './check-platform.ts'
+import type { ImageStore } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { planPush } from './push-plan.ts'
 

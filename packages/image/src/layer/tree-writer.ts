@@ -1,25 +1,15 @@
-import { constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
+import { constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { chownat, futimens, linkat, makeDevice, mkdirat, mknodat, symlinkat, unlinkat, utimensat } from '@engine/linux/file-at'
-import { chmodDescriptor, mkdirAllInRoot, openChild, openInRoot, O_PATH, procChild, procPath, removeTree, type Descriptor } from '@engine/linux/paths'
-import { ioctl } from '@engine/linux/ioctl'
+import { chmodDescriptor, openChild, O_PATH, procChild, removeTree, type Descriptor } from '@engine/linux/paths'
 import { setXattr, setXattrOf } from '@engine/linux/xattr'
+import { describeDirectory, hideLower, setXattrs } from './entry-metadata.ts'
 import { joinComponents, splitEntryPath } from './entry-path.ts'
+import { cloned, contentOf } from './file-content.ts'
 import type { TarEntry, TarLimits } from './tar/entry.ts'
 import type { TarHandler } from './tar/reader.ts'
-import { opaqueValue, opaqueXattr, whiteoutOf } from './whiteout.ts'
-
-/** Where a {@link TreeWriter} makes things, when that is not simply a directory: each is the writer's to close. */
-export interface TreePlaces {
-  /** A directory, with all that is missing above it. */
-  makeAll(path: Buffer): Descriptor
-  /** A directory that exists; no link at its end is followed. */
-  open(path: Buffer, flags: number): Descriptor
-  /** A directory in the last one that `makeAll` gave. */
-  enter(parentFd: number, name: Buffer): Descriptor
-  /** Asked before something that exists is replaced. @throws EngineError */
-  beforeReplacing(parentFd: number, name: Buffer, entry: TarEntry): void
-}
+import { directoryFlags, placesBelow, type TreePlaces } from './tree-places.ts'
+import { whiteoutOf } from './whiteout.ts'
 
 export interface TreeWriterOptions {
   /** Whether `.wh.` names are whiteouts (a layer) or plain names (a build context, an archive for a container). */
@@ -31,7 +21,6 @@ export interface TreeWriterOptions {
   readonly places?: TreePlaces
 }
 
-const directoryFlags = O_PATH | constants.O_DIRECTORY
 const fileFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 const { S_IFIFO, S_IFCHR, S_IFBLK } = constants
 
@@ -110,18 +99,8 @@ export class TreeWriter implements TarHandler, Disposable {
     this.entry(entry)
     const file = this.#file
     if (file !== undefined && cloned(file.descriptor.fd, fd)) file.end = entry.size
-    else this.#copyContent(fd, entry.size)
+    else for (const [piece, offset] of contentOf(fd, entry.size)) this.content(piece, offset)
     this.finish()
-  }
-
-  #copyContent(fd: number, size: number): void {
-    const piece = Buffer.allocUnsafe(Math.min(size, 1 << 20))
-    for (let done = 0; done < size; ) {
-      const count = readSync(fd, piece, 0, Math.min(piece.length, size - done), done)
-      if (count === 0) return
-      this.content(piece.subarray(0, count), done)
-      done += count
-    }
   }
 
   finish(): void {
@@ -274,58 +253,6 @@ export class TreeWriter implements TarHandler, Disposable {
   }
 }
 
-/** `_IOW(0x94, 9, int)` */
-const FICLONE = 0x40049409
-
-function cloned(to: number, from: number): boolean {
-  try {
-    ioctl(to, 'FICLONE', FICLONE, from, { from })
-    return true
-  } catch (error) {
-    if (failedWith(error, Errno.EOPNOTSUPP, Errno.EXDEV, Errno.EINVAL, Errno.ENOTTY, Errno.EPERM)) return false
-    throw error
-  }
-}
-
-function placesBelow(rootFd: number): TreePlaces {
-  return {
-    makeAll: (path) => mkdirAllInRoot(rootFd, path, 0o755),
-    open: (path, flags) => openInRoot(rootFd, path, flags),
-    enter: (parentFd, name) => openChild(parentFd, name, directoryFlags),
-    beforeReplacing: () => undefined,
-  }
-}
-
-/** Owner, mode and attributes of a directory; its descriptor may be O_PATH. */
-function describeDirectory(fd: number, entry: TarEntry): void {
-  chownat(fd, '', entry.uid, entry.gid)
-  chmodDescriptor(fd, entry.mode)
-  setXattrs(entry, (name, value) => setXattr(directoryPath(fd), name, value))
-}
-
-/** Makes a directory opaque: nothing of its name in lower layers shows through. */
-function hideLower(fd: number): void {
-  setXattr(directoryPath(fd), opaqueXattr, opaqueValue)
-}
-
-/**
- * Sets what attributes of an entry may be set: capabilities and the user's own. `trusted.overlay.*` from an archive would let a layer
- * show directories of others (redirect), and `security.selinux` and its kind belong to the host.
- */
-function setXattrs(entry: TarEntry, set: (name: Buffer, value: Buffer) => void): void {
-  for (const [name, value] of entry.xattrs) {
-    const isUser = name.startsWith('user.')
-    // The kernel allows user.* on nothing else, xattr(7).
-    if (isUser ? entry.type !== 'file' && entry.type !== 'directory' : name !== 'security.capability') continue
-    try {
-      set(Buffer.from(name, 'latin1'), value)
-    } catch (error) {
-      // A file system without user attributes loses them, as with Docker; a lost capability would break the program.
-      if (!isUser || !failedWith(error, Errno.EOPNOTSUPP)) throw error
-    }
-  }
-}
-
 /** Takes away what stands in an entry's place. */
 function remove(parent: number, name: Buffer): void {
   try {
@@ -334,11 +261,6 @@ function remove(parent: number, name: Buffer): void {
     if (!failedWith(error, Errno.EISDIR, Errno.EPERM)) throw error
     removeTree(parent, name)
   }
-}
-
-/** A path to an open directory that lsetxattr(2) takes: with the dot it is the directory and not /proc's link to it. */
-function directoryPath(fd: number): string {
-  return `${procPath(fd)}/.`
 }
 
 const dot = Buffer.from('.')

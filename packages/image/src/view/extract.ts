@@ -5,7 +5,8 @@ import { splitComponents, splitEntryPath } from '../layer/entry-path.ts'
 import { defaultLimits, type TarEntry, type TarLimits } from '../layer/tar/entry.ts'
 import { readTar } from '../layer/tar/read.ts'
 import type { TarHandler } from '../layer/tar/reader.ts'
-import { TreeWriter, type TreePlaces } from '../layer/tree-writer.ts'
+import type { TreePlaces } from '../layer/tree-places.ts'
+import { TreeWriter } from '../layer/tree-writer.ts'
 import type { Place, View } from './view.ts'
 
 export interface ViewExtractOptions {

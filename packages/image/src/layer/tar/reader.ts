@@ -1,7 +1,8 @@
 import { EngineError } from '@engine/linux'
+import { applyPax } from './apply-pax.ts'
 import { beyondLimit, defaultLimits, type EntryType, type Extent, type TarEntry, type TarLimits } from './entry.ts'
 import { blockSize, invalidHeader, parseHeader, type RawHeader } from './header.ts'
-import { invalidPax, parsePax, parsePaxInteger, parsePaxTime, type PaxRecord } from './pax.ts'
+import { invalidPax, parsePax, parsePaxInteger, type PaxRecord } from './pax.ts'
 import { checkExtents, parseGnuExtents, parseGnuRealSize, parsePaxSparse, SparseMapReader, tooManyExtents } from './sparse.ts'
 
 /** Takes an archive's entries as they are read. A throw ends the reading. */
@@ -260,49 +261,6 @@ export class TarReader {
   }
 }
 
-/** An entry that is being put together. */
-type Draft = { -readonly [K in keyof TarEntry]: TarEntry[K] }
-
-/** Applies an extended header's records to an entry. An empty value leaves what the header block says. */
-function applyPax(header: RawHeader, records: readonly PaxRecord[] | undefined): Draft {
-  const entry: Draft = {
-    type: 'file',
-    size: 0,
-    path: header.path,
-    mode: header.mode & 0o7777,
-    uid: header.uid,
-    gid: header.gid,
-    mtime: BigInt(header.mtime) * 1_000_000_000n,
-    linkPath: header.linkPath,
-    userName: header.userName,
-    groupName: header.groupName,
-    deviceMajor: header.deviceMajor,
-    deviceMinor: header.deviceMinor,
-    xattrs: noXattrs,
-  }
-  if (records === undefined) return entry
-  const xattrs = new Map<string, Buffer>()
-  for (const [key, value] of records) {
-    if (key.startsWith('SCHILY.xattr.')) {
-      xattrs.set(key.slice(13), value)
-      continue
-    }
-    if (value.length === 0) continue
-    if (key === 'path') entry.path = value
-    else if (key === 'linkpath') entry.linkPath = value
-    else if (key === 'uname') entry.userName = value
-    else if (key === 'gname') entry.groupName = value
-    else if (key === 'uid') entry.uid = parsePaxInteger(value)
-    else if (key === 'gid') entry.gid = parsePaxInteger(value)
-    else if (key === 'mtime') entry.mtime = parsePaxTime(value)
-    else if (key === 'atime') entry.atime = parsePaxTime(value)
-    else if (key === 'SCHILY.devmajor') entry.deviceMajor = parsePaxInteger(value)
-    else if (key === 'SCHILY.devminor') entry.deviceMinor = parsePaxInteger(value)
-  }
-  if (xattrs.size > 0) entry.xattrs = xattrs
-  return entry
-}
-
 function paddingOf(size: number): number {
   return (blockSize - (size % blockSize)) % blockSize
 }
@@ -313,4 +271,3 @@ function untilNul(bytes: Buffer): Buffer {
 }
 
 const zeroBlock = Buffer.alloc(blockSize)
-const noXattrs: ReadonlyMap<string, Buffer> = new Map()
