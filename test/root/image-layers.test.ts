@@ -23,8 +23,6 @@ async function layerOf({ content, snapshots }: ImageStores, tar: Buffer): Promis
   return await snapshots.createLayer({ file: content.path(blob.digest) }, [], digestHex)
 }
 
-
-
 describe('a layer', () => {
   test('is what the tar says: types, owners, modes, times, attributes', async (t) => {
     const stores = await imageStores(t)
@@ -33,7 +31,7 @@ describe('a layer', () => {
       newEntry('directory', './', { mode: 0o711 }),
       newEntry('directory', 'd/', { mode: 0o2775, uid: 5, gid: 6, mtime: 1_000_000_000_123_456_789n }),
       [newEntry('file', 'd/setuid', { mode: 0o4755, uid: 7, gid: 8, mtime: 1_500_000_000_987_654_321n, xattrs: new Map([['security.capability', capability], ['user.note', Buffer.from([0, 255, 128])]]) }), 'program'],
-      newEntry('hardlink', 'd/hard', { linkPath: Buffer.from('d/setuid') }),
+      newEntry('hardlink', 'd/hard', { mode: 0o4755, uid: 7, gid: 8, mtime: 1_500_000_000_987_654_321n, linkPath: Buffer.from('d/setuid') }),
       newEntry('symlink', 'd/link', { linkPath: Buffer.from('/etc/passwd'), uid: 9, gid: 10, mtime: 5_000_000_000n }),
       newEntry('fifo', 'd/fifo', { mode: 0o622 }),
       newEntry('char', 'd/null', { mode: 0o666, deviceMajor: 1, deviceMinor: 3 }),
@@ -75,6 +73,59 @@ describe('a layer', () => {
     assert.deepEqual(await stores.snapshots.archive(copy.id), first)
     assert.equal(copy.size, layer.size)
     assert.deepEqual(getXattr(join(stores.snapshots.layout(copy.id).diff, 'd/hard'), 'security.capability'), capability)
+  })
+
+  test('gives a file what the last of its entries says, and takes nothing away that no entry changes', async (t) => {
+    const stores = await imageStores(t)
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
+    const link = (target: string) => ({ linkPath: Buffer.from(target) })
+    const first = { uid: 1, gid: 1, mode: 0o4755, mtime: 100_000_000_001n }
+    const later = { uid: 2, gid: 3, mode: 0o2711, mtime: 200_000_000_002n }
+    const capable = new Map([['security.capability', capability]])
+    const tar = tarOf(
+      [newEntry('file', 'same', { ...first, xattrs: capable }), 'x'],
+      newEntry('hardlink', 'same-link', { ...first, ...link('same') }),
+      [newEntry('file', 'other', { ...first, xattrs: capable }), 'x'],
+      newEntry('hardlink', 'other-link', { ...later, ...link('/other'), atime: 150_000_000_000n, xattrs: new Map([['user.note', Buffer.from([0xff])]]) }),
+      [newEntry('file', 'again', { ...first, xattrs: capable }), 'x'],
+      newEntry('hardlink', 'again-link', { ...later, ...link('again'), xattrs: capable }),
+      [newEntry('file', 'owner', first), 'x'],
+      newEntry('hardlink', 'owner-link', { ...first, uid: 4_000_000, ...link('./owner') }),
+      newEntry('symlink', 'symlink', { ...first, ...link('same') }),
+      newEntry('hardlink', 'symlink-link', { ...later, ...link('symlink') }),
+      newEntry('fifo', 'fifo', first),
+      newEntry('hardlink', 'fifo-link', { ...later, ...link('fifo') }),
+      newEntry('char', 'null', { ...first, deviceMajor: 1, deviceMinor: 3 }),
+      newEntry('hardlink', 'null-link', { ...later, ...link('null') }),
+    )
+    const { diff } = stores.snapshots.layout((await layerOf(stores, tar)).id)
+    const at = (name: string): readonly unknown[] => {
+      const [stats, linked] = ['', '-link'].map((end) => lstatSync(join(diff, `${name}${end}`), { bigint: true }))
+      assert.equal(linked?.ino, stats?.ino, name)
+      return [stats?.uid, stats?.gid, (stats?.mode ?? 0n) & 0o7777n, stats?.mtimeNs, stats?.atimeNs]
+    }
+    const capabilityOf = (name: string) => getXattr(join(diff, name), 'security.capability')
+    assert.deepEqual([at('same'), capabilityOf('same')], [[1n, 1n, 0o4755n, 100_000_000_001n, 100_000_000_001n], capability])
+    assert.deepEqual([at('other'), capabilityOf('other')], [[2n, 3n, 0o2711n, 200_000_000_002n, 150_000_000_000n], undefined])
+    assert.deepEqual(getXattr(join(diff, 'other'), 'user.note'), Buffer.from([0xff]))
+    assert.deepEqual([at('again').slice(0, 2), capabilityOf('again')], [[2n, 3n], capability])
+    assert.deepEqual(at('owner').slice(0, 3), [4_000_000n, 1n, 0o4755n])
+    assert.deepEqual(at('symlink').slice(0, 4), [2n, 3n, 0o777n, 100_000_000_001n])
+    for (const name of ['fifo', 'null']) assert.deepEqual(at(name).slice(0, 4), [2n, 3n, 0o2711n, 200_000_000_002n], name)
+    assert.ok(lstatSync(join(diff, 'fifo')).isFIFO() && lstatSync(join(diff, 'null')).isCharacterDevice())
+  })
+
+  test('whose tar is made again tells the attributes of a file with each of its links, for those who apply them', async (t) => {
+    const stores = await imageStores(t)
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
+    const described = { mode: 0o755, uid: 1, mtime: 100_000_000_000n, xattrs: new Map([['security.capability', capability]]) }
+    const layer = await layerOf(stores, tarOf([newEntry('file', 'a', described), 'x'], newEntry('hardlink', 'b', { ...described, linkPath: Buffer.from('a') })))
+    const file = join(stores.directory, 'again.tar')
+    await stores.snapshots.archive(layer.id, file)
+    // bsdtar and GNU tar show nothing of a link's attributes: the bytes are counted.
+    const records = readFileSync(file, 'latin1').split(`SCHILY.xattr.security.capability=${capability.toString('latin1')}`)
+    assert.equal(records.length - 1, 2)
+    assert.match(execFileSync('tar', ['-tvf', file], { encoding: 'utf8' }), /^hrwxr-xr-x 1\/0 +0 .* b link to a$/m)
   })
 
   test('replaces earlier entries of the same name', async (t) => {
@@ -221,6 +272,9 @@ describe('attacks by a layer', () => {
     ['a hard link with ..', () => tarOf(newEntry('hardlink', 'h', { linkPath: Buffer.from('../../../outside/secret') }))],
     ['a hard link through a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(outside) }), newEntry('hardlink', 'h', { linkPath: Buffer.from('l/secret') }))],
     ['a hard link to a link, opened for writing', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(`${outside}/secret`) }), newEntry('hardlink', 'h', { linkPath: Buffer.from('l') }), [newEntry('file', 'h'), 'x'])],
+    ['an owner and a mode for a hard link to a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(`${outside}/secret`) }), newEntry('hardlink', 'h', { linkPath: Buffer.from('l'), uid: 99, mode: 0o777, mtime: 5n, xattrs: new Map([['user.x', Buffer.from('y')]]) }))],
+    ['an owner and a mode for a hard link through a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(outside) }), newEntry('hardlink', 'h', { linkPath: Buffer.from('l/secret'), uid: 99, mode: 0o777 }))],
+    ['a hard link to the directory itself', () => tarOf(newEntry('directory', 'd/'), newEntry('hardlink', 'h', { linkPath: Buffer.from('d'), uid: 99, mode: 0o777 }))],
     ['a mode for a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(`${outside}/secret`), mode: 0o777 }))],
     ['a directory over a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(outside) }), newEntry('directory', 'l/', { mode: 0o777, uid: 99 }))],
     ['a whiteout through a link', (outside) => tarOf(newEntry('symlink', 'l', { linkPath: Buffer.from(outside) }), newEntry('file', 'l/.wh.secret'))],

@@ -40,7 +40,8 @@ export function* diffTree(rootFd: number, options: DiffOptions): Generator<Buffe
     if (stats.nlink > 1n && !stats.isDirectory()) {
       const first = links.get(stats.ino)
       if (first !== undefined) {
-        yield writeEntry({ ...describe(walked, entryPath), type: 'hardlink', size: 0, linkPath: first, deviceMajor: 0, deviceMinor: 0, xattrs: new Map() })
+        // With attributes: who applies the entry's owner to the file takes its capability away, as Docker does.
+        yield writeEntry({ ...describe(walked, entryPath), type: 'hardlink', size: 0, mtime: time(stats.mtimeNs), linkPath: first, deviceMajor: 0, deviceMinor: 0 })
         continue
       }
       links.set(stats.ino, entryPath)

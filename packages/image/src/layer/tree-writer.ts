@@ -1,9 +1,9 @@
 import { constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, writeSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
-import { chownat, futimens, linkat, makeDevice, mkdirat, mknodat, symlinkat, unlinkat, utimensat } from '@engine/linux/file-at'
+import { chownat, futimens, linkDescriptor, makeDevice, mkdirat, mknodat, symlinkat, unlinkat, utimensat } from '@engine/linux/file-at'
 import { chmodDescriptor, openChild, O_PATH, procChild, removeTree, type Descriptor } from '@engine/linux/paths'
 import { setXattr, setXattrOf } from '@engine/linux/xattr'
-import { describeDirectory, hideLower, setXattrs } from './entry-metadata.ts'
+import { describeDirectory, describeLinked, hideLower, setXattrs } from './entry-metadata.ts'
 import { joinComponents, splitEntryPath } from './entry-path.ts'
 import { cloned, contentOf } from './file-content.ts'
 import type { TarEntry, TarLimits } from './tar/entry.ts'
@@ -216,7 +216,12 @@ export class TreeWriter implements TarHandler, Disposable {
     const targetName = target.at(-1)
     if (targetName === undefined) throw new EngineError('invalid-argument', `invalid hard link in the archive: ${JSON.stringify(entry.path.toString())}`)
     using directory = this.#places.open(joinComponents(target.slice(0, -1)), directoryFlags)
-    linkat(directory.fd, targetName, parent, name)
+    // The file itself is linked and described, whatever takes its name meanwhile.
+    using file = openChild(directory.fd, targetName, O_PATH)
+    const stats = fstatSync(file.fd, { bigint: true })
+    if (stats.isDirectory()) throw new EngineError('invalid-argument', `invalid hard link in the archive: ${JSON.stringify(entry.path.toString())} is to a directory`)
+    linkDescriptor(file.fd, parent, name)
+    describeLinked(file.fd, stats, entry, parent, name)
   }
 
   #whiteout(parent: number, name: Buffer, entry: TarEntry): void {

@@ -41,7 +41,7 @@ function* archive(view: View, entry: Entry, links: Map<string, Buffer>): Generat
     const key = `${tree}:${stats.dev}:${stats.ino}`
     const first = links.get(key)
     if (first !== undefined) {
-      yield writeEntry({ ...described, type: 'hardlink', size: 0, linkPath: first, deviceMajor: 0, deviceMinor: 0, xattrs: new Map() })
+      yield writeEntry({ ...described, type: 'hardlink', size: 0, linkPath: first, deviceMajor: 0, deviceMinor: 0 })
       return
     }
     links.set(key, path)
