@@ -10,7 +10,7 @@ import { mapExecutable } from './memory.ts'
  *
  * Entry `spawn(clone_args *, size, first instruction *)`: clone3(2); the parent returns its result, the child goes into `run`.
  * Before the first instruction lies a header of 128 bytes: 0 the instruction to go on at after a failure.
- * An instruction is 128 bytes, little endian (see program.ts):
+ * An instruction is 128 bytes, little endian (see instruction.ts):
  *   0 number (32 bits), 4 an errno value after which the call is made again (32 bits), 8..55 six arguments, 56 result,
  *   64 ticks after, 72 and 112 where to store the result (0: nowhere), 80..95 four errno values that are no failure,
  *   96 next instruction after one of those, 104 next after a result above zero (0: the following one), 120 ticks before.

@@ -2,24 +2,14 @@ import { EngineError } from '../error.ts'
 import { Errno, errnoName } from '../errno.ts'
 import { SyscallError } from '../syscall-error.ts'
 import { syscallNumber, type SyscallName } from '../syscall-numbers.ts'
-import type { SyscallRecord, TracedValue } from '../tracer.ts'
+import type { SyscallRecord } from '../tracer.ts'
+import {
+  AGAIN, ALLOWED, ARGUMENTS, HEADER, ON_ALLOWED, ON_POSITIVE, ProgramFull, RESULT, Result, STORES, STRIDE, TICKS_AFTER, TICKS_BEFORE,
+  type Argument, type CallOptions, type Instruction, type Label, type ProgramFailure,
+} from './instruction.ts'
 import { machineCode, restartableSequences } from './machine-code.ts'
 import { PAGE, returnRegion, shareWith, takeRegion, type Region } from './memory.ts'
 import { ticksClock } from './ticks.ts'
-
-const STRIDE = 128
-/** Before the first instruction: where to go on after a failure. */
-const HEADER = 128
-const AGAIN = 4
-const ARGUMENTS = 8
-const RESULT = 56
-const TICKS_AFTER = 64
-/** Two places for a result. */
-const STORES = [72, 112] as const
-const ALLOWED = 80
-const ON_ALLOWED = 96
-const ON_POSITIVE = 104
-const TICKS_BEFORE = 120
 
 /** Bytes for one program: instructions grow from the start, strings and structures from the end. The larger holds what execve(2) takes at all. */
 const SIZES = { normal: 512 * 1024, large: 32 * 1024 * 1024 } as const
@@ -32,58 +22,6 @@ const CLONE_PIDFD = 0x1000
 const CLONE_CLEAR_SIGHAND = 0x1_0000_0000
 const CLONE_INTO_CGROUP = 0x2_0000_0000
 const SIGCHLD = 17
-
-/** An argument: a number, an address, or the result of an earlier instruction. */
-export type Argument = number | bigint | Result
-
-/** Stands for the result of an instruction as an argument of at most two later instructions. */
-export class Result {
-  readonly instruction: number
-
-  constructor(instruction: number) {
-    this.instruction = instruction
-  }
-}
-
-/** A place in a program to jump to; `place` fixes it. */
-export class Label {
-  instruction: number | undefined
-  readonly uses: { readonly instruction: number; readonly field: number }[] = []
-}
-
-/** There is more to lay out than a program of this size can hold. */
-export class ProgramFull extends EngineError {
-  constructor() {
-    super('invalid-argument', 'argument list too long')
-  }
-}
-
-export interface CallOptions {
-  /** Decoded arguments for the ledger and for errors. */
-  readonly args: Readonly<Record<string, TracedValue>>
-  /** errno values (at most four) after which the program goes on, at `onAllowed` or at the next instruction. */
-  readonly allow?: readonly number[]
-  readonly onAllowed?: Label
-  /** An errno value after which the call is made again. */
-  readonly again?: number
-  /** Where to go on when the result is above zero (clone: in the parent). */
-  readonly onPositive?: Label
-  /** What the user is told when it fails, before the errno's text; the call itself when absent. */
-  readonly failure?: string
-  /** Not recorded in the ledger: plumbing such as dup3 onto a fixed number. */
-  readonly quiet?: boolean
-}
-
-interface Instruction extends CallOptions {
-  readonly name: SyscallName
-}
-
-/** An executed instruction that failed for good. */
-export interface ProgramFailure {
-  readonly errno: number
-  readonly step: string
-  readonly message: string
-}
 
 /**
  * A table of system calls for a forked child to make; see machine-code.ts. Laid out in memory that child and parent share, so
