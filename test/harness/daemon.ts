@@ -11,6 +11,8 @@ import { testRuntime } from './runtime.ts'
 const prefix = 'engine-test-'
 export const dist = process.env['ENGINE_DIST'] ?? join(import.meta.dirname, '../../dist')
 const node = join(dist, 'bin/node')
+/** Those that an installed daemon runs with. */
+const flags = (process.env['ENGINE_DAEMON_FLAGS'] ?? '--no-warnings').split(' ')
 
 /** A daemon of a test's own, with everything on the host that is its own by configuration. */
 export interface TestDaemon extends AsyncDisposable {
@@ -75,7 +77,7 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
 
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<void> => {
     const out = openSync(join(directory, 'log'), 'a')
-    child = spawn(node, ['--no-warnings', ...answers.options, join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...answers.environment, ...environment } })
+    child = spawn(node, [...flags, ...answers.options, join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...answers.environment, ...environment } })
     closeSync(out)
     const started = child
     for (let i = 0; i < 300 * patience; i++) {

@@ -8,6 +8,7 @@ import { join, relative, resolve } from 'node:path'
 import { checkMachine, installPackages, needed, neededByTests } from './steps/debian.mjs'
 import { bundle } from './steps/bundle.mjs'
 import { installDependencies } from './steps/dependencies.mjs'
+import { daemonFlags, withoutProtectionKeys } from './steps/node-flags.mjs'
 import { dist, pinnedNode, root } from './steps/places.mjs'
 import { program, show, step } from './steps/report.mjs'
 
@@ -52,9 +53,9 @@ async function runFiles(files, concurrency, environment) {
   const report = join(directory, 'failed')
   try {
     const reporters = ['--test-reporter=dot', '--test-reporter-destination=stdout', `--test-reporter=${join(root, 'packages/setup/src/steps/failed-files.mjs')}`, `--test-reporter-destination=${report}`]
-    const status = await show(pinnedNode, ['--no-warnings', '--test', ...reporters, `--test-concurrency=${concurrency}`, `--test-timeout=${(full ? 900_000 : 300_000) * patience}`, ...files], {
+    const status = await show(pinnedNode, ['--no-warnings', withoutProtectionKeys, '--test', ...reporters, `--test-concurrency=${concurrency}`, `--test-timeout=${(full ? 900_000 : 300_000) * patience}`, ...files], {
       cwd: root,
-      env: { ...process.env, ...environment, ENGINE_DIST: dist },
+      env: { ...process.env, ...environment, ENGINE_DIST: dist, ENGINE_DAEMON_FLAGS: daemonFlags.join(' ') },
     })
     const failed = readFileSync(report, 'utf8').split('\n').filter((file) => file !== '')
     return status !== 0 && failed.length === 0 ? [...files] : failed

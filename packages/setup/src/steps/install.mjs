@@ -1,15 +1,9 @@
 import { chmodSync, cpSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { installManPages, manPages } from './man-pages.mjs'
+import { daemonFlags } from './node-flags.mjs'
 import { dist, installed, restartPending, root, systemdRuns } from './places.mjs'
 import { run } from './report.mjs'
-
-/**
- * V8 flags of the daemon, which is to stay small: a small young generation, and memory given back early. And none that guards code by
- * the processor's protection keys: where a processor has them, V8 13 has aborted in WebAssembly (the parser of HTTP answers is some)
- * with `Check failed: it->second.Size() > offset` of its own bookkeeping (nodejs/node issue 64500 has more of the kind).
- */
-const daemonFlags = ['--max-semi-space-size=2', '--optimize-for-size', '--no-memory-protection-keys', '--no-warnings']
 
 /** Puts the built programs where they are run from, and the commands on the PATH.
  * The whole tree is made beside the old one and renamed into its place, so that a command never meets half of it. A file that is as it
