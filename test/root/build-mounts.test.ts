@@ -77,6 +77,15 @@ describe('mounts of RUN', () => {
     await settled()
   })
 
+  test('count by what they show, not by what else is in the stage', async () => {
+    const dockerfile = (other: string, shown: string): string => [
+      'FROM busybox AS made', `RUN mkdir /out && echo ${other} > /other && echo ${shown} > /out/shown && touch /out/same`, 'FROM busybox', 'RUN --mount=from=made,source=/out,target=/o cat /o/shown > /x',
+    ].join('\n')
+    await build(dockerfile('1', 'a'))
+    assert.match((await build(dockerfile('2', 'a'), {}, { why: true })).text, /RUN --mount[^\n]*\n ---> Using cache\n/)
+    assert.match((await build(dockerfile('2', 'b'), {}, { why: true })).text, /RUN --mount[^\n]*\n ---> Not cached: made:\/out\/shown changed\n ---> Running in/)
+  })
+
   test('that are written to are copies', async () => {
     const file = 'FROM busybox AS s\nRUN mkdir /d && echo one > /d/f\nFROM busybox\nRUN --mount=target=/c,rw --mount=from=s,source=/d,target=/d,rw --mount=source=a,target=/one/file,rw echo two > /c/a && echo two > /d/f && echo two > /one/file && cat /c/a /d/f /one/file\nRUN --mount=target=/c --mount=from=s,source=/d,target=/d cat /c/a /d/f; ls /one 2>&1; true'
     const { text } = await build(file, { a: 'a\n' })

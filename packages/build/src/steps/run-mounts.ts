@@ -92,10 +92,13 @@ function contextRoot({ build: { context } }: Step): FromRoot {
   return { fd: context.fd, image: undefined, [Symbol.asyncDispose]: async () => undefined }
 }
 
-/** An image's files are named by the image, others by their content. */
+/** What a mount shows counts by its content; a whole image by its layers, since reading all of it would take long. */
 async function digestMount({ build }: Step, { root, path }: Opened, mount: RunMount): Promise<readonly KeyFile[]> {
-  if (root.image !== undefined) return [{ path: `${mount.from}:${path}`, digest: root.image.content }]
-  return digestSource({ rootFd: root.fd, path, directory: true, extract: false }, true, build.signal)
+  const { image } = root
+  if (image !== undefined && path === '/') return [{ path: `${mount.from}:${path}`, digest: image.content }]
+  const version = image !== undefined ? `image ${image.id}` : mount.from === '' ? build.context?.version : undefined
+  const files = await digestSource({ rootFd: root.fd, path, directory: true, extract: false, version }, true, build.signal)
+  return mount.from === '' ? files : files.map((file) => ({ ...file, path: `${mount.from}:${file.path}` }))
 }
 
 /** What is mounted for writing is a copy that is thrown away. */
