@@ -1,53 +1,15 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '@engine/api/client'
 import { execIn, importBusybox, until } from '../harness/containers.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { serveNames, type TestNameServer } from '../harness/name-server.ts'
 import { inSandbox } from '../harness/network-host.ts'
 
 let daemon: TestDaemon
-let outside: NameServerOutside
-
-interface NameServerOutside extends AsyncDisposable {
-  /** What it was asked, `name type protocol`. */
-  asked(): string[]
-}
-
-/** A nameserver in a sandbox, at its address, that has an answer to everything (10.20.30.40), unless the name begins with `refused`. */
-async function nameServerIn(sandbox: string, address: string): Promise<NameServerOutside> {
-  const program = `
-    const dgram = require('node:dgram'), net = require('node:net')
-    const reply = (q, by) => {
-      let at = 12, labels = []
-      while (q[at] > 0) { labels.push(q.toString('latin1', at + 1, at + 1 + q[at])); at += 1 + q[at] }
-      const type = q.readUInt16BE(at + 1), end = at + 5, name = labels.join('.')
-      console.log(name + ' ' + type + ' ' + by)
-      const head = Buffer.alloc(12); q.copy(head, 0, 0, 2); head.writeUInt16BE(0x8180 | (name.startsWith('refused') ? 5 : 0), 2); head[5] = 1
-      head.writeUInt16BE(type === 1 && !name.startsWith('refused') ? 1 : 0, 6)
-      return Buffer.concat([head, q.subarray(12, end), head[7] ? Buffer.from('c00c000100010000003c00040a141e28', 'hex') : Buffer.alloc(0)])
-    }
-    const udp = dgram.createSocket({ type: 'udp4', recvBufferSize: 4 << 20 })
-    udp.on('message', (q, from) => udp.send(reply(q, 'udp'), from.port, from.address))
-    net.createServer((s) => { s.on('error', () => {}); s.on('data', (d) => { const r = reply(d.subarray(2), 'tcp'), l = Buffer.alloc(2); l.writeUInt16BE(r.length); s.write(Buffer.concat([l, r])) }) })
-      .listen(53, '${address}', () => udp.bind(53, '${address}', () => console.log('up')))`
-  const child = spawn('nsenter', [`--net=${sandbox}`, process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => resolve())
-    child.once('exit', (code) => reject(new Error(`the nameserver ended with ${code}`)))
-  })
-  return {
-    asked: () => said.split('\n').filter((line) => line !== '' && line !== 'up'),
-    async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
-}
+let outside: TestNameServer
 
 async function post(path: string, body?: unknown): Promise<Record<string, string>> {
   const answer = await daemon.api('POST', path, body)
@@ -86,7 +48,7 @@ before(async () => {
   await post('/networks/create', { Name: 'inner', Internal: true })
   const id = await on('nameserver', { front: {} })
   const { SandboxKey, Networks } = await settings(id)
-  outside = await nameServerIn(SandboxKey, Networks['front']?.IPAddress ?? '')
+  outside = await serveNames(Networks['front']?.IPAddress ?? '', { sandbox: SandboxKey })
 })
 
 after(async () => {
@@ -150,7 +112,7 @@ describe('containers on networks of users’ own', () => {
     const id = await on('inside', { inner: {} })
     assert.match(String(await lookUp(id, 'example.org', '-type=a')), /SERVFAIL/)
     const { SandboxKey, Networks } = await settings(id)
-    await using own = await nameServerIn(SandboxKey, Networks['inner']?.IPAddress ?? '')
+    await using own = await serveNames(Networks['inner']?.IPAddress ?? '', { sandbox: SandboxKey })
     const neighbour = await on('neighbour', { inner: {} }, { Dns: [Networks['inner']?.IPAddress] })
     assert.deepEqual(await lookUp(neighbour, 'example.org', '-type=a'), ['10.20.30.40'])
     assert.deepEqual(own.asked(), ['example.org 1 udp'])
@@ -160,7 +122,7 @@ describe('containers on networks of users’ own', () => {
   it('have a port 53 of their own', async () => {
     const id = await on('resolver', { front: {} })
     const { SandboxKey } = await settings(id)
-    await using _own = await nameServerIn(SandboxKey, '0.0.0.0')
+    await using _own = await serveNames('0.0.0.0', { sandbox: SandboxKey })
     assert.match(inSandbox(SandboxKey, 'ss -lnu'), /0\.0\.0\.0:53 /)
     assert.equal((await lookUp(id, 'nameserver', '-type=a')).length, 1)
   })

@@ -35,6 +35,7 @@ export const options: readonly Option[] = [
   { key: 'ip-masq', kind: 'switch', help: 'let containers reach the outside under the address of the host' },
   { key: 'nftables-table', kind: 'text', help: "name of the nftables table that is the daemon's alone" },
   { key: 'cgroup-parent', kind: 'text', help: "parent of the containers' cgroups" },
+  { key: 'resolv-conf', kind: 'text', help: "the host's resolv.conf, which containers' ones are made from" },
   { key: 'dns', kind: 'list', help: 'DNS servers for containers' },
   { key: 'dns-opts', flag: 'dns-opt', kind: 'list', help: 'DNS options for containers' },
   { key: 'dns-search', kind: 'list', help: 'DNS search domains for containers' },
@@ -112,5 +113,5 @@ export const unsupportedOptions: ReadonlySet<string> = new Set([
   'allow-direct-routing', 'authorization-plugins', 'bridge-accept-fwmark',
   'default-init', 'exec-opts', 'http-proxy', 'https-proxy',
   'init-path', 'ip-forward-no-drop', 'min-api-version', 'no-proxy', 'node-generic-resources', 'nri-opts', 'proxies',
-  'resolv-conf', 'seccomp-profile',
+  'seccomp-profile',
 ])

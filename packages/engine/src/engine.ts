@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultLimits, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
-import { FirewallWatch, NameServer } from '@engine/network'
+import { FirewallWatch, NameServer, ResolvConfWatch } from '@engine/network'
 import { connectShim, hasAppArmor, loadDefaultAppArmorProfile, type ShimClient } from '@engine/runtime'
 import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
@@ -14,6 +14,7 @@ import { CacheMounts } from './builds/mounts/cache-mounts.ts'
 import { CacheMountsTable } from './builds/mounts/cache-mounts-table.ts'
 import type { EngineContext } from './context.ts'
 import { containerVerbs } from './containers/containers.ts'
+import { followResolvConf } from './containers/follow-resolv-conf.ts'
 import { whilePaused } from './containers/pause.ts'
 import type { Container } from './containers/container.ts'
 import { volumeNames } from './containers/prepare-mounts.ts'
@@ -137,6 +138,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await images.reconcile()
   reconciled.resolve()
   startByPolicy(context)
+  undo.use(new ResolvConfWatch(options.resolvConf, () => followResolvConf(context)))
 
   const imagesOf = imageVerbs(imageParts, buildVerb(builder))
   const cache = cacheImages(imageParts)

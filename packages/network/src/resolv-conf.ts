@@ -1,11 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import { formatIpAddress, parseIpAddress } from '@engine/linux/netlink'
-
-const hostPath = '/etc/resolv.conf'
-/** The upstream servers of systemd-resolved, whose stub at 127.0.0.53 a container cannot reach. */
-const resolvedPath = '/run/systemd/resolve/resolv.conf'
-const resolvedStub = '127.0.0.53'
 
 export const fallbackIPv4 = ['8.8.8.8', '8.8.4.4']
 const fallbackIPv6 = ['2001:4860:4860::8888', '2001:4860:4860::8844']
@@ -111,27 +105,6 @@ export function parseResolvConf(content: string): ResolvConf {
     }
   }
   return { nameservers, invalid, search, options, other }
-}
-
-/**
- * The host's file that a container's is made from. With systemd-resolved it is not /etc/resolv.conf, which names only its stub on
- * the host's loopback; a container in the host's network reaches that stub.
- * @param asItIs the container is in the host's network and the user changes nothing
- */
-export function readHostResolvConf(asItIs: boolean): ResolvConfSource | undefined {
-  const host = readIfThere(hostPath)
-  if (asItIs || host === undefined) return host
-  const { nameservers } = parseResolvConf(host.content)
-  return nameservers.length === 1 && nameservers[0] === resolvedStub ? readIfThere(resolvedPath) : host
-}
-
-function readIfThere(path: string): ResolvConfSource | undefined {
-  try {
-    return { path, content: readFileSync(path, 'utf8') }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 export function checkedNameserver(text: string): string {

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import type { HostConfigView } from '../types/container-config.ts'
 import type { Container } from './container.ts'
 import type { ContainerRegistry } from './registry.ts'
+import { readShared, rewriteShared } from './shared-file.ts'
 import { isRunning } from './state.ts'
 
 /** A name that a container on the default bridge has for another one there (`--link`). */
@@ -78,10 +78,11 @@ export function updateLinkers(engine: EngineContext, container: Container): void
     if (!isRunning(linker.state)) continue
     const names = hostNames({ target: container, alias })
     const { hosts } = engine.paths.container(linker.id)
-    const before = readFileSync(hosts, 'utf8')
+    const before = readShared(hosts)
+    if (before === undefined) continue
     const address = bridgeAddress(engine, container)
     const after = before.split('\n').map((line) => (address !== undefined && line.split('\t')[1] === names ? `${address}\t${names}` : line)).join('\n')
-    if (after !== before) writeFileSync(hosts, after)
+    if (after !== before) rewriteShared(hosts, after)
   }
 }
 

@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly nftablesTable: string
   /** Parent of containers' cgroups, `/engine`. */
   readonly cgroupParent: string
+  /** The host's resolv.conf, where it is another one than /etc/resolv.conf. */
+  readonly resolvConf?: string | undefined
   readonly dns: readonly string[]
   readonly dnsSearch: readonly string[]
   readonly dnsOptions: readonly string[]

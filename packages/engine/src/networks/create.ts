@@ -124,7 +124,7 @@ function settingsOf(engine: EngineContext, request: CreateNetwork, driver: Netwo
     configFrom: request.ConfigFrom?.Network ?? '',
     ipamDriver,
     ipamOptions: IPAM?.Options ?? null,
-    pools: ConfigOnly === true ? given : completePools(given, families, engine.networks.pools, engine.networks.subnets()),
+    pools: ConfigOnly === true ? given : completePools(given, families, engine.networks.pools, engine.networks.subnets(), engine.options.resolvConf),
     options,
     labels: { ...Labels },
     bridge,

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { readHostResolvConf, resolverAddress, writeInternalResolvConf, type ResolverSettings } from '@engine/network'
 import type { EngineContext } from '../context.ts'
 import type { Container, Sandbox } from '../containers/container.ts'
+import { readShared } from '../containers/shared-file.ts'
 import { rankEndpoints } from './default-routes.ts'
 import { dnsNames } from './dns-names.ts'
 import { isPredefined, type NetworkRecord } from './networks-table.ts'
@@ -24,7 +24,7 @@ export function nameserverSettings(engine: EngineContext, { record: { hostConfig
 /** The resolv.conf of a container with a nameserver of its own, and whom that one asks. */
 export function internalResolvConf(engine: EngineContext, container: Container): ReturnType<typeof writeInternalResolvConf> {
   // The host's own nameservers are asked from the host, a stub on its loopback too.
-  return writeInternalResolvConf({ source: readHostResolvConf(true), ...nameserverSettings(engine, container) })
+  return writeInternalResolvConf({ source: readHostResolvConf(true, engine.options.resolvConf), ...nameserverSettings(engine, container) })
 }
 
 /**
@@ -76,9 +76,11 @@ function userEndpoints(engine: EngineContext, sandbox: Sandbox): { readonly endp
 
 /** A container that was on a network with names goes on asking our nameserver. */
 function readsOurs(engine: EngineContext, container: Container): boolean {
-  try {
-    return readFileSync(engine.paths.container(container.id).resolvConf, 'utf8').includes(`nameserver ${resolverAddress}\n`)
-  } catch {
-    return false
-  }
+  const content = readShared(engine.paths.container(container.id).resolvConf)
+  return content !== undefined && namesOurs(content)
+}
+
+/** Whether a resolv.conf leads to our nameserver. */
+export function namesOurs(content: string): boolean {
+  return content.includes(`nameserver ${resolverAddress}\n`)
 }

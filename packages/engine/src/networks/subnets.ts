@@ -21,24 +21,25 @@ function uniqueLocalPrefix(id: string): Cidr {
 /**
  * Adds a subnet of each family that the network has and the user named none of; and looks whether those that were named are free.
  * @param taken subnets of the other networks
+ * @param resolvConf as in the configuration
  * @throws EngineError forbidden, unavailable in Docker's words
  */
-export function completePools(given: readonly IpamPool[], families: { readonly ipv4: boolean; readonly ipv6: boolean }, pools: ReturnType<typeof subnetPools>, taken: readonly Cidr[]): IpamPool[] {
+export function completePools(given: readonly IpamPool[], families: { readonly ipv4: boolean; readonly ipv6: boolean }, pools: ReturnType<typeof subnetPools>, taken: readonly Cidr[], resolvConf?: string): IpamPool[] {
   for (const { subnet } of given) {
     if (taken.some((other) => overlaps(other, parseCidr(subnet)))) throw new EngineError('forbidden', 'invalid pool request: Pool overlaps with other one on this address space')
   }
   const complete = [...given]
   for (const family of ['ipv4', 'ipv6'] as const) {
     if (!families[family] || given.some(({ subnet }) => subnet.includes(':') === (family === 'ipv6'))) continue
-    const subnet = chooseSubnet(pools[family], [...taken, ...hostNetworks(), ...nameservers(), ...complete.map((pool) => parseCidr(pool.subnet))])
+    const subnet = chooseSubnet(pools[family], [...taken, ...hostNetworks(), ...nameservers(resolvConf), ...complete.map((pool) => parseCidr(pool.subnet))])
     complete.push({ subnet: formatCidr(subnet), gateway: createAddressPool({ subnet }).gateway, chosen: true })
   }
   return complete
 }
 
 /** The host's nameservers, which no subnet of ours may hide. */
-function nameservers(): Cidr[] {
-  return parseResolvConf(readHostResolvConf(false)?.content ?? '').nameservers.filter((address) => isIP(address) !== 0).map((address) => ({ address, prefix: address.includes(':') ? 128 : 32 }))
+function nameservers(resolvConf: string | undefined): Cidr[] {
+  return parseResolvConf(readHostResolvConf(false, resolvConf)?.content ?? '').nameservers.filter((address) => isIP(address) !== 0).map((address) => ({ address, prefix: address.includes(':') ? 128 : 32 }))
 }
 
 /** One family's subnet of a network, as its driver takes it. */

@@ -1,11 +1,11 @@
 import { startsWithDaemon } from '../containers/restart-policy.ts'
 import { autoRemove } from '../containers/auto-remove.ts'
+import { follow } from '../containers/follow-resolv-conf.ts'
 import { runContainer } from '../containers/run.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { Container } from '../containers/container.ts'
 import type { EngineContext } from '../context.ts'
 import { causedByEngine } from '../ledger/cause.ts'
-import { openNames } from '../networks/names.ts'
 import { settleIntents } from './intents.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { reconcileProcesses } from './processes.ts'
@@ -37,12 +37,11 @@ export async function reconcile(engine: EngineContext): Promise<void> {
   })
 }
 
-/** Answers for names in the sandboxes of containers that go on running. */
+/** Answers for names in the sandboxes of containers that go on running, by the host's nameservers as they are now. */
 async function nameAgain(engine: EngineContext): Promise<void> {
   for (const container of engine.containers.all()) {
-    if (!hasProcess(container.state) || container.sandbox.id === '' || container.record.hostConfig.NetworkMode === 'host') continue
     try {
-      await openNames(engine, container, container.sandbox)
+      await follow(engine, container)
     } catch (error) {
       engine.options.log('error', { container: container.id, error: String(error) }, 'nobody answers for names in a container')
     }
