@@ -22,4 +22,6 @@ export interface RelayData {
   readonly wake: number
   /** How many messages it has done what they said; others wait for that. */
   readonly done: SharedArrayBuffer
+  /** Where it notes its descriptors. */
+  readonly held: SharedArrayBuffer
 }

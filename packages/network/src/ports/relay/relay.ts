@@ -3,10 +3,15 @@ import { Descriptor } from '@engine/linux/descriptor'
 import { eventfdCreate, eventfdSignal } from '@engine/linux/eventfd'
 import { bindInet, inetSocket, listenInet, localPort, takeIPv6Only } from '@engine/linux/inet-socket'
 import { needsRelay, portRuns, type PublishedPort } from '../published-port.ts'
+import { HeldDescriptors } from './held-descriptors.ts'
 import type { RelayData, RelayedPort, ToRelay } from './messages.ts'
 
 /** Milliseconds that the thread may take to let go of sockets. */
 const patience = 2000
+/** Milliseconds until a thread that lived less long than that is replaced: what kills it may come again at once. */
+const respite = 1000
+/** MiB of objects, which some ten thousand connections take. */
+const mostMemory = 256
 /** As many as the kernel lets wait (net.core.somaxconn, 4096 since Linux 5.4). */
 const backlog = 4096
 
@@ -19,7 +24,8 @@ export interface RelayOptions {
 /**
  * Carries over IPv6 to containers that have only IPv4, and from ::1, which the kernel lets out by no other link. Rules send all of TCP
  * to one listener, however many ports there are; the kernel tells where each connection was going. Of UDP each port has the socket
- * that keeps it. A thread does the work; it is there once a port needs it.
+ * that keeps it. A thread does the work; it is there once a port needs it. If it should die, what it held is closed, and another one
+ * takes its place; who connects meanwhile waits.
  */
 export class Relay implements Disposable {
   /** The listener's port, at all of the host's IPv6 addresses. */
@@ -27,10 +33,13 @@ export class Relay implements Disposable {
   readonly #options: RelayOptions
   readonly #listener: Descriptor
   readonly #wake: Descriptor
-  readonly #done = new Int32Array(new SharedArrayBuffer(4))
   readonly #owners = new Map<string, readonly RelayedPort[]>()
   #worker: Worker | undefined
+  /** Of this worker: how many messages it has done what they said, and its descriptors. */
+  #done = new Int32Array(new SharedArrayBuffer(4))
+  #held = new HeldDescriptors(new SharedArrayBuffer(0))
   #sent = 0
+  #restart: NodeJS.Timeout | undefined
 
   /** Listens in the network namespace that this thread is in. @throws SyscallError */
   constructor(options: RelayOptions) {
@@ -59,8 +68,8 @@ export class Relay implements Disposable {
     ]
     if (runs.length === 0) return this.drop(owner)
     this.#owners.set(owner, runs)
-    this.#start()
-    this.#send({ type: 'ports', owner, ports: runs })
+    if (this.#worker === undefined) this.#start()
+    else this.#send({ type: 'ports', owner, ports: runs })
   }
 
   /** Serves an owner's ports no more: when this returns nobody reads its sockets, which can be closed. */
@@ -75,11 +84,15 @@ export class Relay implements Disposable {
 
   [Symbol.dispose](): void {
     process.removeListener('exit', this.#release)
-    if (this.#worker !== undefined) {
-      this.#worker.removeAllListeners()
+    clearTimeout(this.#restart)
+    const worker = this.#worker
+    if (worker !== undefined) {
+      worker.removeAllListeners()
       this.#send({ type: 'end' })
       this.#await()
-      void this.#worker.terminate()
+      this.#worker = undefined
+      const held = this.#held
+      void worker.terminate().then(() => held.closeAll())
     }
     this.#listener.close()
     this.#wake.close()
@@ -91,23 +104,40 @@ export class Relay implements Disposable {
   }
 
   #start(): void {
-    if (this.#worker !== undefined) return
+    if (this.#worker !== undefined || this.#restart !== undefined) return
     this.#sent = 0
-    Atomics.store(this.#done, 0, 0)
-    const data: RelayData = { listener: this.#listener.fd, wake: this.#wake.fd, done: this.#done.buffer }
-    const worker = new Worker(this.#options.program, { name: 'engine-relay', workerData: data, trackUnmanagedFds: false, resourceLimits: { maxYoungGenerationSizeMb: 4 }, stdin: false })
+    this.#done = new Int32Array(new SharedArrayBuffer(4))
+    const memory = HeldDescriptors.memory()
+    this.#held = new HeldDescriptors(memory)
+    const data: RelayData = { listener: this.#listener.fd, wake: this.#wake.fd, done: this.#done.buffer, held: memory }
+    const worker = new Worker(this.#options.program, { name: 'engine-relay', workerData: data, trackUnmanagedFds: false, resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: mostMemory }, stdin: false })
     this.#worker = worker
     worker.unref()
-    worker.once('error', (error) => this.#died(worker, error instanceof Error ? error.message : String(error)))
-    worker.once('exit', () => this.#died(worker, 'it has ended'))
+    const begun = performance.now()
+    let why = 'it has ended'
+    worker.once('error', (error) => (why = error instanceof Error ? error.message : String(error)))
+    // Not before: until then it may use its descriptors.
+    worker.once('exit', () => this.#died(worker, why, performance.now() - begun))
+    for (const [owner, ports] of this.#owners) this.#send({ type: 'ports', owner, ports })
   }
 
-  #died(worker: Worker, why: string): void {
+  #died(worker: Worker, why: string, lived: number): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
-    this.#options.log('error', `the thread that relays IPv6 has died, and is started again: ${why}`)
-    this.#start()
-    for (const [owner, ports] of this.#owners) this.#send({ type: 'ports', owner, ports })
+    const left = this.#held.closeAll()
+    this.#options.log('error', `the thread that relays IPv6 has died with ${left} descriptors, and is started again: ${why}`)
+    const again = (): void => {
+      this.#restart = undefined
+      if (this.#owners.size === 0) return
+      try {
+        this.#start()
+      } catch (error) {
+        this.#options.log('error', `the thread that relays IPv6 cannot be started: ${String(error)}`)
+        this.#restart = setTimeout(again, respite).unref()
+      }
+    }
+    if (lived < respite) this.#restart = setTimeout(again, respite).unref()
+    else again()
   }
 
   #send(message: ToRelay): void {

@@ -1,9 +1,11 @@
 // The thread that carries what the kernel does not translate. It waits for descriptors only: messages come with a signal on one of them.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Datagrams } from '@engine/linux/datagram'
+import { observeDescriptors } from '@engine/linux/descriptor'
 import { Epoll } from '@engine/linux/epoll'
 import { eventfdClear } from '@engine/linux/eventfd'
 import { acceptInet, originalDestination } from '@engine/linux/inet-socket'
+import { HeldDescriptors } from './held-descriptors.ts'
 import type { RelayData, RelayedPort, ToRelay } from './messages.ts'
 import { Poller } from './poller.ts'
 import { relayTarget } from './relay-target.ts'
@@ -15,7 +17,8 @@ const sweepTime = 10_000
 /** Connections that are taken in before others have their turn. */
 const burst = 32
 
-const { listener, wake, done } = workerData as RelayData
+const { listener, wake, done, held } = workerData as RelayData
+observeDescriptors(new HeldDescriptors(held))
 const port = parentPort
 if (port === null) throw new Error('this is the program of a worker thread')
 
