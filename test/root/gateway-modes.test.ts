@@ -183,6 +183,11 @@ describe('a network of mode isolated', () => {
     const ids = [await start(), await start()]
     const [one, two] = await Promise.all(ids.map((id) => test.engine.containers.inspect(id, { size: false })))
     const [a, b] = [one?.NetworkSettings, two?.NetworkSettings]
+    // Nobody is the router: the first address is a container's, and a port that is published nowhere is not shown.
+    assert.deepEqual((await test.engine.networks.inspect('isolated')).IPAM.Config?.map(({ Gateway }) => Gateway), [undefined, undefined])
+    assert.match(a?.Networks['isolated']?.IPAddress ?? '', /^\d+\.\d+\.\d+\.1$/)
+    assert.match(a?.Networks['isolated']?.GlobalIPv6Address ?? '', /::1$/)
+    assert.deepEqual(a?.Ports, {})
     using _server = await serve(b?.SandboxKey ?? '', [80], [])
     assert.equal(await ask(a?.SandboxKey, 'tcp', b?.Networks['isolated']?.IPAddress ?? '', 80), a?.Networks['isolated']?.IPAddress)
     assert.equal(onHost('ss -Hltn sport = :8080'), '')
@@ -191,5 +196,17 @@ describe('a network of mode isolated', () => {
     for (const id of ids) await test.engine.containers.remove(id, removal)
     await test.engine.networks.remove(Id)
     await assert.rejects(test.engine.networks.create({ Name: 'isolated', Options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'isolated' } }), { message: "gateway mode 'isolated' can only be used for an internal network" })
+  })
+
+  it('keeps the address of a gateway that the user names, and of one from before', async () => {
+    const Options = { 'com.docker.network.bridge.gateway_mode_ipv4': 'isolated' }
+    const Config = [{ Subnet: '10.92.0.0/24', Gateway: '10.92.0.1' }]
+    const { Id } = await test.engine.networks.create({ Name: 'kept', Internal: true, IPAM: { Config }, Options })
+    const id = await test.create(['sleep', '1000'], { NetworkMode: 'kept' })
+    await test.engine.containers.start(id)
+    assert.equal((await test.engine.containers.inspect(id, { size: false })).NetworkSettings.Networks['kept']?.IPAddress, '10.92.0.2')
+    assert.deepEqual((await test.engine.networks.inspect('kept')).IPAM.Config, Config)
+    await test.engine.containers.remove(id, removal)
+    await test.engine.networks.remove(Id)
   })
 })

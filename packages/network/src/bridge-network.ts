@@ -17,6 +17,8 @@ export interface FamilySettings {
   readonly source?: string | undefined
   /** Addresses that are given to nobody. */
   readonly reserved?: readonly string[] | undefined
+  /** Nobody is the router, and its address a container's (mode `isolated`). */
+  readonly unrouted?: boolean | undefined
   /** The router that containers are told of; left out, the bridge. */
   readonly router?: string | undefined
 }
@@ -267,7 +269,8 @@ export class BridgeNetwork implements ConnectableNetwork, Disposable {
 
   #poolOf(address: Cidr | undefined, range: string | undefined, family: FamilySettings | undefined): AddressPool | undefined {
     if (address === undefined) return undefined
-    return createAddressPool({ subnet: address, gateway: address.address, range: range === undefined ? undefined : parseCidr(range), reserved: family?.reserved })
+    const pool = createAddressPool({ subnet: address, gateway: address.address, range: range === undefined ? undefined : parseCidr(range), reserved: family?.reserved })
+    return family?.unrouted === true ? { ...pool, gateway: undefined } : pool
   }
 
   #endpointRules(lease: EndpointLease): EndpointRules {

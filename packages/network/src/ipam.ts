@@ -8,7 +8,8 @@ export interface AddressPool {
   readonly subnet: Cidr
   /** Part of the subnet that containers get addresses from (`--ip-range`, `fixed-cidr`); the whole subnet when left out. */
   readonly range?: Cidr | undefined
-  readonly gateway: string
+  /** Given to nobody; none where the network has no router. */
+  readonly gateway?: string | undefined
   /** Addresses that are given to nobody (`--aux-address`). */
   readonly reserved?: readonly string[] | undefined
 }
@@ -35,7 +36,7 @@ export const defaultSubnetPools: readonly SubnetPool[] = [
  * with Docker.
  * @throws EngineError invalid-argument
  */
-export function createAddressPool(settings: { readonly subnet: Cidr; readonly range?: Cidr | undefined; readonly gateway?: string | undefined; readonly reserved?: readonly string[] | undefined }): AddressPool {
+export function createAddressPool(settings: { readonly subnet: Cidr; readonly range?: Cidr | undefined; readonly gateway?: string | undefined; readonly reserved?: readonly string[] | undefined }): AddressPool & { readonly gateway: string } {
   const subnet = networkOf(settings.subnet)
   const { range } = settings
   if (range !== undefined && (range.prefix < subnet.prefix || !contains(subnet, range.address))) {

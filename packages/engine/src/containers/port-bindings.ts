@@ -60,10 +60,13 @@ export function unexposedBindings({ config, hostConfig }: Pick<ContainerRecord, 
   return Object.entries(hostConfig.PortBindings ?? {}).flatMap(([port, places]) => ((places?.length ?? 0) > 0 && config.ExposedPorts?.[port] === undefined ? [port] : []))
 }
 
-/** `NetworkSettings.Ports`: where each exposed port is published; null where it is not. */
+/**
+ * `NetworkSettings.Ports`: where each exposed port is published; null where it is not. Nothing is shown of a container that no bridge
+ * leads outside, as with Docker: of an internal network nothing is published.
+ */
 export function portMap(container: Container): Record<string, { HostIp: string; HostPort: string }[] | null> {
   const shown: Record<string, { HostIp: string; HostPort: string }[] | null> = {}
-  if (!container.sandbox.endpoints.some(({ lease }) => lease !== undefined)) return shown
+  if (!container.sandbox.endpoints.some(({ lease, gateway, gateway6 }) => lease !== undefined && lease.hostInterface !== '' && (gateway !== '' || gateway6 !== ''))) return shown
   for (const exposed of Object.keys(container.record.config.ExposedPorts ?? {})) {
     const { port, protocol } = parsePort(exposed)
     shown[`${port}/${protocol}`] = null

@@ -5,7 +5,7 @@ import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import type { CreateNetwork } from '../interface.ts'
 import { transaction } from '../state/database.ts'
-import { interfacePrefix, readBridgeOptions } from './driver-options.ts'
+import { interfacePrefix, isolatedFamilies, readBridgeOptions } from './driver-options.ts'
 import type { LiveNetwork } from './drivers.ts'
 import { readIpamConfig } from './ipam-config.ts'
 import { isPredefined, type IpamPool, type NetworkDriver, type NetworkRecord, type NetworkSettings } from './networks-table.ts'
@@ -124,7 +124,7 @@ function settingsOf(engine: EngineContext, request: CreateNetwork, driver: Netwo
     configFrom: request.ConfigFrom?.Network ?? '',
     ipamDriver,
     ipamOptions: IPAM?.Options ?? null,
-    pools: ConfigOnly === true ? given : completePools(given, families, engine.networks.pools, engine.networks.subnets(), engine.options.resolvConf),
+    pools: ConfigOnly === true ? given : completePools(given, families, engine.networks.pools, engine.networks.subnets(), isBridgeNetwork ? isolatedFamilies(options, internal) : new Set(), engine.options.resolvConf),
     options,
     labels: { ...Labels },
     bridge,

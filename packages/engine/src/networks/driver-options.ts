@@ -40,6 +40,12 @@ export function readBridgeOptions(options: Options, internal: boolean): BridgeOp
   }
 }
 
+/** In which families a bridge network has no router, so that even the first address is a container's. */
+export function isolatedFamilies(options: Options, internal: boolean): ReadonlySet<'ipv4' | 'ipv6'> {
+  const { mode4, mode6 } = readBridgeOptions(options, internal)
+  return new Set([...(mode4 === 'isolated' ? ['ipv4' as const] : []), ...(mode6 === 'isolated' ? ['ipv6' as const] : [])])
+}
+
 /** Option `com.docker.network.driver.mtu`, in bytes. */
 export function mtu(options: Options): number | undefined {
   const key = 'com.docker.network.driver.mtu'

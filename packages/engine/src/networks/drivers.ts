@@ -1,7 +1,7 @@
 import { EngineError } from '@engine/linux'
 import { BridgeNetwork, chooseSubnet, createAddressPool, formatCidr, hostNetworks, parseCidr, presentBridgeAddress, SharedLinkNetwork, type Cidr, type ConnectableNetwork, type Firewall, type SharedLink } from '@engine/network'
 import type { EngineOptions } from '../interface.ts'
-import { mtu, readBridgeOptions } from './driver-options.ts'
+import { isolatedFamilies, mtu, readBridgeOptions } from './driver-options.ts'
 import type { NetworkRecord } from './networks-table.ts'
 import { familySubnet, subnetPools } from './subnets.ts'
 
@@ -58,6 +58,7 @@ function defaultIPv6(options: EngineOptions, id: string, taken: readonly Cidr[])
 function bridgeDriver({ settings }: NetworkRecord, firewall: Firewall, options: EngineOptions): BridgeNetwork {
   const { internal, bridge, foreign } = settings
   const given = readBridgeOptions(settings.options, internal)
+  const isolated = isolatedFamilies(settings.options, internal)
   const [ipv4, ipv6] = [familySubnet(settings, 'ipv4'), familySubnet(settings, 'ipv6')]
   return new BridgeNetwork(
     {
@@ -67,10 +68,10 @@ function bridgeDriver({ settings }: NetworkRecord, firewall: Firewall, options: 
       ipv4: ipv4 !== undefined,
       address: ipv4?.address,
       range: ipv4?.range,
-      family4: { mode: given.mode4, source: given.source4, reserved: ipv4?.reserved, router: ipv4?.router },
+      family4: { mode: given.mode4, source: given.source4, reserved: ipv4?.reserved, router: ipv4?.router, unrouted: isolated.has('ipv4') && ipv4?.hasGateway === false },
       address6: ipv6?.address,
       range6: ipv6?.range,
-      family6: { mode: given.mode6, source: given.source6, reserved: ipv6?.reserved, router: ipv6?.router },
+      family6: { mode: given.mode6, source: given.source6, reserved: ipv6?.reserved, router: ipv6?.router, unrouted: isolated.has('ipv6') && ipv6?.hasGateway === false },
       subnetPools: [],
       mtu: given.mtu ?? options.mtu,
       masquerade: given.masquerade,

@@ -21,10 +21,11 @@ function uniqueLocalPrefix(id: string): Cidr {
 /**
  * Adds a subnet of each family that the network has and the user named none of; and looks whether those that were named are free.
  * @param taken subnets of the other networks
+ * @param isolated families without a gateway, unless the user names one
  * @param resolvConf as in the configuration
  * @throws EngineError forbidden, unavailable in Docker's words
  */
-export function completePools(given: readonly IpamPool[], families: { readonly ipv4: boolean; readonly ipv6: boolean }, pools: ReturnType<typeof subnetPools>, taken: readonly Cidr[], resolvConf?: string): IpamPool[] {
+export function completePools(given: readonly IpamPool[], families: { readonly ipv4: boolean; readonly ipv6: boolean }, pools: ReturnType<typeof subnetPools>, taken: readonly Cidr[], isolated: ReadonlySet<'ipv4' | 'ipv6'>, resolvConf?: string): IpamPool[] {
   for (const { subnet } of given) {
     if (taken.some((other) => overlaps(other, parseCidr(subnet)))) throw new EngineError('forbidden', 'invalid pool request: Pool overlaps with other one on this address space')
   }
@@ -32,7 +33,7 @@ export function completePools(given: readonly IpamPool[], families: { readonly i
   for (const family of ['ipv4', 'ipv6'] as const) {
     if (!families[family] || given.some(({ subnet }) => subnet.includes(':') === (family === 'ipv6'))) continue
     const subnet = chooseSubnet(pools[family], [...taken, ...hostNetworks(), ...nameservers(resolvConf), ...complete.map((pool) => parseCidr(pool.subnet))])
-    complete.push({ subnet: formatCidr(subnet), gateway: createAddressPool({ subnet }).gateway, chosen: true })
+    complete.push({ subnet: formatCidr(subnet), ...(isolated.has(family) ? {} : { gateway: createAddressPool({ subnet }).gateway }), chosen: true })
   }
   return complete
 }
@@ -48,6 +49,8 @@ export interface FamilySubnet {
   readonly address: string
   readonly range: string | undefined
   readonly reserved: readonly string[]
+  /** The user has named a gateway, or it was chosen when the network was made. */
+  readonly hasGateway: boolean
   /** The router that containers are told of, where it is not the gateway (`--aux-address DefaultGatewayIPv4=…`). */
   readonly router: string | undefined
 }
@@ -62,6 +65,7 @@ export function familySubnet(settings: Pick<NetworkSettings, 'pools'>, family: '
     address: `${gateway}/${subnet.prefix}`,
     range: pool.range,
     reserved: Object.values(auxiliary),
+    hasGateway: pool.gateway !== undefined,
     router: auxiliary[family === 'ipv4' ? 'DefaultGatewayIPv4' : 'DefaultGatewayIPv6'],
   }
 }
