@@ -87,7 +87,7 @@ describe('the trace of a way', () => {
       await using one = await container('one', { NetworkMode: 'apart' })
       await using two = await container('two', { NetworkMode: 'apart' })
       using _second = await serveIn(two.sandbox, 80)
-      assert.match(await end('one', 'two:80'), /^stops filter: rule "iifname @apart oifname @apart drop" of chain forward, nftables table bridge /)
+      assert.match(await end('one', 'two:80'), /^stops filter: rule "iifname \. oifname != @linked-pairs drop" of chain kept-apart, nftables table bridge /)
       assert.match(await end('one', 'web:80'), /^stops filter: rule "drop" of chain into-/)
       assert.match(await end('one', 'host:8080'), /^passes listener/)
       assert.ok(one.id)

@@ -11,6 +11,7 @@ import { autoRemove } from './auto-remove.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { imageMounts } from './image-mounts.ts'
+import { openLinks } from './open-links.ts'
 import { removeRunDirectory, volumeNames } from './prepare-mounts.ts'
 import { restartDelay } from './restart-policy.ts'
 import { forgetAtRuntime } from './runtimes.ts'
@@ -87,6 +88,7 @@ async function teardown(engine: EngineContext, container: Container, sandbox: Sa
   closeNames(engine, sandbox)
   engine.networks.ports.close(id)
   for (const endpoint of sandbox.endpoints) engine.networks.release(endpoint)
+  openLinks(engine)
   if (sandbox.id !== '' && container.record.hostConfig.NetworkMode !== 'host') removeSandbox(sandbox.key)
   const unmounted = engine.overlay.unmount(id)
   letOutputGo(engine, container)

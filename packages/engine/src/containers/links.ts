@@ -7,7 +7,7 @@ import { readShared, rewriteShared } from './shared-file.ts'
 import { isRunning } from './state.ts'
 
 /** A name that a container on the default bridge has for another one there (`--link`). */
-interface Link {
+export interface Link {
   readonly target: Container
   readonly alias: string
 }
@@ -102,7 +102,7 @@ export function removeLink(engine: EngineContext, ref: string): void {
 }
 
 /** Links of a container on the default bridge; on networks of users' own they are names that its nameserver knows. */
-function linksOf(containers: ContainerRegistry, { record }: Container): Link[] {
+export function linksOf(containers: ContainerRegistry, { record }: Container): Link[] {
   if (record.hostConfig.NetworkMode !== 'bridge') return []
   return (record.hostConfig.Links ?? []).flatMap((link) => {
     const [id = '', alias = ''] = link.split(':')
@@ -133,7 +133,7 @@ function hostNames({ target, alias }: Link): string {
 }
 
 /** TCP before UDP, lower ports first, as Docker sorts them. */
-function exposed({ record }: Container): { readonly port: number; readonly protocol: string }[] {
+export function exposed({ record }: Container): { readonly port: number; readonly protocol: string }[] {
   return Object.keys(record.config.ExposedPorts ?? {})
     .map((text) => {
       const [port = '', protocol = 'tcp'] = text.split('/')

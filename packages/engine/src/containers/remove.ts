@@ -6,6 +6,7 @@ import { transaction } from '../state/database.ts'
 import type { Container } from './container.ts'
 import { removeLink } from './links.ts'
 import { imageMounts, imagesOf } from './image-mounts.ts'
+import { openLinks } from './open-links.ts'
 import { cancelRestart } from './pending-restart.ts'
 import { killContainer } from './signal.ts'
 import { isRunning, transition } from './state.ts'
@@ -22,7 +23,10 @@ export interface RemoveOptions {
  * @throws EngineError conflict when it runs (and `force` is not set), or is being removed already
  */
 export async function removeContainerByRef(engine: EngineContext, ref: string, options: RemoveOptions & { readonly link: boolean }): Promise<void> {
-  if (options.link) return removeLink(engine, ref)
+  if (options.link) {
+    removeLink(engine, ref)
+    return openLinks(engine)
+  }
   const container = engine.containers.find(ref)
   if (container.removing) throw new EngineError('conflict', `removal of container ${ref} is already in progress`)
   await removeContainer(engine, container, options, ref)

@@ -6,6 +6,7 @@ import { chooseRoutes } from '../networks/default-routes.ts'
 import { closeNames, openNames } from '../networks/names.ts'
 import type { NetworkRecord } from '../networks/networks-table.ts'
 import { noSandbox, type Container, type Sandbox, type SandboxEndpoint } from './container.ts'
+import { openLinks } from './open-links.ts'
 import { publishPorts } from './publish-ports.ts'
 import { publishNetwork } from './publish.ts'
 
@@ -24,6 +25,7 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     undo.defer(() => {
       for (const endpoint of endpoints) engine.networks.release(endpoint)
       container.connecting = []
+      openLinks(engine)
     })
     undo.defer(() => publishNetwork(engine, container, 'disconnect', { id, key: '', endpoints }))
     container.connecting = endpoints
@@ -35,6 +37,7 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     const sandbox = { id, key, endpoints }
     undo.defer(() => closeNames(engine, sandbox))
     await connectAll(engine, container, key, endpoints)
+    openLinks(engine)
     await openNames(engine, container, sandbox)
     undo.defer(() => engine.networks.ports.close(container.id))
     return { ...sandbox, ports: publishPorts(engine, container, endpoints) }

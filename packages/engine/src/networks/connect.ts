@@ -4,6 +4,7 @@ import type { EngineContext } from '../context.ts'
 import type { Container, EndpointRequest, SandboxEndpoint } from '../containers/container.ts'
 import { checkedRequest } from '../containers/endpoint-requests.ts'
 import { beingRemoved } from '../containers/errors.ts'
+import { openLinks } from '../containers/open-links.ts'
 import { publishPorts } from '../containers/publish-ports.ts'
 import { updateNetworkFiles } from '../containers/network-files.ts'
 import { hasProcess } from '../containers/state.ts'
@@ -80,6 +81,7 @@ async function connectRunning(engine: EngineContext, container: Container, netwo
   }
   await openNames(engine, container, container.sandbox)
   updateNetworkFiles(engine, container)
+  openLinks(engine)
   engine.events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.driver })
 }
 

@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import type { Container, SandboxEndpoint } from '../containers/container.ts'
 import { beingRemoved } from '../containers/errors.ts'
+import { openLinks } from '../containers/open-links.ts'
 import { publishPorts } from '../containers/publish-ports.ts'
 import { updateNetworkFiles } from '../containers/network-files.ts'
 import { hasProcess } from '../containers/state.ts'
@@ -54,6 +55,7 @@ async function disconnectRunning(engine: EngineContext, container: Container, en
   engine.containers.saveState(container)
   await openNames(engine, container, container.sandbox)
   updateNetworkFiles(engine, container)
+  openLinks(engine)
   engine.intents.end(intent)
 }
 

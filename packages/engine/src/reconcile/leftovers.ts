@@ -4,6 +4,7 @@ import { listSandboxes, removeSandbox } from '@engine/network'
 import { cgroupLayout, removeCgroup } from '@engine/runtime'
 import { cgroupParent, cgroupPath } from '../containers/cgroup-path.ts'
 import { imageMounts } from '../containers/image-mounts.ts'
+import { openLinks } from '../containers/open-links.ts'
 import { removeRunDirectory } from '../containers/prepare-mounts.ts'
 import { runtimeRoot } from '../containers/runtimes.ts'
 import { hasProcess } from '../containers/state.ts'
@@ -65,6 +66,7 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
   }
   await step('a link', engine.options.bridge, async () => {
     const ports = await engine.networks.reconcile()
+    openLinks(engine)
     if (ports.length > 0) engine.options.log('info', { ports }, 'links that were left over are gone')
   })
 }

@@ -6,9 +6,12 @@ import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
 import { hasChain, mentionsLink, parseForwardDrops, parseLinkNetworks, parseMapKeys, parseFilterBases, parseSetElements, withTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
 import { findDrop, type Hook, type Packet, type Verdict } from './evaluate.ts'
+import { writeEndpoint, writeEndpointRemoval, type EndpointIdentity, type EndpointRules } from './endpoint-ruleset.ts'
+import { writeLinks, type LinkRule } from './link-ruleset.ts'
+import { checkedTableName } from './nft-text.ts'
 import { PortRules } from './port-rules.ts'
 import { hairpinSets } from './port-ruleset.ts'
-import { bridgeGroup, checkedTableName, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type BridgeRules, type EndpointIdentity, type EndpointRules } from './ruleset.ts'
+import { bridgeGroup, strangersChain, strangersChain6, writeBridge, writeBridgeRemoval, writeTables, writeTablesRemoval, type BridgeRules } from './ruleset.ts'
 
 /**
  * The rules of one daemon, in tables of its own by name. Everything is a transaction that may be repeated; nothing outside of
@@ -22,6 +25,7 @@ export class Firewall implements Disposable {
   /** What the tables hold, for the case that somebody flushes them. */
   readonly #bridges = new Map<string, BridgeRules>()
   readonly #endpoints = new Map<string, EndpointRules>()
+  #links: readonly LinkRule[] = []
   #guards = { ipv4: false, ipv6: false }
 
   /**
@@ -89,6 +93,12 @@ export class Firewall implements Disposable {
     this.#nftables.run(writeEndpointRemoval(this.#table, endpoint))
   }
 
+  /** What links open between endpoints that are kept apart: all of them, in the place of those before. */
+  setLinks(links: readonly LinkRule[]): void {
+    this.#links = links
+    this.#nftables.run(writeLinks(this.#table, links))
+  }
+
   /**
    * Which rule would drop a packet at a hook, of ours or of others.
    * @param families `ip`, `ip6` and `inet` for what is routed, `bridge` for frames between a bridge's ports
@@ -123,7 +133,7 @@ export class Firewall implements Disposable {
     const bridges = [...this.#bridges.values()].map((rules) => writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, portSubnets(rules)))
     const endpoints = [...this.#endpoints.values()].map((rules) => writeEndpoint(this.#table, rules))
     this.#nftables.run(
-      writeTablesRemoval(this.#table) + writeTables(this.#table, this.#guards.ipv4, this.#guards.ipv6) + this.ports.frame() + bridges.join('') + endpoints.join('') + this.ports.contents(),
+      writeTablesRemoval(this.#table) + writeTables(this.#table, this.#guards.ipv4, this.#guards.ipv6) + this.ports.frame() + bridges.join('') + endpoints.join('') + writeLinks(this.#table, this.#links) + this.ports.contents(),
     )
   }
 

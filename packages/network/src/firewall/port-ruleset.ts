@@ -3,7 +3,7 @@ import { EngineError } from '@engine/linux'
 import { checkedLinkName, parseIpAddress } from '@engine/linux/netlink'
 import { formatCidr, networkOf, type Cidr } from '../cidr.ts'
 import { isRelayed, isRouted, isUnspecified, needsRelay, portRuns, type PortRun, type PublishedPort } from '../ports/published-port.ts'
-import { checkedTableName } from './ruleset.ts'
+import { checkedTableName } from './nft-text.ts'
 
 const loopback6 = '::1'
 /** Everything that holds a published port, in the order in which it is laid. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { writeBridge, writeEndpoint, writeEndpointRemoval, writeTables, writeTablesRemoval, type EndpointRules } from './ruleset.ts'
+import { writeEndpoint, writeEndpointRemoval, type EndpointRules } from './endpoint-ruleset.ts'
+import { writeLinks } from './link-ruleset.ts'
+import { writeBridge, writeTables, writeTablesRemoval } from './ruleset.ts'
 
 const endpoint: EndpointRules = { hostInterface: 'veth1', mac: '02:42:ac:11:00:02', addresses: ['172.17.0.2'], antiSpoofing: true, interContainer: true }
 
@@ -21,6 +23,13 @@ describe('the ruleset', () => {
     assert.match(writeBridge('engine', rules), /^add rule inet engine out-of-engine0 ip saddr 172\.17\.0\.0\/16 oifname != "engine0" masquerade$/m)
     assert.doesNotMatch(writeBridge('engine', { ...rules, internal: true }), /masquerade/)
     assert.match(writeBridge('engine', { ...rules, interContainer: false }), /^add rule inet engine into-engine0 iifname "engine0" drop$/m)
+  })
+
+  it('has links as elements, all of them or none', () => {
+    assert.equal(writeLinks('engine', []), 'flush set bridge engine linked\nflush set bridge engine linked-pairs\n')
+    const links = [80, 443].map((port) => ({ from: 'veth1', to: 'veth2', protocol: 'tcp', port }))
+    assert.match(writeLinks('engine', links), /^add element bridge engine linked \{ "veth1" \. "veth2" \. tcp \. 80, "veth1" \. "veth2" \. tcp \. 443 \}\nadd element bridge engine linked-pairs \{ "veth1" \. "veth2", "veth2" \. "veth1" \}$/m)
+    for (const wrong of [{ protocol: 'tcp . 1 }\nflush ruleset' }, { port: 1.5 }, { port: 65_536 }, { to: 'a b' }]) assert.throws(() => writeLinks('engine', [{ from: 'veth1', to: 'veth2', protocol: 'tcp', port: 80, ...wrong }]), { code: 'invalid-argument' })
   })
 
   it('takes no name that could be more than a name', () => {

@@ -1,6 +1,7 @@
-import { EngineError } from '@engine/linux'
-import { checkedLinkName, parseIpAddress, parseMacAddress } from '@engine/linux/netlink'
-import { formatCidr, isIPv6, linkLocalAddress, networkOf, type Cidr } from '../cidr.ts'
+import { checkedLinkName, parseIpAddress } from '@engine/linux/netlink'
+import { formatCidr, isIPv6, networkOf, type Cidr } from '../cidr.ts'
+import { writeLinkFrame } from './link-ruleset.ts'
+import { checkedTableName, lines } from './nft-text.ts'
 
 /** What the firewall does for one bridge network. */
 export interface BridgeRules {
@@ -32,19 +33,6 @@ export interface SubnetRules {
   readonly mode: GatewayMode
 }
 
-/** What the firewall does for one endpoint. */
-export interface EndpointRules {
-  /** Name of the veth's end on the host. */
-  readonly hostInterface: string
-  readonly mac: string
-  /** Of both families. */
-  readonly addresses: readonly string[]
-  /** Only frames with this MAC and these addresses come out of the container. */
-  readonly antiSpoofing: boolean
-  /** As in the network's rules. */
-  readonly interContainer: boolean
-}
-
 /** The chain that is there where forwarding was off before us; it is also how that is remembered. */
 export const strangersChain = 'strangers'
 /** The same of IPv6. */
@@ -62,13 +50,8 @@ export const bridgeGroup = 0x656e6730
  * bridge. Not the mark: policy routing reads that.
  */
 const publishedPriority = '0xeeee6e67'
-
-/** What names an endpoint's elements. Without MAC and address those that hold them are left alone. */
-export interface EndpointIdentity {
-  readonly hostInterface: string
-  readonly mac?: string | undefined
-  readonly addresses?: readonly string[] | undefined
-}
+/** The same for a frame that a link lets through, from the table of frames to the one of packets. */
+const linkedPriority = '0xeeee6e6c'
 
 /**
  * The frame that all rules hang in: two tables of one name, `inet` for routed packets and `bridge` for frames between a
@@ -78,13 +61,13 @@ export interface EndpointIdentity {
  * table inet T                                      table bridge T
  *   published-apart  from a bridge, for a published port: marks the frame
  *   forward   from an internal bridge: its chain      prerouting  frames of an endpoint: its MAC and addresses, or drop
- *             to a bridge: jump to its chain          forward     between endpoints that are kept apart: drop
+ *             to a bridge: jump to its chain          forward     between endpoints that are kept apart: apart
  *             from a bridge: accept
  *             else, where guarded, and of no other engine's bridge: strangers
  *   strangers drop
  *   into-B    answers; icc; else drop
  *   only-in-B leaves the bridge B: drop
- *   out-of-B  masquerade
+ *   out-of-B  masquerade                              apart       what a link opens; else drop
  * ```
  * An accept here ends only this table's say: another table that drops the packet wins (see findConflicts).
  * @param guarded IPv4 packets that neither come from an engine's bridge nor go to one are not forwarded
@@ -115,6 +98,8 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     // Addresses that a neighbour advertisement tells of: what nft calls them depends on its version, their place does not.
     `add set ${bridge} targets { typeof iifname . ether saddr . @th,64,128 ; }`,
     `add set ${bridge} apart { type ifname ; }`,
+    `add chain ${bridge} kept-apart`,
+    `flush chain ${bridge} kept-apart`,
     `add chain ${bridge} endpoint`,
     `add chain ${bridge} prerouting { type filter hook prerouting priority dstnat ; policy accept ; }`,
     `add chain ${bridge} forward { type filter hook forward priority filter ; policy accept ; }`,
@@ -133,7 +118,8 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `add rule ${bridge} prerouting iifname @apart meta priority set none`,
     `add rule ${bridge} prerouting iifname @checked goto endpoint`,
     `add rule ${bridge} forward meta priority ${publishedPriority} accept`,
-    `add rule ${bridge} forward iifname @apart oifname @apart drop`,
+    `add rule ${bridge} forward iifname @apart oifname @apart goto kept-apart`,
+    ...writeLinkFrame(bridge, linkedPriority),
   )
 }
 
@@ -166,6 +152,7 @@ export function writeBridge(table: string, rules: BridgeRules): string {
     `add rule ${inet} ${into} ct state established,related accept`,
     // Published ports; also from containers that are kept apart: this way is open to everybody.
     `add rule ${inet} ${into} ct status dnat accept`,
+    ...(rules.interContainer ? [] : [`add rule ${inet} ${into} iifname "${bridge}" meta priority ${linkedPriority} accept`]),
     `add rule ${inet} ${into} iifname "${bridge}" ${rules.interContainer ? 'accept' : 'drop'}`,
     ...(internal ? [] : [...rules.trusted.map((link) => `add rule ${inet} ${into} iifname "${checkedLinkName(link)}" accept`), ...subnets.flatMap((one) => writeEntry(`${inet} ${into}`, one))]),
     // Nobody reaches a container by its address from outside; a published port has its own way in.
@@ -209,54 +196,6 @@ export function writeBridgeRemoval(table: string, name: string): string {
   )
 }
 
-/** An endpoint's elements; empty when nothing is to be checked. Adding what is there already changes nothing. */
-export function writeEndpoint(table: string, rules: EndpointRules): string {
-  const elements = [...(rules.antiSpoofing ? checkedElements(table, rules) : []), ...(rules.interContainer ? [] : apartElements(table, rules))]
-  return lines(...elements.map((element) => `add element ${element}`))
-}
-
-/** An endpoint's elements away, whether they are there or not: to add first makes the removal of a missing one no error. */
-export function writeEndpointRemoval(table: string, rules: EndpointIdentity): string {
-  return lines(...[...checkedElements(table, rules), ...apartElements(table, rules)].flatMap((element) => [`add element ${element}`, `delete element ${element}`]))
-}
-
-/**
- * A table's name, checked for what nft's grammar takes as a name.
- * @throws EngineError invalid-argument
- */
-export function checkedTableName(name: string): string {
-  if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name)) throw new EngineError('invalid-argument', `invalid nftables table name: ${JSON.stringify(name)}`)
-  return name
-}
-
-function checkedElements(table: string, rules: EndpointIdentity): string[] {
-  const { link, bridge } = places(table, rules)
-  const { mac, addresses } = rules
-  if (mac === undefined || addresses === undefined) return [`${bridge} checked { ${link} }`]
-  parseMacAddress(mac)
-  const own = addresses.map((address) => `${bridge} ${parseIpAddress(address).length === 4 ? 'addresses' : 'addresses6'} { ${link} . ${mac} . ${address} }`)
-  return [...own, ...neighbourElements(bridge, link, mac, addresses.filter((address) => address.includes(':'))), `${bridge} checked { ${link} }`]
-}
-
-/** What an endpoint with IPv6 needs to find its neighbours and be found: its link-local address, and none while that is looked for. */
-function neighbourElements(bridge: string, link: string, mac: string, addresses: readonly string[]): string[] {
-  if (addresses.length === 0) return []
-  const local = linkLocalAddress(mac)
-  return [
-    ...[local, '::'].map((address) => `${bridge} addresses6 { ${link} . ${mac} . ${address} }`),
-    ...[...addresses, local].map((address) => `${bridge} targets { ${link} . ${mac} . 0x${parseIpAddress(address).toString('hex')} }`),
-  ]
-}
-
-function apartElements(table: string, rules: EndpointIdentity): string[] {
-  const { link, bridge } = places(table, rules)
-  return [`${bridge} apart { ${link} }`]
-}
-
-function places(table: string, rules: EndpointIdentity): { bridge: string; link: string } {
-  return { bridge: `bridge ${checkedTableName(table)}`, link: `"${checkedLinkName(rules.hostInterface)}"` }
-}
-
 /** What of a subnet is reached by its own addresses. */
 function writeEntry(chain: string, { subnet, mode }: SubnetRules): string[] {
   const family = isIPv6(subnet) ? 'ipv6' : 'ipv4'
@@ -278,8 +217,4 @@ function writeExit(chain: string, bridge: string, { subnet, mode, masquerade, so
 function checkedSubnet(subnet: Cidr): string {
   parseIpAddress(subnet.address)
   return formatCidr(networkOf(subnet))
-}
-
-function lines(...text: readonly string[]): string {
-  return text.map((line) => `${line}\n`).join('')
 }
