@@ -7,6 +7,9 @@ import { buildApi } from '../server.ts'
 import { hijackedSockets } from '../hijack.ts'
 import { fakeEngine, type FakeEngine } from './fake-engine.ts'
 
+/** How many times longer everything may take, as for the tests in test/. */
+const patience = Number(process.env['ENGINE_TEST_PATIENCE'] ?? 1)
+
 /** A fake engine served on a socket. */
 export interface ServedApi extends FakeEngine, AsyncDisposable {
   readonly path: string
@@ -109,7 +112,7 @@ export class Wire {
   async #more(complaint: string): Promise<void> {
     if (this.#ended && complaint !== '') throw new Error(`${complaint}; there is: ${this.#bytes.toString()}`)
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${complaint} in time; there is: ${this.#bytes.toString()}`)), 5000)
+      const timer = setTimeout(() => reject(new Error(`${complaint} in time; there is: ${this.#bytes.toString()}`)), 5000 * patience)
       this.#wake = () => {
         clearTimeout(timer)
         resolve()
@@ -122,9 +125,9 @@ export class Wire {
   }
 }
 
-/** Waits for up to two seconds until something is so. */
+/** Waits for up to two seconds, times patience, until something is so. */
 export async function eventually(what: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 200 * patience; tries++) {
     if (what()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
