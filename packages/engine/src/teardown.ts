@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { processStat } from '@engine/linux/process-stat'
+import type { ProcessName } from '@engine/linux/open-process'
+import { processArguments, processStat } from '@engine/linux/process-stat'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { Firewall, listSandboxes, removeLeftBridge, removeSandbox } from '@engine/network'
 import { removeCgroup } from '@engine/runtime'
+import { signalProcess } from './containers/signal-process.ts'
 import type { EngineOptions } from './interface.ts'
 import { EnginePaths } from './paths.ts'
 
@@ -30,14 +32,19 @@ async function endShim(paths: EnginePaths): Promise<void> {
   const file = join(paths.execRoot, 'shim.pid')
   if (!existsSync(file)) return
   const pid = Number(readFileSync(file, 'utf8'))
-  const isShim = (): boolean => {
-    const stat = processStat(pid)
-    return stat !== undefined && stat.state !== 'Z' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(paths.shimSocket)
-  }
-  for (let attempt = 0; isShim(); attempt++) {
-    if (attempt % 20 === 0) process.kill(pid, attempt < 60 ? 'SIGTERM' : 'SIGKILL')
+  const found = processStat(pid)
+  // It may end at any time, and its number be another's.
+  if (found === undefined || processArguments(pid)?.some((argument) => argument.includes(paths.shimSocket)) !== true) return
+  const { startTime } = found
+  for (let attempt = 0; isAlive({ pid, startTime }); attempt++) {
+    if (attempt % 20 === 0) signalProcess({ pid, startTime }, attempt < 60 ? 'SIGTERM' : 'SIGKILL')
     await sleep(50)
   }
+}
+
+function isAlive({ pid, startTime }: ProcessName): boolean {
+  const now = processStat(pid)
+  return now?.startTime === startTime && now.state !== 'Z'
 }
 
 async function removeNetwork(options: EngineOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { parseProcessStat, processStat } from './process-stat.ts'
+import { parseProcessStat, processArguments, processStat } from './process-stat.ts'
 
 describe('the stat of a process', () => {
   test('survives names with spaces and parentheses', () => {
@@ -13,6 +13,8 @@ describe('the stat of a process', () => {
   test('is undefined for a process that is not there', () => {
     const pid = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }))
     assert.equal(processStat(pid), undefined)
+    assert.equal(processArguments(pid), undefined)
+    assert.deepEqual(processArguments(process.pid)?.[0], process.argv0)
     assert.match(processStat(process.pid)?.startTime ?? '', /^\d+$/)
   })
 

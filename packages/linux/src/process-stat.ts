@@ -28,12 +28,27 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
  * @throws SyscallError when this cannot be told: no descriptor left (EMFILE), no memory
  */
 export function processStat(pid: number): ProcessStat | undefined {
+  const text = readOf(pid, 'stat')
+  return text === undefined ? undefined : parseProcessStat(text)
+}
+
+/**
+ * The arguments a process was started with, as it shows them now; a zombie has none.
+ * @returns undefined when there is no such process
+ * @throws SyscallError as `processStat`
+ */
+export function processArguments(pid: number): string[] | undefined {
+  return readOf(pid, 'cmdline')?.split('\0').slice(0, -1)
+}
+
+function readOf(pid: number, file: string): string | undefined {
+  const path = `/proc/${pid}/${file}`
   try {
-    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    return readFileSync(path, 'latin1')
   } catch (error) {
     const errno = error instanceof Error && 'errno' in error ? -Number(error.errno) : 0
     // ESRCH: it has gone between open and read.
     if (errno === Errno.ENOENT || errno === Errno.ESRCH) return undefined
-    throw errno > 0 ? new SyscallError('read', { path: `/proc/${pid}/stat` }, errno) : error
+    throw errno > 0 ? new SyscallError('read', { path }, errno) : error
   }
 }
