@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { run } from '../harness/command-line.ts'
 import { dist } from '../harness/daemon.ts'
-
-const hasDocker = (() => {
-  try {
-    return execFileSync('docker', ['--version'], { encoding: 'utf8' }).includes('version 28.')
-  } catch {
-    return false
-  }
-})()
+import { docker28Missing } from '../harness/docker-command.ts'
 
 /** Commands of docker that engine does not have, and why. */
 const withoutCommands: Readonly<Record<string, string>> = {
@@ -55,7 +47,7 @@ function flagsIn(help: string): string[] {
   return [...help.matchAll(/^ +(?:-\w, )?--([a-z][\w-]*)/gm)].map(([, name = '']) => name)
 }
 
-describe('engine has the commands and flags of docker', { skip: hasDocker ? false : 'the docker command 28 is not installed' }, () => {
+describe('engine has the commands and flags of docker', { skip: docker28Missing }, () => {
   it('every command', async () => {
     const missing: string[] = []
     const compare = async (group: readonly string[]): Promise<void> => {

@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { docker, engineOk, run, type Ended } from '../harness/command-line.ts'
 import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { docker28Missing } from '../harness/docker-command.ts'
 import { busyboxTar } from '../harness/images.ts'
 
-const hasDocker = (() => {
-  try {
-    return execFileSync('docker', ['--version'], { encoding: 'utf8' }).includes('version 28.')
-  } catch {
-    return false
-  }
-})()
-
 /** Both commands on one daemon: what one prints, the other prints, to the byte, but for the command's own name. */
-describe('output is that of the docker command', { skip: hasDocker ? false : 'the docker command 28 is not installed' }, () => {
+describe('output is that of the docker command', { skip: docker28Missing }, () => {
   let daemon: TestDaemon
   let directory = ''
 

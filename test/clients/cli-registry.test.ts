@@ -7,6 +7,7 @@ import { connect } from '@engine/api/client'
 import { docker, run, type Ended } from '../harness/command-line.ts'
 import { importBusybox } from '../harness/containers.ts'
 import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { docker28Missing, dockerMissing } from '../harness/docker-command.ts'
 import { startFakeRegistry } from '../harness/fake-registry.ts'
 import { startRegistry, type TestRegistry } from '../harness/registry.ts'
 
@@ -42,8 +43,10 @@ describe('login', () => {
     assert.equal(statSync(join(config, 'config.json')).mode & 0o777, 0o600)
     const done = await engine(['push', `${registry.host}/busybox`], config)
     assert.match(done.stdout, /^Using default tag: latest\nThe push refers to repository .*\n[0-9a-f]{12}: Preparing\n[0-9a-f]{12}: Pushed\nlatest: digest: sha256:[0-9a-f]{64} size: \d+\n$/)
-    const theirs = await run('docker', ['-H', daemon.host, 'pull', '-q', `${registry.host}/busybox`], { env: { DOCKER_CONFIG: config } })
-    assert.equal(theirs.status, 0, theirs.stderr)
+    if (dockerMissing === false) {
+      const theirs = await run('docker', ['-H', daemon.host, 'pull', '-q', `${registry.host}/busybox`], { env: { DOCKER_CONFIG: config } })
+      assert.equal(theirs.status, 0, theirs.stderr)
+    }
     const again = await engine(['login', registry.host], config)
     assert.match(again.stderr, /^Authenticating with existing credentials\.\.\. \[Username: me\]\n/)
     assert.equal(again.stdout, 'Login Succeeded\n')
@@ -75,7 +78,7 @@ esac
     assert.equal((await engine(['pull', `${registry.host}/other`], config)).status, 1)
   })
 
-  it("refuses in docker's words", async () => {
+  it("refuses in docker's words", { skip: docker28Missing }, async () => {
     const cases: readonly (readonly [words: readonly string[], message: string])[] = [
       [['login', '--password-stdin', 'x'], 'the --password-stdin option requires --username to be set'],
       [['login', '-u', 'a', '-p', 'b', '--password-stdin', 'x'], 'conflicting options: cannot specify both --password and --password-stdin'],
@@ -93,7 +96,7 @@ esac
 })
 
 describe('search', () => {
-  it('shows what a registry finds, as docker does', async () => {
+  it('shows what a registry finds, as docker does', { skip: docker28Missing }, async () => {
     await using index = await startFakeRegistry((request, response) => {
       if (request.url?.startsWith('/v1/search?q=box&n=') !== true) return false
       response.setHeader('content-type', 'application/json')

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -7,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { docker, run } from '../harness/command-line.ts'
 import { dist } from '../harness/daemon.ts'
+import { docker28Missing } from '../harness/docker-command.ts'
 
 interface Recorded {
   readonly method: string
@@ -15,14 +15,6 @@ interface Recorded {
   readonly query: Readonly<Record<string, readonly string[]>>
   readonly body: unknown
 }
-
-const hasDocker = (() => {
-  try {
-    return execFileSync('docker', ['--version'], { encoding: 'utf8' }).includes('version 28.')
-  } catch {
-    return false
-  }
-})()
 
 /** Parameters by name: empty ones are as good as none, and the order of filters says nothing. */
 function normalise(parameters: URLSearchParams): Record<string, string[]> {
@@ -54,7 +46,7 @@ function said(body: object): object {
 }
 
 /** What goes over the wire for the same words, from the docker command and from ours, to a daemon that only takes notes. */
-describe('requests are those of the docker command', { skip: hasDocker ? false : 'the docker command 28 is not installed' }, () => {
+describe('requests are those of the docker command', { skip: docker28Missing }, () => {
   let directory = ''
   let host = ''
   let server: Server

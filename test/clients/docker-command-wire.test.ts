@@ -1,13 +1,12 @@
+import { dockerMissing } from '../harness/docker-command.ts'
 import assert from 'node:assert/strict'
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { answering, FakeDaemons } from '../harness/fake-daemon.ts'
 
-const installed = spawnSync('docker', ['--version']).status === 0
-
 /** The docker command against the real HTTP side with an engine that does nothing: what is tried is the wire. */
-describe('the docker command', { skip: installed ? false : 'the docker command is not there' }, () => {
+describe('the docker command', { skip: dockerMissing }, () => {
   const docker = (host: string, args: readonly string[], input?: Buffer): SpawnSyncReturns<Buffer> =>
     spawnSync('docker', ['-H', host, ...args], { input: input ?? Buffer.alloc(0), maxBuffer: 1 << 26, timeout: 30_000, env: { ...process.env, DOCKER_HOST: undefined, DOCKER_BUILDKIT: '0' } })
 

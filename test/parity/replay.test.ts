@@ -1,5 +1,5 @@
+import { docker28Missing } from '../harness/docker-command.ts'
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { alignEvents, differencesOf } from './compare.ts'
@@ -8,17 +8,8 @@ import { Stage } from './play.ts'
 import { readRecording } from './recording.ts'
 import { scenarios } from './scenario.ts'
 
-/** The texts of the docker command are part of what was recorded: another release has others. */
-const hasDocker = (() => {
-  try {
-    return execFileSync('docker', ['--version'], { encoding: 'utf8' }).includes('version 28.')
-  } catch {
-    return false
-  }
-})()
-
 /** What a real Docker Engine did for some hundred command lines, and what engine does for them, told by the same docker command. */
-describe('parity with Docker Engine', { skip: hasDocker ? false : 'the docker command 28 is not installed' }, () => {
+describe('parity with Docker Engine', { skip: docker28Missing }, () => {
   let daemon: TestDaemon
   let stage: Stage
   const known = knownDifferences()

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { bytesRequest, load } from '../harness/archives.ts'
-import { docker } from '../harness/command-line.ts'
+import { docker, engineOk } from '../harness/command-line.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { docker28Missing } from '../harness/docker-command.ts'
 import { settledDiscrepancies } from '../harness/host-state.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { layerTar } from '../harness/layer-tar.ts'
@@ -86,7 +87,7 @@ describe('the manifests of an image', () => {
     await daemon.api('DELETE', `/containers/${Id}`)
   })
 
-  it('are what docker image ls --tree shows: platforms, and no attestation among them', async () => {
+  it('are what docker image ls --tree shows: platforms, and no attestation among them', { skip: docker28Missing }, async () => {
     const { stdout } = await docker(daemon.host, 'image', 'ls', '--tree')
     assert.match(stdout, /linux\/amd64/)
     assert.match(stdout, /linux\/arm64/)
@@ -142,8 +143,7 @@ describe('attestations', () => {
     assert.ok(saved.equals((await bytesRequest(daemon.socket, 'GET', `/images/${name()}:1/get`)).body), 'saved again it is the same')
 
     assert.equal((await daemon.api('POST', `/images/${name()}:1/tag?repo=${registry.host}/elsewhere&tag=2`)).status, 201)
-    const pushed = await docker(daemon.host, 'push', `${registry.host}/elsewhere:2`)
-    assert.equal(pushed.status, 0, pushed.stderr)
+    await engineOk(daemon.host, 'push', `${registry.host}/elsewhere:2`)
     for (const { digest } of [attestation, image.manifest]) assert.equal((await fetch(`${registry.url}/v2/elsewhere/manifests/${digest}`, { headers: { accept: attestation.mediaType } })).status, 200)
   })
 })

@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startFakeRegistry, startCuttingProxy } from '../harness/fake-registry.ts'
-import { docker } from '../harness/command-line.ts'
+import { docker, engine } from '../harness/command-line.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { dockerMissing } from '../harness/docker-command.ts'
 import { settledDiscrepancies } from '../harness/host-state.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { layerTar } from '../harness/layer-tar.ts'
@@ -78,7 +79,7 @@ describe('pull', () => {
     const { body } = await daemon.api('GET', `/images/${name()}:1/json`)
     const { Id, RepoTags, RepoDigests } = body as { Id: string; RepoTags: string[]; RepoDigests: string[] }
     assert.deepEqual([Id, RepoTags, RepoDigests], [image.config.digest, [`${name()}:1`], [`${name()}@${image.manifest.digest}`]])
-    const ran = await docker(daemon.host, 'run', '--rm', '--network', 'none', `${name()}:1`, 'sh', '-c', 'ls /etc/two; wc -c < /three')
+    const ran = await engine(daemon.host, 'run', '--rm', '--network', 'none', `${name()}:1`, 'sh', '-c', 'ls /etc/two; wc -c < /three')
     assert.match(ran.stdout, /^300000$/m)
     assert.match(ran.stderr, /\/etc\/two: No such file/)
     assert.deepEqual(names('sha256'), [...new Set([image.config, image.manifest, ...image.layers].map(({ digest }) => digest.slice(7)))].sort())
@@ -113,7 +114,7 @@ describe('pull', () => {
     assert.deepEqual([names('sha256'), names('partial')], [[], []])
   })
 
-  it('is done by docker run, and shown as by docker pull', async () => {
+  it('is done by docker run, and shown as by docker pull', { skip: dockerMissing }, async () => {
     const ran = await docker(daemon.host, 'run', '--rm', '--network', 'none', `${name()}:1`, 'echo', 'hi')
     assert.equal(ran.stdout, 'hi\n')
     assert.match(ran.stderr, new RegExp(`^Unable to find image '${name()}:1' locally\n1: Pulling from some/image\n`))

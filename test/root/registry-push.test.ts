@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '@engine/api/client'
-import { docker, run } from '../harness/command-line.ts'
+import { docker, engineOk, run } from '../harness/command-line.ts'
 import { importBusybox } from '../harness/containers.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { dockerMissing } from '../harness/docker-command.ts'
 import { startCuttingProxy, startFakeRegistry } from '../harness/fake-registry.ts'
 import { contextTar } from '../harness/kill-points.ts'
 import { layerTar } from '../harness/layer-tar.ts'
@@ -122,7 +123,7 @@ describe('push', () => {
   it('goes on where the connection was cut', async () => {
     await using proxy = await startCuttingProxy(registry.port)
     writeFileSync(join(directory, 'big.tar'), layerTar({ big: randomBytes(8 << 20) }))
-    assert.equal((await docker(daemon.host, 'import', join(directory, 'big.tar'), bigImage)).status, 0)
+    await engineOk(daemon.host, 'import', join(directory, 'big.tar'), bigImage)
     await tag(bigImage, `${proxy.host}/cut`, '1')
     // The attempt to speak TLS; then the connection on which the blob goes is cut twice. This registry keeps nothing of a request that
     // broke off, and forgets its session.
@@ -167,7 +168,7 @@ describe('push', () => {
     assert.equal(`sha256:${createHash('sha256').update(stored).digest('hex')}`, keeping.seen.find(({ method, path }) => method === 'PUT' && path.includes('digest='))?.path.split('digest=')[1]?.replace('%3A', ':'))
   })
 
-  it('is done by the docker command', async () => {
+  it('is done by the docker command', { skip: dockerMissing }, async () => {
     const pushed = await docker(daemon.host, 'push', `${registry.host}/many:a`)
     assert.equal(pushed.status, 0, pushed.stderr)
     assert.match(pushed.stdout, new RegExp(`^The push refers to repository \\[${registry.host}/many\\]\n[0-9a-f]{12}: Preparing\n[0-9a-f]{12}: Layer already exists\na: digest: sha256:[0-9a-f]{64} size: \\d+\n$`))

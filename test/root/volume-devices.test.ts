@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect, type Client } from '@engine/api/client'
-import { docker, engineOk, run } from '../harness/command-line.ts'
+import { engineOk, run } from '../harness/command-line.ts'
 import { createContainer, execIn, importBusybox, logOf, startContainer, until } from '../harness/containers.ts'
 import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
 
@@ -59,8 +59,8 @@ describe('volumes with options', () => {
     const id = await startContainer(client, ['sh', '-c', 'cat /v/file; touch /v/new 2>&1'], using('bound'))
     await client.request('POST', `/containers/${id}/wait`)
     assert.equal(await logOf(client, id), 'of the hosttouch: /v/new: Read-only file system\n')
-    // docker cp sees it, and leaves nothing mounted.
-    assert.ok((await docker(daemon.host, 'cp', `${id}:/v/file`, '-')).stdout.includes('of the host'))
+    // cp sees it, and leaves nothing mounted.
+    assert.ok((await engineOk(daemon.host, 'cp', `${id}:/v/file`, '-')).includes('of the host'))
     await until('it is unmounted', () => !mounted('bound'))
     await create('missing', { type: 'none', device: '/nope', o: 'bind' })
     const path = `${daemon.dataRoot}/volumes/missing/_data`
