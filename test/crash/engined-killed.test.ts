@@ -65,7 +65,7 @@ describe('containers whose engined was killed', () => {
   it('are attached to, executed in, waited for and stopped', async () => {
     const cat = await startContainer(client, ['cat'], {}, { OpenStdin: true, StdinOnce: true })
     const idle = await startContainer(client, ['sh', '-c', 'trap "echo bye; exit 4" TERM; while :; do usleep 20000; done'], {}, { StopTimeout: 10 })
-    const { body: running } = await client.request<{ Id: string }>('POST', `/containers/${idle}/exec`, { body: { Cmd: ['sh', '-c', 'sleep 2; exit 3'], AttachStdout: true } })
+    const { body: running } = await client.request<{ Id: string }>('POST', `/containers/${idle}/exec`, { body: { Cmd: ['sh', '-c', 'while [ ! -e /go ]; do usleep 20000; done; exit 3'], AttachStdout: true } })
     await client.request('POST', `/exec/${running.Id}/start`, { body: { Detach: true } })
     await kill()
     assert.equal((await client.request<{ Running: boolean }>('GET', `/exec/${running.Id}/json`)).body.Running, true)
@@ -77,7 +77,7 @@ describe('containers whose engined was killed', () => {
     for await (const { data } of frames(socket)) text += data.toString()
     assert.equal(text, 'there and back\n')
     assert.deepEqual((await waited).body, { StatusCode: 0 })
-    assert.deepEqual(await execIn(client, idle, ['sh', '-c', 'echo inside; exit 9']), { code: 9, output: 'inside\n' })
+    assert.deepEqual(await execIn(client, idle, ['sh', '-c', 'echo inside; touch /go; exit 9']), { code: 9, output: 'inside\n' })
     await until('the exec of before has ended', async () => !(await client.request<{ Running: boolean }>('GET', `/exec/${running.Id}/json`)).body.Running)
     assert.equal((await client.request<{ ExitCode: number }>('GET', `/exec/${running.Id}/json`)).body.ExitCode, 3)
     await client.request('POST', `/containers/${idle}/pause`)
