@@ -140,8 +140,8 @@ async function fixture(t: TestContext): Promise<Fixture> {
   images.names.set('base', base.id)
   const containers = new FunctionContainers(stores, images)
   const engine: BuildEngine = {
-    dataRoot: stores.directory, containers, images, overlay: stores.snapshots, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
-    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
+    dataRoot: stores.directory, containers, images, overlay: stores.snapshots, remap: undefined, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
+    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers, undefined), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
     limits: defaultLimits, built: { count: 0 }, sharedCache: { open: () => new CacheSources([], {} as ConstructorParameters<typeof CacheSources>[1]), push: () => Readable.from([]) }, unsynced: { note: () => undefined, check: async () => undefined }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
   }
   return {

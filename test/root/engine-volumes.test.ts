@@ -27,7 +27,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const root = join(directory, 'volumes')
   const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
   const store = reopen()
-  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
+  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, owner: { uid: 0, gid: 0 }, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
 }
 
 describe('volumes', () => {
@@ -92,7 +92,7 @@ describe('volumes', () => {
     writeFileSync(join(directory, 'outside/secret'), '')
     symlinkSync(join(directory, 'outside'), join(root, 'escape'))
     symlinkSync('/data', join(root, 'inside'))
-    const { name, mountpoint } = await store.ensure({ name: '', driver: '', options: {}, labels: {} })
+    const { name, mountpoint } = await store.ensure({ name: '', driver: '', options: {}, labels: {}, owner: { uid: 0, gid: 0 } })
     await store.populate(name, root, '/missing')
     await store.populate(name, root, '/escape')
     assert.deepEqual(readdirSync(mountpoint), [])

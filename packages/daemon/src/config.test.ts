@@ -89,7 +89,7 @@ describe('configuration', () => {
       [{ 'default-gateway-v6': '10.0.0.1' }, 'invalid configuration: default-gateway-v6: must be an IPv6 address'],
       [{ tlsverify: true }, 'invalid configuration: tls: tlscert and tlskey are needed'],
       [{ nonsense: 1, other: 2 }, "the following directives don't match any configuration option: nonsense, other"],
-      [{ 'userns-remap': 'default' }, 'invalid configuration: userns-remap: engine supports only ""'],
+      [{ 'userns-remap': 1 }, 'invalid configuration: userns-remap: Invalid input: expected string, received number'],
       [{ 'authorization-plugins': ['x'] }, 'invalid configuration: authorization-plugins: engine does not support it'],
     ] as const) {
       assert.equal(complaint(file), message)

@@ -12,6 +12,7 @@ import type { NetworkRegistry } from './networks/network-registry.ts'
 import type { EnginePaths } from './paths.ts'
 import type { Database } from './state/database.ts'
 import type { Intents } from './state/intents.ts'
+import type { Remap } from './userns/remap.ts'
 
 /** What containers need of images. */
 export interface ImageSource {
@@ -50,6 +51,8 @@ export interface VolumeSource {
     readonly driver: string
     readonly options: Readonly<Record<string, string>>
     readonly labels: Readonly<Record<string, string>>
+    /** Host's ids of who has it while there is nothing in it. */
+    readonly owner: { readonly uid: number; readonly gid: number }
   }): Promise<{ readonly name: string; readonly mountpoint: string }>
   /** Host path of a volume's directory. @throws EngineError not-found */
   mountpoint(name: string): string
@@ -81,6 +84,8 @@ export interface EngineContext {
   readonly shim: ShimClient
   readonly pump: Pump
   readonly overlay: OverlayStore
+  /** The ids that containers have on the host, unless they say otherwise; undefined when they are the same. */
+  readonly remap: Remap | undefined
   /** Threads for work at a client's pace, which would keep others waiting in the common ones. */
   readonly transfers: FileWorkers
   readonly images: ImageSource

@@ -46,6 +46,8 @@ import { migrations } from './state/migrations/index.ts'
 import { setting } from './state/settings.ts'
 import type { DiskUsageParts } from './system/disk-usage.ts'
 import { systemVerbs } from './system/system.ts'
+import { mappedIds } from './userns/mapped-ids.ts'
+import { resolveRemap } from './userns/remap.ts'
 import { VolumeStore } from './volumes/volume-store.ts'
 import { volumeVerbs } from './volumes/volumes.ts'
 import { workerPrograms } from './worker-programs.ts'
@@ -77,7 +79,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   undo.defer(() => workers.close())
   const transfers = new FileWorkers({ program: programs.files, threads: transferThreads, keep: workerKeep })
   undo.defer(() => transfers.close())
-  const overlay = await OverlayStore.open({ root: paths.overlay, workers, limits, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
+  const { usernsRemap = '' } = options
+  const remap = typeof usernsRemap === 'string' ? resolveRemap(usernsRemap) : usernsRemap
+  const ids = remap === undefined ? undefined : undo.use(mappedIds(remap))
+  const overlay = await OverlayStore.open({ root: paths.overlay, workers, limits, ids, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
   await content.clean()
   const events = new Events(undo.use(new EventFile(paths.events, remembered, (error) => options.log('warn', { error: String(error) }, 'events could not be kept'))))
@@ -109,7 +114,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const closing = new AbortController()
   const reconciled = Promise.withResolvers<void>()
   const context: EngineContext = {
-    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, transfers,
+    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, remap, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     health: new HealthTable(db),
@@ -121,8 +126,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const registries = new Registries(options.registries ?? defaultRegistryOptions)
   const imageParts = { store: images, containers, events, registries, transfers, limits, log: options.log, whilePaused: <T>(id: string, work: () => Promise<T>) => whilePaused(context, id, work) }
   const builder = {
-    dataRoot: options.dataRoot, containers: verbs, images, overlay, workers, cache: new BuildCacheTable(db), intents: context.intents,
-    cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers),
+    dataRoot: options.dataRoot, containers: verbs, images, overlay, remap, workers, cache: new BuildCacheTable(db), intents: context.intents,
+    cacheMounts: new CacheMounts(cacheMountsDirectory(options.dataRoot), new CacheMountsTable(db), workers, remap),
     inputs: new InputStore(buildsDirectory(options.dataRoot), workers, limits),
     contexts: new ContextStore(contextsDirectory(options.dataRoot), workers),
     limits, built: { count: 0 },
@@ -144,7 +149,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const cache = cacheImages(imageParts)
   const builds = buildVerbs(builder, cache)
   const budgets = undo.use(new Budgets({ options, builder, cache, images: { verbs: imageParts, ofBuilds: () => builder.cache.images() } }))
-  const volumesOf = volumeVerbs({ store: volumes, transfers, limits, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
+  const volumesOf = volumeVerbs({ store: volumes, transfers, limits, owner: remap?.root ?? { uid: 0, gid: 0 }, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
   const usage: DiskUsageParts = {
     containers: verbs, images: imagesOf, builds, volumes: volumesOf,
     budgets,

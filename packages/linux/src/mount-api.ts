@@ -15,6 +15,8 @@ export const MountAttribute = {
   /** The three atime bits together: clear them before another of them is set. */
   ATIME: 0x70,
   NODIRATIME: 0x80,
+  /** Ids of files are mapped as a user namespace does (Linux 5.12). */
+  IDMAP: 0x100000,
   NOSYMFOLLOW: 0x200000,
 } as const
 
@@ -33,12 +35,13 @@ export const FSCONFIG_CMD_CREATE = 6
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x4
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40
 
-/** struct mount_attr, 32 bytes: attributes to set, to clear, propagation (0: as it is), user namespace (none). */
-export function mountAttr(set: number, clear: number, propagation: number): Buffer {
+/** struct mount_attr, 32 bytes: attributes to set, to clear, propagation (0: as it is), descriptor of a user namespace (for IDMAP). */
+export function mountAttr(set: number, clear: number, propagation: number, userNamespace = 0): Buffer {
   const attr = Buffer.alloc(32)
   attr.writeBigUInt64LE(BigInt(set), 0)
   attr.writeBigUInt64LE(BigInt(clear), 8)
   attr.writeBigUInt64LE(BigInt(propagation), 16)
+  attr.writeBigUInt64LE(BigInt(userNamespace), 24)
   return attr
 }
 
@@ -55,6 +58,18 @@ export function mountSetattr(mount: number, options: { readonly set?: number; re
   const name = cString('')
   door('mount_setattr', () => ({ set: options.set ?? 0, clear: options.clear ?? 0, propagation: options.propagation ?? 0, recursive: options.recursive === true }), () =>
     syscall(syscallNumber('mount_setattr'), mount, addressOf(name), AT_EMPTY_PATH | (options.recursive === true ? AT_RECURSIVE : 0), addressOf(attr), attr.length, 0))
+}
+
+/**
+ * mount_setattr(2) with MOUNT_ATTR_IDMAP on a detached mount: who uses it sees files of id N as those of the host's id that the user
+ * namespace has for N, and what is written goes the other way. Only the file systems that have been taught so: ext4 and xfs since
+ * Linux 5.12, btrfs 5.15, as layers of an overlay 5.19, tmpfs 6.3; never an overlay itself.
+ * @throws SyscallError EINVAL where the file system cannot
+ */
+export function mapMountIds(mount: number, userNamespace: number): void {
+  const attr = mountAttr(MountAttribute.IDMAP, 0, 0, userNamespace)
+  const name = cString('')
+  door('mount_setattr', () => ({ set: 'MOUNT_ATTR_IDMAP' }), () => syscall(syscallNumber('mount_setattr'), mount, addressOf(name), AT_EMPTY_PATH, addressOf(attr), attr.length, 0))
 }
 
 /** fsopen(2): begins a new file system instance. @returns a close-on-exec descriptor @throws SyscallError */

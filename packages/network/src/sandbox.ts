@@ -4,6 +4,7 @@ import { EngineError } from '@engine/linux'
 import { bindMount } from '@engine/linux/mount'
 import { Routing } from '@engine/linux/netlink'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
+import { inNetworkNamespace } from '@engine/linux/setns'
 import { inNewNetworkNamespace, primeThreads } from '@engine/linux/unshare'
 
 const loopbackIndex = 1
@@ -12,18 +13,21 @@ const loopbackIndex = 1
  * Makes a network namespace with its loopback up and nothing else (all that `--network none` has), and keeps it alive by a bind
  * mount at `path`. The window in the new namespace is synchronous, so that any number of these can be under way.
  * @param path of a file that does not exist yet, as `/run/engine/netns/<id>`
+ * @param made descriptor of a new network namespace to be taken instead, which belongs to a user namespace
  * @throws EngineError conflict when the file exists; SyscallError
  */
-export async function createSandbox(path: string): Promise<void> {
+export async function createSandbox(path: string, made?: number): Promise<void> {
   await primeThreads()
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   createFile(path)
   try {
-    inNewNetworkNamespace(() => {
+    const settle = (): void => {
       using routing = new Routing()
       routing.setLink({ index: loopbackIndex, up: true })
       bindMount('/proc/thread-self/ns/net', path)
-    })
+    }
+    if (made === undefined) inNewNetworkNamespace(settle)
+    else inNetworkNamespace(made, settle)
   } catch (error) {
     removeSandbox(path)
     throw error

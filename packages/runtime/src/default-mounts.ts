@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { OciMount } from './spec.ts'
 
 /** Docker's default size of /dev/shm. */
@@ -32,10 +33,19 @@ export function defaultMounts(options: DefaultMountOptions): OciMount[] {
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
     sysfs,
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...readonly, 'nosuid', 'noexec', 'nodev'] },
-    // With the host's IPC namespace the kernel gives the host's queues.
-    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    ...mqueue(options),
     ...shm(options),
   ]
+}
+
+/**
+ * With the host's IPC namespace the kernel gives the host's queues; to a user namespace, to which that does not belong, it gives none,
+ * and what the host has mounted is bound.
+ */
+function mqueue({ ipc, userNamespace = false }: DefaultMountOptions): OciMount[] {
+  const options = ['nosuid', 'noexec', 'nodev']
+  if (!userNamespace || ipc !== 'host') return [{ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options }]
+  return existsSync('/dev/mqueue') ? [{ destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', 'rprivate', ...options] }] : []
 }
 
 function shm(options: DefaultMountOptions): OciMount[] {

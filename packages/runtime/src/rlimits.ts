@@ -37,9 +37,14 @@ export interface Ulimit {
 
 /** A limit's number for prlimit64(2), `RLIMIT_NOFILE` → 7. @throws EngineError invalid-argument, in runc's words, for a name that Linux has not */
 export function rlimitNumber(type: string): number {
+  return limits[rlimitName(type)][0]
+}
+
+/** Docker's name of a limit, `RLIMIT_NOFILE` → `nofile`. @throws EngineError invalid-argument for a name that Linux has not */
+export function rlimitName(type: string): RlimitName {
   const name = type.replace(/^RLIMIT_/, '').toLowerCase()
   if (!isRlimitName(name)) throw new EngineError('invalid-argument', `wrong rlimit value: ${type}`)
-  return limits[name][0]
+  return name
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { IdMapping } from '@engine/linux/id-mappings'
+
 /**
  * The OCI runtime spec's config.json, version 1.2, as far as Linux containers use it.
  * Source: opencontainers/runtime-spec config.md and config-linux.md. Package engine writes it, package runtime consumes it.
@@ -85,6 +87,9 @@ export interface OciDevice {
 
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[]
+  /** What the ids of the user namespace are on the host; with a namespace that is joined they say what it has already. */
+  readonly uidMappings?: readonly IdMapping[]
+  readonly gidMappings?: readonly IdMapping[]
   readonly devices: readonly OciDevice[]
   /** Relative to each hierarchy's root: `/engine/<id>`. */
   readonly cgroupsPath: string

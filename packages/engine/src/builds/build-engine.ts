@@ -1,6 +1,7 @@
 import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore, TarLimits } from '@engine/image'
 import type { Containers, Images } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
+import type { Remap } from '../userns/remap.ts'
 import type { BuildCacheTable } from './build-cache-table.ts'
 import type { ContextStore } from './contexts.ts'
 import type { InputStore } from './inputs.ts'
@@ -43,6 +44,8 @@ export interface BuildEngine {
   readonly containers: Pick<Containers, 'create' | 'attach' | 'start' | 'wait' | 'kill' | 'remove'>
   readonly images: BuildImages
   readonly overlay: OverlayStore
+  /** The ids that a step's container has on the host. */
+  readonly remap: Remap | undefined
   readonly workers: FileWorkers
   readonly cache: BuildCacheTable
   readonly cacheMounts: CacheMounts

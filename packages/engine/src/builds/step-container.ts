@@ -7,6 +7,7 @@ import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
 import type { BuildOptions, CreateContainer } from '../interface.ts'
 import type { HostConfig } from '../types/container-config.ts'
+import { isRemapped } from '../userns/container-ids.ts'
 import type { BuildEngine, StoredImage } from './build-engine.ts'
 import { prepareStepMounts } from './mounts/step-mounts.ts'
 import { missingMountPoints, removeMountPoints } from './mounts/stubs.ts'
@@ -43,7 +44,7 @@ export async function createStepContainer(
     engine.intents.end(intent)
   })
   // Mounted before the start does it, and volatile: its unmounting then waits for no disk, which the layer's making does.
-  const merged = await engine.overlay.mount(id, { volatile: true })
+  const merged = await engine.overlay.mount(id, { volatile: true, mapped: isRemapped(engine, { UsernsMode: host.UsernsMode ?? '' }) })
   const stubs = withRoot(merged, (fd) => missingMountPoints(fd, mounts.mounts.map(({ Target }) => Target ?? '')))
   const made = undo.move()
   return {
@@ -131,9 +132,12 @@ async function bindFiles(directory: string, files: readonly StepFile[]): Promise
 }
 
 function hostConfig(options: BuildOptions, settings: StepSettings, mounts: NonNullable<HostConfig['Mounts']>): HostConfig {
+  const networkMode = (settings.network === 'default' ? '' : settings.network) || options.networkMode || 'default'
   return {
-    NetworkMode: (settings.network === 'default' ? '' : settings.network) || options.networkMode || 'default',
+    NetworkMode: networkMode,
     Privileged: settings.insecure,
+    // Who has let a build be insecure, or be in the host's network, has let it have the host's ids, which these two take.
+    UsernsMode: settings.insecure || networkMode === 'host' ? 'host' : '',
     ExtraHosts: options.extraHosts.length > 0 ? options.extraHosts : null,
     // Its output goes to the build's.
     LogConfig: { Type: 'none', Config: {} },

@@ -15,6 +15,7 @@ import { checkLogging } from '../logs/index.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
 import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
+import { checkRemap } from '../userns/container-ids.ts'
 import { commandLine, mergeConfig } from './config.ts'
 import { Container, noSandbox, type ContainerRecord } from './container.ts'
 import { endpointRequests } from './endpoint-requests.ts'
@@ -49,6 +50,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
     log: engine.options.logDefault,
   })
   const warnings = checkHostConfig(host, request.config, kernelLimits())
+  checkRemap(engine, host)
   checkHealthConfig(request.config.Healthcheck)
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   checkLogging(host.LogConfig)

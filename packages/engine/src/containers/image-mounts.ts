@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
+import { isRemapped } from '../userns/container-ids.ts'
 import type { ContainerRecord } from './container.ts'
 import type { ContainerMount } from './mount-parse.ts'
 
@@ -47,9 +48,9 @@ export function prepareImageMounts({ overlay }: Pick<EngineContext, 'overlay'>, 
 }
 
 /** Mounts them for a run. */
-export async function mountImages({ overlay }: Pick<EngineContext, 'overlay'>, record: Pick<ContainerRecord, 'mounts'>, undo: AsyncDisposableStack): Promise<void> {
+export async function mountImages(engine: Pick<EngineContext, 'overlay' | 'remap'>, record: Pick<ContainerRecord, 'mounts' | 'hostConfig'>, undo: AsyncDisposableStack): Promise<void> {
   for (const { snapshot } of imageMounts(record)) {
-    undo.defer(() => overlay.unmount(snapshot))
-    await overlay.mount(snapshot)
+    undo.defer(() => engine.overlay.unmount(snapshot))
+    await engine.overlay.mount(snapshot, { mapped: isRemapped(engine, record.hostConfig) })
   }
 }

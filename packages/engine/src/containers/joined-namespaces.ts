@@ -13,6 +13,8 @@ export interface JoinedNamespaces {
   readonly shmPath?: string
   /** Whose network it shares. */
   readonly network?: { readonly donor: Container; readonly path: string }
+  /** Of whom all that is. */
+  readonly donors: readonly Container[]
 }
 
 /** Finds the namespaces of PidMode, IpcMode and NetworkMode `container:…`. @throws EngineError in Docker's words */
@@ -25,6 +27,7 @@ export function joinedNamespaces(engine: EngineContext, container: Container): J
     ...(pid === undefined ? {} : { pid: pid.path }),
     ...(ipc === undefined ? {} : { ipc: ipc.path, shmPath: sharedMemory(engine, ipc.donor) }),
     ...(network === undefined ? {} : { network }),
+    donors: [pid, ipc, network].flatMap((joined) => (joined === undefined ? [] : [joined.donor])),
   }
 }
 

@@ -3,6 +3,7 @@ import { fstatSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH } from '@engine/linux/paths'
 import type { EngineContext } from '../context.ts'
+import { isRemapped, rootIds } from '../userns/container-ids.ts'
 import type { ContainerRecord } from './container.ts'
 import type { ContainerMount } from './mount-parse.ts'
 
@@ -50,6 +51,7 @@ export async function makeVolumes(engine: EngineContext, record: ContainerRecord
         driver: mount.point.Driver ?? 'local',
         options: mount.volume?.options ?? {},
         labels: mount.volume?.labels ?? {},
+        owner: rootIds(engine, record.hostConfig),
       })
       if (chosen !== undefined) anonymous.push(made.name)
       mounts.push({ ...mount, point: { ...mount.point, Name: made.name, Source: made.mountpoint } })
@@ -63,7 +65,7 @@ export async function makeVolumes(engine: EngineContext, record: ContainerRecord
 }
 
 async function populate(engine: EngineContext, record: ContainerRecord, mounts: readonly ContainerMount[]): Promise<void> {
-  const root = await engine.overlay.mount(record.id)
+  const root = await engine.overlay.mount(record.id, { mapped: isRemapped(engine, record.hostConfig) })
   try {
     using directory = openRoot(root)
     const imageVolumes = new Set(Object.keys(record.config.Volumes ?? {}))

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, writeFileSync } from 'node:fs'
 import { leasedAddresses, parseExtraHosts, readHostResolvConf, updateHostsFile, writeHostnameFile, writeHostsFile, writeResolvConf } from '@engine/network'
 import type { EngineContext } from '../context.ts'
 import { hasUserNetwork, internalResolvConf, namesOurs, nameserverSettings } from '../networks/names.ts'
 import type { ContainerPaths } from '../paths.ts'
+import { rootIds } from '../userns/container-ids.ts'
 import type { Container, Sandbox } from './container.ts'
 import { linkedHosts } from './links.ts'
 import { readShared, rewriteShared } from './shared-file.ts'
@@ -32,6 +33,9 @@ export function writeNetworkFiles(engine: EngineContext, container: Container, f
   writeFileSync(files.hosts, hosts, { mode: 0o644 })
   writeFileSync(files.hostname, writeHostnameFile(hostname), { mode: 0o644 })
   writeResolvFile(files, resolvConf(engine, container, sandbox))
+  if (engine.remap === undefined) return
+  const { uid, gid } = rootIds(engine, host)
+  for (const path of [files.hosts, files.hostname, files.resolvConf]) chownSync(path, uid, gid)
 }
 
 /** Follows a change of the networks of a running container in its files, but for what a client has changed in them meanwhile. */

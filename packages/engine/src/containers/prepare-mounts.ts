@@ -77,8 +77,8 @@ function makePlace(target: string, isDirectory: boolean): Descriptor {
   return openat2(AT_FDCWD, target, O_PATH, 0)
 }
 
-/** Mounts the /dev/shm of a container whose IPC namespace others may join. */
-export function mountSharedMemory(paths: ContainerPaths, bytes: number): void {
+/** Mounts the /dev/shm of a container whose IPC namespace others may join. @param root host's ids of the container's root */
+export function mountSharedMemory(paths: ContainerPaths, bytes: number, root: { readonly uid: number; readonly gid: number }): void {
   mkdirSync(paths.shm, { recursive: true, mode: 0o700 })
   using place = openRoot(paths.shm)
   const context = fsopen('tmpfs')
@@ -86,6 +86,7 @@ export function mountSharedMemory(paths: ContainerPaths, bytes: number): void {
     fsconfig(context, 'source', 'shm')
     fsconfig(context, 'size', String(bytes))
     fsconfig(context, 'mode', '1777')
+    for (const [key, id] of Object.entries(root)) fsconfig(context, key, String(id))
     const mount = fsmount(context, MountAttribute.NOSUID | MountAttribute.NODEV | MountAttribute.NOEXEC)
     try {
       moveMount(mount, place.fd)

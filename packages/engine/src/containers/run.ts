@@ -7,6 +7,9 @@ import type { EngineContext } from '../context.ts'
 import { startHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
 import { transaction } from '../state/database.ts'
+import { asContainerRoot, checkRemap, isRemapped, rootIds } from '../userns/container-ids.ts'
+import { openWayTo } from '../userns/runtime-access.ts'
+import { startNamespaces } from '../userns/start-namespaces.ts'
 import { cgroupPath } from './cgroup-path.ts'
 import { noSandbox, type Container, type Sandbox } from './container.ts'
 import { imagesOf, mountImages } from './image-mounts.ts'
@@ -85,24 +88,26 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   const security = parseSecurityOptions(host.SecurityOpt ?? [])
   const capabilities = containerCapabilities(container)
   const joined = joinedNamespaces(engine, container)
+  checkRemap(engine, host)
   await using undo = new AsyncDisposableStack()
+  using namespaces = startNamespaces(engine, container, joined)
 
-  const root = await engine.overlay.mount(container.id, { volatile: host.AutoRemove })
+  const root = await engine.overlay.mount(container.id, { volatile: host.AutoRemove, mapped: isRemapped(engine, host) })
   undo.defer(() => engine.overlay.unmount(container.id))
   undo.defer(() => removeRunDirectory(paths))
   mkdirSync(paths.run, { recursive: true, mode: 0o700 })
-  const sandbox = await openSandbox(engine, container, undo)
+  const sandbox = await openSandbox(engine, container, undo, namespaces.network)
   const hostname = ownHostname(container, joined)
   const files = joined.network === undefined ? paths : engine.paths.container(joined.network.donor.id)
   if (joined.network === undefined) writeNetworkFiles(engine, container, paths, hostname, sandbox)
-  makeWorkingDirectory(root, config.WorkingDir)
+  asContainerRoot(engine, host, () => makeWorkingDirectory(root, config.WorkingDir))
   for (const name of volumeNames(container)) {
     await engine.volumes.use(name, container.id)
     undo.defer(() => engine.volumes.release(name, container.id))
   }
   await mountImages(engine, container.record, undo)
   const sources = prepareMounts(engine, container, paths)
-  if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize)
+  if (host.IpcMode === 'shareable') mountSharedMemory(paths, host.ShmSize, rootIds(engine, host))
 
   const plain = containerSpec({
     container,
@@ -114,6 +119,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     cgroupsPath: cgroupPath(engine.options, container),
     hostname,
     links: linkEnvironment(engine, container),
+    userNamespace: namespaces.user,
     namespaces: {
       ...(joined.network !== undefined ? { network: joined.network.path } : host.NetworkMode !== 'host' ? { network: sandbox.key } : {}),
       ...(joined.pid === undefined ? {} : { pid: joined.pid }),
@@ -129,6 +135,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   const spec = await injectCdi(plain, host.DeviceRequests ?? [], engine.options.cdiSpecDirs ?? defaultCdiSpecDirs)
   const profile = seccompProfile(security, capabilities, host.Privileged)
   const runtime = externalRuntime(engine.options, host.Runtime)
+  if (runtime !== undefined && engine.remap !== undefined && namespaces.user !== undefined) openWayTo(root, engine.paths, engine.remap)
   // Also for another runtime: a shim from before knows of none, and must not make a container without a filter.
   const filter = { ...(await seccompFilter(profile, engine.paths.seccomp)), ...(runtime === undefined ? {} : { runtime }) }
   undo.defer(() => removeCgroup(spec.linux.cgroupsPath))

@@ -13,9 +13,10 @@ import { publishNetwork } from './publish.ts'
 /**
  * Makes a container's network namespace and its places on networks; none for one that shares another's.
  * @param undo takes what ends it all
+ * @param made a new network namespace of the container's user namespace
  * @throws EngineError in Docker's words
  */
-export async function openSandbox(engine: EngineContext, container: Container, undo: AsyncDisposableStack): Promise<Sandbox> {
+export async function openSandbox(engine: EngineContext, container: Container, undo: AsyncDisposableStack, made?: number): Promise<Sandbox> {
   const mode = container.record.config.NetworkDisabled === true ? 'none' : container.record.hostConfig.NetworkMode
   if (mode.startsWith('container:')) return noSandbox
   const id = randomBytes(32).toString('hex')
@@ -33,7 +34,7 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     if (networks.some(({ driver }) => driver === 'host')) return { id, key: engine.paths.sandbox('default'), endpoints }
     const key = engine.paths.sandbox(id)
     undo.defer(() => removeSandbox(key))
-    await createSandbox(key)
+    await createSandbox(key, made)
     const sandbox = { id, key, endpoints }
     undo.defer(() => closeNames(engine, sandbox))
     await connectAll(engine, container, key, endpoints)

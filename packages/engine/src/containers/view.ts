@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ViewMount, ViewSpec } from '@engine/image'
 import type { EngineContext } from '../context.ts'
+import { containerMappings, isRemapped } from '../userns/container-ids.ts'
 import type { Container } from './container.ts'
 import { imageMounts } from './image-mounts.ts'
 import { volumeNames } from './prepare-mounts.ts'
@@ -10,15 +11,16 @@ import { volumeNames } from './prepare-mounts.ts'
  * mounted, running or not. What the kernel mounts (procfs, tmpfs) is not among them, as with Docker.
  */
 export async function withView<T>(engine: EngineContext, container: Container, work: (view: ViewSpec) => Promise<T>): Promise<T> {
-  await using root = await engine.overlay.hold(container.id)
+  const mapped = isRemapped(engine, container.record.hostConfig)
+  await using root = await engine.overlay.hold(container.id, { mapped })
   await using volumes = new AsyncDisposableStack()
-  for (const { snapshot } of imageMounts(container.record)) volumes.use(await engine.overlay.hold(snapshot))
+  for (const { snapshot } of imageMounts(container.record)) volumes.use(await engine.overlay.hold(snapshot, { mapped }))
   const user = randomUUID()
   for (const name of volumeNames(container)) {
     await engine.volumes.use(name, user)
     volumes.defer(() => engine.volumes.release(name, user))
   }
-  return await work({ root: root.merged, mounts: viewMounts(engine, container), readOnlyRoot: container.record.hostConfig.ReadonlyRootfs })
+  return await work({ root: root.merged, mounts: viewMounts(engine, container), readOnlyRoot: container.record.hostConfig.ReadonlyRootfs, ids: containerMappings(engine, container) })
 }
 
 function viewMounts(engine: EngineContext, container: Container): ViewMount[] {

@@ -1,4 +1,5 @@
 import type { RegistryOptions, TarLimits } from '@engine/image'
+import type { Remap } from '../userns/remap.ts'
 
 /** Everything of a daemon's own on the host, from its configuration: two daemons with different options share nothing. */
 export interface EngineOptions {
@@ -51,6 +52,8 @@ export interface EngineOptions {
   readonly archiveLimits?: TarLimits | undefined
   /** How registries are dealt with; undefined is as Docker does by default. */
   readonly registries?: RegistryOptions | undefined
+  /** Whose ids containers have on the host, as the key `userns-remap` has it, or which; '' or left out: the host's own. */
+  readonly usernsRemap?: string | Remap | undefined
   /** Seconds a container has to stop at a host's shutdown. */
   readonly shutdownTimeout: number
   /** Other OCI runtimes, by the name that containers choose them by. */

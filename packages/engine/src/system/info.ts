@@ -96,7 +96,7 @@ export function systemInfo(engine: EngineContext, images: number): SystemInfo {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: [...(hasAppArmor() ? ['name=apparmor'] : []), 'name=seccomp,profile=builtin', ...(limits.cgroupVersion === 2 ? ['name=cgroupns'] : [])],
+    SecurityOptions: [...(hasAppArmor() ? ['name=apparmor'] : []), 'name=seccomp,profile=builtin', ...(limits.cgroupVersion === 2 ? ['name=cgroupns'] : []), ...(engine.remap === undefined ? [] : ['name=userns'])],
     ...(options.addressPools.length === 0 ? {} : { DefaultAddressPools: options.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     FirewallBackend: { Driver: 'nftables' },
     CDISpecDirs: [...(options.cdiSpecDirs ?? defaultCdiSpecDirs)],

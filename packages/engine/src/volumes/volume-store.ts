@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mountsBelow, type FileWorkers } from '@engine/image'
@@ -39,6 +39,8 @@ export interface NewVolume {
   readonly driver: string
   readonly options: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
+  /** Host's ids of who has its directory: containers' root. */
+  readonly owner: { readonly uid: number; readonly gid: number }
 }
 
 /** Volumes: a row each, and a directory volumes/<name>/_data; those with options are mounted there while somebody uses them. */
@@ -57,7 +59,7 @@ export class VolumeStore implements VolumeSource {
    * Makes a volume, or answers the one that has the name already, whatever its labels.
    * @throws EngineError invalid-argument, not-found and not-implemented in Docker's words
    */
-  async create({ name, anonymous = name === '', driver, options, labels }: NewVolume): Promise<VolumeView> {
+  async create({ name, anonymous = name === '', driver, options, labels, owner }: NewVolume): Promise<VolumeView> {
     const chosen = name === '' ? randomBytes(32).toString('hex') : name
     checkVolumeDriver(chosen, driver)
     checkVolumeName(chosen)
@@ -68,6 +70,7 @@ export class VolumeStore implements VolumeSource {
     // The directory first: a row means that all is there. One that a crash left without a row is taken over.
     mkdirSync(join(this.#parts.root, chosen), { recursive: true, mode: 0o711 })
     mkdirSync(this.#directory(chosen), { recursive: true, mode: 0o755 })
+    if (owner.uid !== 0 || owner.gid !== 0) chownSync(this.#directory(chosen), owner.uid, owner.gid)
     return this.#commit(chosen, all, options, anonymous)
   }
 

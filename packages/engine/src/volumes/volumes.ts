@@ -17,6 +17,8 @@ export interface VolumeParts {
   readonly limits: TarLimits
   /** Ids of the containers that have a volume, running or not. */
   readonly users: (name: string) => readonly string[]
+  /** Host's ids of the root of containers. */
+  readonly owner: { readonly uid: number; readonly gid: number }
   /** Tells of a prune. @param reclaimed bytes */
   readonly publish: (reclaimed: number) => void
 }
@@ -34,7 +36,7 @@ export function volumeVerbs(parts: VolumeParts): Volumes {
       return { Volumes: store.all().filter(passes), Warnings: null }
     },
     inspect: async (name) => store.inspect(name),
-    create: (options) => store.create({ name: options.Name, driver: options.Driver, options: options.DriverOpts, labels: options.Labels }),
+    create: (options) => store.create({ name: options.Name, driver: options.Driver, options: options.DriverOpts, labels: options.Labels, owner: parts.owner }),
     async remove(name, force) {
       refuseInUse('remove', name)
       try {

@@ -17,6 +17,8 @@ export const linkFolder = 'l'
 /** What is being made, and what is being deleted: on the same file system, so that a rename moves it in or out. */
 export const makingFolder = '.making'
 export const trashFolder = '.trash'
+/** Where the store is mounted with other ids, while a container's file system is being mounted; see mapped-ids.ts. */
+export const mappedFolder = '.mapped'
 export const initSuffix = '-init'
 
 const idPattern = /^[0-9a-f]{64}(?:-init)?$|^scratch-init$/

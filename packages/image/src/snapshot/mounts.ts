@@ -2,16 +2,26 @@ import { existsSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { makePrivate, mountPrivately } from '@engine/linux/mount'
-import { mountOverlay } from '@engine/linux/overlay-mount'
+import { mountOverlay, type OverlayDirectories } from '@engine/linux/overlay-mount'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmountInBackground } from '@engine/linux/unmount'
 import { Layout } from './layout.ts'
+import { clearMapped, mountMapped, type MappedIds } from './mapped-ids.ts'
 import { mountsBelow } from './mountinfo.ts'
 import type { ShortLinks } from './short-links.ts'
+
+/** How a container's file system is mounted. */
+export interface MountOptions {
+  /** Unmounting does not wait for the disk; only where the upper directory may be lost in a crash. */
+  readonly volatile?: boolean
+  /** With the ids of the store's `MappedIds`: what is root's on disk is the container's root's in what is mounted. */
+  readonly mapped?: boolean
+}
 
 /** Which containers' file systems are mounted, and who needs them so. */
 export class OverlayMounts {
   readonly #root: string
   readonly #links: ShortLinks
+  readonly #ids: MappedIds | undefined
   readonly #mounted = new Set<string>()
   readonly #unmounting = new Map<string, Promise<void>>()
   /** Who reads in a mounted file system beside the container itself, and whether it is unmounted after the last of them. */
@@ -21,9 +31,10 @@ export class OverlayMounts {
   readonly #retiring = new Set<string>()
 
   /** @param root the directory `overlay2` */
-  constructor(root: string, links: ShortLinks) {
+  constructor(root: string, links: ShortLinks, ids: MappedIds | undefined) {
     this.#root = root
     this.#links = links
+    this.#ids = ids
   }
 
   /**
@@ -34,6 +45,7 @@ export class OverlayMounts {
     const mounts = mountsBelow(this.#root)
     if (!mounts.some(({ mountPoint }) => mountPoint === this.#root)) mountPrivately(this.#root)
     else makePrivate(this.#root)
+    clearMapped(this.#root)
     for (const { mountPoint, type } of mounts) {
       if (type === 'overlay' && basename(mountPoint) === 'merged') this.#mounted.add(basename(dirname(mountPoint)))
     }
@@ -41,18 +53,17 @@ export class OverlayMounts {
 
   /**
    * Mounts a container's file system, unless it is mounted.
-   * @param options `volatile`: unmounting does not wait for the disk; only where the upper directory may be lost in a crash
    * @returns the path of the merged directory
    * @throws EngineError not-found when it is being removed
    */
-  async mount(id: string, options: { readonly volatile: boolean } = { volatile: false }): Promise<string> {
+  async mount(id: string, options: MountOptions = {}): Promise<string> {
     await this.#unmounted(id)
     const held = this.#held.get(id)
     if (held !== undefined) held.unmount = false
     return this.#mountNow(id, options)
   }
 
-  #mountNow(id: string, options: { readonly volatile: boolean }): string {
+  #mountNow(id: string, { volatile = false, mapped = false }: MountOptions): string {
     const layout = new Layout(this.#root, id)
     if (this.#retiring.has(id) || !existsSync(layout.directory)) throw new EngineError('not-found', `No such container: ${id}`)
     if (this.#mounted.has(id)) return layout.merged
@@ -60,7 +71,10 @@ export class OverlayMounts {
     rmSync(join(layout.work, 'work/incompat'), { recursive: true, force: true })
     const lower = this.#links.lowerDirectories(layout)
     if (lower.length === 0) throw new EngineError('internal', `container ${id} has no layer below it`)
-    mountOverlay({ lower, upper: layout.diff, work: layout.work }, layout.merged, options)
+    const mount = (directories: OverlayDirectories): void => mountOverlay(directories, layout.merged, { volatile })
+    const directories = { lower, upper: layout.diff, work: layout.work }
+    if (mapped) mountMapped(this.#root, this.#ids, directories, mount)
+    else mount(directories)
     this.#mounted.add(id)
     return layout.merged
   }
@@ -72,13 +86,14 @@ export class OverlayMounts {
   /**
    * Mounts a container's file system for somebody beside the container. As long as one holds it, an unmount waits: it is done when the
    * last lets go, unless it was mounted again meanwhile (two mounts of one upper directory would be undefined behaviour).
+   * @param options how it is mounted, unless it is
    * @returns the path of the merged directory; disposing lets go
    * @throws EngineError not-found when it is being removed
    */
-  async hold(id: string): Promise<AsyncDisposable & { readonly merged: string }> {
+  async hold(id: string, options: Pick<MountOptions, 'mapped'> = {}): Promise<AsyncDisposable & { readonly merged: string }> {
     await this.#unmounted(id)
     const held = this.#held.get(id) ?? { count: 0, unmount: !this.#mounted.has(id) }
-    const merged = this.#mountNow(id, { volatile: false })
+    const merged = this.#mountNow(id, options)
     held.count++
     this.#held.set(id, held)
     let released = false

@@ -8,7 +8,8 @@ import type { Archived } from '../worker/job.ts'
 import type { FileWorkers } from '../worker/pool.ts'
 import { LayerMaker, type CreateLayerOptions, type Layer, type LayerSource } from './layer-maker.ts'
 import { initSuffix, Layout } from './layout.ts'
-import { OverlayMounts } from './mounts.ts'
+import type { MappedIds } from './mapped-ids.ts'
+import { OverlayMounts, type MountOptions } from './mounts.ts'
 import { prepareContainer } from './prepare-container.ts'
 import { ShortLinks } from './short-links.ts'
 import { Trash } from './trash.ts'
@@ -18,6 +19,8 @@ export interface OverlayStoreOptions {
   readonly root: string
   readonly workers: FileWorkers
   readonly limits?: TarLimits
+  /** For containers that are mounted with mapped ids. */
+  readonly ids?: MappedIds | undefined
   /** Told of trees that could not be deleted; they are tried again at the next start. */
   readonly onTrashError?: (path: string, error: unknown) => void
 }
@@ -42,12 +45,12 @@ export class OverlayStore {
   readonly #mounts: OverlayMounts
   readonly #maker: LayerMaker
 
-  private constructor({ root, workers, limits, onTrashError }: OverlayStoreOptions) {
+  private constructor({ root, workers, limits, ids, onTrashError }: OverlayStoreOptions) {
     this.root = root
     this.#workers = workers
     this.#links = new ShortLinks(root)
     this.#trash = new Trash(root, workers, onTrashError ?? (() => undefined))
-    this.#mounts = new OverlayMounts(root, this.#links)
+    this.#mounts = new OverlayMounts(root, this.#links, ids)
     this.#maker = new LayerMaker(root, workers, limits, this.#links, this.#trash)
   }
 
@@ -103,7 +106,7 @@ export class OverlayStore {
   }
 
   /** Mounts a container's file system, unless it is mounted, see {@link OverlayMounts.mount}. @returns the path of the merged directory */
-  mount(id: string, options: { readonly volatile: boolean } = { volatile: false }): Promise<string> {
+  mount(id: string, options: MountOptions = {}): Promise<string> {
     return this.#mounts.mount(id, options)
   }
 
@@ -112,8 +115,8 @@ export class OverlayStore {
   }
 
   /** Mounts a container's file system for somebody beside the container, see {@link OverlayMounts.hold}. */
-  hold(id: string): Promise<AsyncDisposable & { readonly merged: string }> {
-    return this.#mounts.hold(id)
+  hold(id: string, options: Pick<MountOptions, 'mapped'> = {}): Promise<AsyncDisposable & { readonly merged: string }> {
+    return this.#mounts.hold(id, options)
   }
 
   /** Unmounts a container's file system when nobody holds it any more, see {@link OverlayMounts.unmount}. */

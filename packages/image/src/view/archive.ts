@@ -5,6 +5,7 @@ import { listDirectory, openBeneath, O_PATH, procChild, procPath, reopen } from 
 import { describeEntry, writeContent } from '../layer/diff.ts'
 import { joinComponents } from '../layer/entry-path.ts'
 import { endOfArchive, writeEntry } from '../layer/tar/writer.ts'
+import { seenInContainer } from './ids.ts'
 import type { View } from './view.ts'
 
 /** One file of a view while it is walked. */
@@ -36,7 +37,7 @@ function* archive(view: View, entry: Entry, links: Map<string, Buffer>): Generat
   const { stats, tree, path } = entry
   if (stats.isSocket()) return
   const linkPath = stats.isSymbolicLink() ? readlinkat(entry.fd, '') : none
-  const described = describeEntry(stats, path.equals(slash) ? none : path, linkPath, stats.isSymbolicLink() ? undefined : entry.attributes)
+  const described = seenInContainer(describeEntry(stats, path.equals(slash) ? none : path, linkPath, stats.isSymbolicLink() ? undefined : entry.attributes), view.ids)
   if (stats.nlink > 1n && !stats.isDirectory()) {
     const key = `${tree}:${stats.dev}:${stats.ino}`
     const first = links.get(key)

@@ -7,6 +7,8 @@ import { readTar } from '../layer/tar/read.ts'
 import type { TarHandler } from '../layer/tar/reader.ts'
 import type { TreePlaces } from '../layer/tree-places.ts'
 import { TreeWriter } from '../layer/tree-writer.ts'
+import { asRootOf, ownedOnHost } from './ids.ts'
+import type { ViewSpec } from './spec.ts'
 import type { Place, View } from './view.ts'
 
 export interface ViewExtractOptions {
@@ -34,24 +36,28 @@ export async function extractIntoView(view: View, path: Buffer, chunks: AsyncIte
   const places = new ViewPlaces(view, directory, options.keepKinds)
   const limits = options.limits ?? defaultLimits
   using writer = new TreeWriter(directory.fd, { whiteouts: false, devices: true, limits, places })
-  await readTar(chunks, new CopiedEntries(writer, options.owner), limits, signal)
-  writer.end()
+  await readTar(chunks, new CopiedEntries(writer, options.owner, view.ids), limits, signal)
+  asRootOf(view.ids, () => writer.end())
 }
 
 /** Entries as they are copied: not the directory that they are copied into, and with an owner of the caller's. */
 class CopiedEntries implements TarHandler {
   readonly #writer: TreeWriter
   readonly #owner: ViewExtractOptions['owner']
+  readonly #ids: ViewSpec['ids']
   #skipped = false
 
-  constructor(writer: TreeWriter, owner: ViewExtractOptions['owner']) {
+  constructor(writer: TreeWriter, owner: ViewExtractOptions['owner'], ids: ViewSpec['ids']) {
     this.#writer = writer
+    this.#ids = ids
     this.#owner = owner
   }
 
   entry(entry: TarEntry): void {
     this.#skipped = isTop(entry.path)
-    if (!this.#skipped) this.#writer.entry(this.#owner === undefined ? entry : { ...entry, ...this.#owner })
+    if (this.#skipped) return
+    const owned = ownedOnHost(this.#owner === undefined ? entry : { ...entry, ...this.#owner }, this.#ids)
+    asRootOf(this.#ids, () => this.#writer.entry(owned))
   }
 
   content(chunk: Buffer, offset: number): void {
@@ -59,7 +65,7 @@ class CopiedEntries implements TarHandler {
   }
 
   finish(): void {
-    if (!this.#skipped) this.#writer.finish()
+    if (!this.#skipped) asRootOf(this.#ids, () => this.#writer.finish())
   }
 }
 

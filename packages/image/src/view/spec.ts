@@ -1,5 +1,6 @@
 import { Errno, failedWith } from '@engine/linux'
 import { AT_FDCWD } from '@engine/linux/at-flags'
+import type { IdMappings } from '@engine/linux/id-mappings'
 import { openat2 } from '@engine/linux/openat2'
 import { openBeneath, openRoot, O_PATH, type Descriptor } from '@engine/linux/paths'
 
@@ -20,6 +21,8 @@ export interface ViewSpec {
   readonly root: string
   readonly mounts: readonly ViewMount[]
   readonly readOnlyRoot: boolean
+  /** What the container's ids are on the host, in its root as in its volumes and binds; left out when they are the same. */
+  readonly ids?: IdMappings | undefined
 }
 
 /** Opens a mount's source, O_PATH; undefined when there is none. */

@@ -3,6 +3,7 @@ import { Errno, failedWith, SyscallError } from '@engine/linux'
 import { mkdirat, readlinkat } from '@engine/linux/file-at'
 import { chmodDescriptor, openBeneath, openChild, openRoot, refuseUnlessName, reopen, O_PATH, type Descriptor } from '@engine/linux/paths'
 import { joinComponents, splitComponents } from '../layer/entry-path.ts'
+import { asRootOf } from './ids.ts'
 import { openSource, type ViewMount, type ViewSpec } from './spec.ts'
 
 /** One tree of a view: the root, or a mount. */
@@ -44,6 +45,8 @@ const maxDepth = 1024
  * All calls are synchronous: it belongs in a worker.
  */
 export class View implements Disposable {
+  /** What the container's ids are on the host; undefined when they are the same. */
+  readonly ids: ViewSpec['ids']
   readonly #trees: Tree[] = []
   /** What is covered, to the index of the tree that covers it. */
   readonly #covers = new Map<string, number>()
@@ -54,9 +57,12 @@ export class View implements Disposable {
 
   /** Opens the trees. A mount whose source is not there is left out; where a mount point is missing, it is made, as at a start. */
   constructor(spec: ViewSpec) {
+    this.ids = spec.ids
     try {
       this.#trees.push({ directory: openRoot(spec.root), readOnly: spec.readOnlyRoot })
-      for (const mount of [...spec.mounts].sort(fromRootDown)) this.#cover(mount)
+      asRootOf(this.ids, () => {
+        for (const mount of [...spec.mounts].sort(fromRootDown)) this.#cover(mount)
+      })
     } catch (error) {
       this[Symbol.dispose]()
       throw error

@@ -14,9 +14,9 @@ export function refuseUnlessRunnable(spec: OciSpec): void {
   for (const { type, path } of namespaces) {
     if (seen.has(type)) throw refused(`malformed spec file: duplicated ns {${type} ${path ?? ''}}`)
     seen.add(type)
-    if (type === 'user') throw new EngineError('not-implemented', 'user namespaces are not supported')
     if (type === 'mount' && path !== undefined) throw new EngineError('not-implemented', 'joining a mount namespace is not supported')
   }
+  checkMappings(spec.linux)
   // Without one of its own everything would be mounted on the host.
   if (!seen.has('mount')) throw refused('a container needs a mount namespace of its own')
   if ((spec.hostname ?? spec.domainname) !== undefined && !seen.has('uts')) throw refused('unable to set hostname without a private UTS namespace')
@@ -26,6 +26,17 @@ export function refuseUnlessRunnable(spec: OciSpec): void {
   for (const { path } of spec.linux.devices) refuseUnlessPath('device', path)
   for (const path of [...spec.linux.maskedPaths, ...spec.linux.readonlyPaths]) refuseUnlessPath('masked or read-only path', path)
   refuseUnlessExecutable(spec.process)
+}
+
+/** The kernel judges the mappings themselves; here is what it cannot know. runc's words. */
+function checkMappings({ namespaces, uidMappings = [], gidMappings = [] }: OciSpec['linux']): void {
+  const user = namespaces.find(({ type }) => type === 'user')
+  if (user === undefined) {
+    if (uidMappings.length + gidMappings.length > 0) throw refused("user namespace mappings specified, but USER namespace isn't enabled in the config")
+    return
+  }
+  if (user.path === undefined && uidMappings.length === 0) throw refused('user namespaces enabled, but no uid mappings found')
+  if (user.path === undefined && gidMappings.length === 0) throw refused('user namespaces enabled, but no gid mappings found')
 }
 
 /** The same for one process. */

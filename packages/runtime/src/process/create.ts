@@ -1,4 +1,5 @@
-import type { OciSpec } from '../spec.ts'
+import { overflowId, toHostId, type IdMappings } from '@engine/linux/id-mappings'
+import type { OciProcess, OciSpec } from '../spec.ts'
 import { begin, type BirthScope, type Plan } from './begin.ts'
 import type { Birth, BirthOptions, Filter, Stdio } from './birth.ts'
 import { refuseUnlessRunnable } from './check-spec.ts'
@@ -6,19 +7,21 @@ import { makeBehindLinks } from './dangling-links.ts'
 import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
 import { bindConsole, makeDevices } from './devices.ts'
+import { prepareDevices } from './prepared-devices.ts'
 import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
-import { becomeUser, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
+import { becomeUser, raiseHardLimits, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
 import { changeProfileOnExec, joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctls } from './kernel-files.ts'
 import { makePathsReadonly, maskPaths } from './masks.ts'
 import { mountAll, prepareMounts } from './mounts.ts'
-import { parseMountOptions } from './mount-options.ts'
-import { enterNamespaces, hasOwn, namespaceFlags, openJoined } from './namespaces.ts'
+import { parseMountOptions, type MountOptions } from './mount-options.ts'
+import { hasOwn, joinNamespace, joinNamespaces, makeOwnNamespaces, namespaceFlags, openJoined } from './namespaces.ts'
 import { guard } from './passage.ts'
 import { openTarget } from './path-in-root.ts'
 import { statInRoot } from './stat-in-root.ts'
-import { bindRoot, pivot } from './root.ts'
+import { bindRoot, pivot, prepareRoot } from './root.ts'
 import { secondStage } from './second-stage.ts'
 import { connectStreams, controlTerminal, openStreams } from './streams.ts'
+import { asContainerRoot, enterUserNamespace, hostIds, makePidNamespace, openUserNamespace } from './user-namespace.ts'
 
 /**
  * Begins the birth of a container's first process: OCI runtime spec in, process out.
@@ -39,13 +42,16 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
   const filter = compiled === undefined ? undefined : guard(compiled, ['exit_group'])
   const joined = openJoined(spec, hold)
   const cgroup = openCgroup(spec.linux.cgroupsPath, hold)
-  makeBehindLinks(spec)
-  const mounts = prepareMounts(spec, hold)
+  const user = openUserNamespace(spec, joined, hold)
+  asContainerRoot(user, () => makeBehindLinks(spec))
+  const root = user === undefined ? undefined : prepareRoot(spec, hold)
+  const mounts = prepareMounts(spec, hold, user !== undefined)
+  const devices = user === undefined ? undefined : prepareDevices(spec, user.mappings, hold)
   const devptsMount = spec.mounts.find((mount) => mount.type === 'devpts')
-  const streams = openStreams(stdio, scope, () => parseMountOptions(devptsMount?.options ?? []).data)
+  const streams = openStreams(stdio, scope, () => devptsData(parseMountOptions(devptsMount?.options ?? []).data, user?.mappings))
   const pid = joined.get('pid')
 
-  connectStreams(program, streams, process)
+  connectStreams(program, streams, hostUser(process, user?.mappings))
   detach(program, scope.held)
   program.call('umask', [0], { args: { mask: 0 }, quiet: true })
   joinCgroup(program, cgroup)
@@ -53,13 +59,22 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
   changeProfileOnExec(program, process.apparmorProfile)
   // So early, because it is the process that mounts procfs whose PID namespace that shows.
   program.keepApart()
-  const stage = pid === undefined ? undefined : secondStage(program, pid, undefined)
+  if (pid !== undefined) joinNamespace(program, 'pid', pid)
+  if (user !== undefined) {
+    raiseHardLimits(program, process.rlimits)
+    joinNamespaces(program, joined)
+    enterUserNamespace(program, user)
+    if (hasOwn(spec, 'pid')) makePidNamespace(program)
+  }
+  const staged = pid !== undefined || (user !== undefined && hasOwn(spec, 'pid'))
+  const stage = staged ? secondStage(program, undefined) : undefined
   program.call('setsid', [], { args: {} })
   joinKeyring(program)
-  enterNamespaces(program, spec, joined)
-  bindRoot(program, spec)
+  if (user === undefined) joinNamespaces(program, joined)
+  makeOwnNamespaces(program, spec)
+  bindRoot(program, spec, root)
   mountAll(program, mounts, streams.devpts)
-  makeDevices(program, spec)
+  makeDevices(program, spec, devices)
   if (streams.slave !== undefined) bindConsole(program)
   setNames(program, spec)
   writeSysctls(program, spec)
@@ -84,7 +99,7 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
   stage?.end()
 
   return {
-    flags: hasOwn(spec, 'pid') ? namespaceFlags.pid : 0,
+    flags: user === undefined && hasOwn(spec, 'pid') ? namespaceFlags.pid : 0,
     cgroup: cgroup.birthplace,
     calls,
     passage: filter?.passage,
@@ -92,4 +107,18 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
     ...(streams.master === undefined ? {} : { master: streams.master }),
     notExecuted: (done) => notExecuted(done, process, calls, (path) => statInRoot(spec.root.path, path)),
   }
+}
+
+/** A process's user as the host knows it: its terminal is given to that one. */
+function hostUser({ user }: OciProcess, mappings: IdMappings | undefined): number {
+  return mappings === undefined ? user.uid : hostIds(mappings, user).uid
+}
+
+/** Options of a devpts that is made outside of the user namespace, by the host's ids. */
+function devptsData(data: MountOptions['data'], mappings: IdMappings | undefined): MountOptions['data'] {
+  if (mappings === undefined) return data
+  return data.map(([key, value]) => {
+    const ids = key === 'gid' ? mappings.gids : key === 'uid' ? mappings.uids : undefined
+    return [key, ids === undefined ? value : String(toHostId(ids, Number(value)) ?? overflowId)]
+  })
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { EngineError, Errno } from '@engine/linux'
 import type { Program } from '@engine/linux/program'
 import { capabilityMask, capabilityNames, capabilityNumber, lastCapability } from '../capabilities.ts'
-import { rlimitNumber } from '../rlimits.ts'
+import { hardLimits, rlimitName, rlimitNumber } from '../rlimits.ts'
 import type { OciCapabilities, OciProcess, OciRlimit } from '../spec.ts'
 import { setUndumpable } from './detach.ts'
 import { passing } from './passage.ts'
@@ -50,6 +50,17 @@ export function setRlimits(program: Program, rlimits: readonly OciRlimit[]): voi
       failure: `error setting rlimit type ${type}`,
     })
   }
+}
+
+/**
+ * Appends: hard limits above this process's own, before a user namespace is entered, in which nobody may raise them. `setRlimits`
+ * follows: until then the soft ones are in no one's way.
+ */
+export function raiseHardLimits(program: Program, rlimits: readonly OciRlimit[]): void {
+  const current = hardLimits()
+  const order = (limit: number): number => (limit < 0 ? Number.POSITIVE_INFINITY : limit)
+  const higher = rlimits.filter(({ type, hard }) => order(hard) > order(current.get(rlimitName(type)) ?? -1))
+  setRlimits(program, higher.map(({ type, hard }) => ({ type, soft: hard, hard })))
 }
 
 /** Lays out the data of capset(2): effective, permitted, inheritable, as two 32-bit halves each. */

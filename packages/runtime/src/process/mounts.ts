@@ -7,6 +7,7 @@ import type { OciMount, OciSpec } from '../spec.ts'
 import { mountCgroups } from './cgroup-mount.ts'
 import { slots } from './descriptors.ts'
 import { attach, newFilesystem } from './filesystem.ts'
+import { hasOwn } from './namespaces.ts'
 import { parseMountOptions, type MountOptions } from './mount-options.ts'
 import { openTarget, refuseWhenEqual } from './path-in-root.ts'
 
@@ -27,11 +28,13 @@ interface PreparedMount {
  * Opens the sources of bind mounts, in the shim's (the host's) mount namespace: the child's is private, and a shared bind must
  * stay in its peer group.
  * @param held takes every descriptor, for closing after the fork
+ * @param user whether the container has a user namespace other than this process's
  * @throws EngineError with Docker's words when a source is missing
  */
-export function prepareMounts(spec: OciSpec, held: (fd: number) => void): PreparedMount[] {
+export function prepareMounts(spec: OciSpec, held: (fd: number) => void, user = false): PreparedMount[] {
   return spec.mounts.map((mount) => {
     const options = parseMountOptions(mount.options)
+    if (mount.type === 'cgroup' && user && !hasOwn(spec, 'cgroup')) return prepareHostCgroups(mount, options, held)
     if (mount.type !== 'bind' && !options.bind) {
       if (mount.destination === '/proc' && mount.type !== 'proc') throw notProc(mount)
       return { mount, options }
@@ -44,6 +47,17 @@ export function prepareMounts(spec: OciSpec, held: (fd: number) => void): Prepar
     mountSetattr(fd, { propagation: options.propagation === 0 ? Propagation.PRIVATE : options.propagation, recursive: options.propagation === 0 || options.propagationRecursive })
     return { mount, options, source: { fd, kind: fstatSync(fd).isDirectory() ? 'directory' : 'file' } }
   })
+}
+
+/**
+ * The host's cgroups as they are mounted: with the host's cgroup namespace they belong to the host's root, and a user namespace has
+ * no right to mount them.
+ */
+function prepareHostCgroups(mount: OciMount, options: MountOptions, held: (fd: number) => void): PreparedMount {
+  const fd = openBindSource({ ...mount, source: '/sys/fs/cgroup' }, { ...options, recursiveBind: true })
+  held(fd)
+  mountSetattr(fd, { set: options.set, propagation: Propagation.PRIVATE, recursive: true })
+  return { mount, options, source: { fd, kind: 'directory' } }
 }
 
 /** Only procfs goes to /proc: with another file system there, writes that are meant for the kernel could be led elsewhere. */
@@ -63,7 +77,7 @@ function openBindSource(mount: OciMount, options: MountOptions): number {
 /** Appends every mount of the spec, in its order. Runs in the child, in its own namespaces, before pivot_root. */
 export function mountAll(program: Program, prepared: readonly PreparedMount[], devpts: number | undefined): void {
   for (const { mount, options, source } of prepared) {
-    if (mount.type === 'cgroup') {
+    if (mount.type === 'cgroup' && source === undefined) {
       mountCgroups(program, mount, options)
       continue
     }

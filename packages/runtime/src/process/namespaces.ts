@@ -20,9 +20,15 @@ export function hasOwn(spec: OciSpec, type: NamespaceType): boolean {
   return spec.linux.namespaces.some((namespace) => namespace.type === type && namespace.path === undefined)
 }
 
+/** A namespace that exists: its descriptor, and what it was opened by. */
+export interface JoinedNamespace {
+  readonly fd: number
+  readonly path: string
+}
+
 /** Opens the namespaces that are to be joined. @throws EngineError with the path when one is gone */
-export function openJoined(spec: OciSpec, held: (fd: number) => void): ReadonlyMap<NamespaceType, { readonly fd: number; readonly path: string }> {
-  const joined = new Map<NamespaceType, { fd: number; path: string }>()
+export function openJoined(spec: OciSpec, held: (fd: number) => void): ReadonlyMap<NamespaceType, JoinedNamespace> {
+  const joined = new Map<NamespaceType, JoinedNamespace>()
   for (const { type, path } of spec.linux.namespaces) {
     if (path === undefined) continue
     try {
@@ -37,12 +43,18 @@ export function openJoined(spec: OciSpec, held: (fd: number) => void): ReadonlyM
   return joined
 }
 
-/** Appends: join the namespaces that exist, then make the others. The PID namespace is clone's business, see create.ts. */
-export function enterNamespaces(program: Program, spec: OciSpec, joined: ReadonlyMap<NamespaceType, { readonly fd: number; readonly path: string }>): void {
-  for (const [type, { fd, path }] of joined) {
-    if (type === 'pid') continue
-    program.call('setns', [fd, namespaceFlags[type]], { args: { path, type }, failure: `error joining ${type} namespace ${path}` })
-  }
+/** Appends: join a namespace that exists. */
+export function joinNamespace(program: Program, type: NamespaceType, { fd, path }: JoinedNamespace): void {
+  program.call('setns', [fd, namespaceFlags[type]], { args: { path, type }, failure: `error joining ${type} namespace ${path}` })
+}
+
+/** Appends: join the namespaces that exist, but for those of users and of PIDs, see user-namespace.ts and create.ts. */
+export function joinNamespaces(program: Program, joined: ReadonlyMap<NamespaceType, JoinedNamespace>): void {
+  for (const [type, namespace] of joined) if (type !== 'pid' && type !== 'user') joinNamespace(program, type, namespace)
+}
+
+/** Appends: make namespaces of its own, but for those of users and of PIDs. */
+export function makeOwnNamespaces(program: Program, spec: OciSpec): void {
   const own = (['mount', 'cgroup', 'uts', 'ipc', 'network'] as const).filter((type) => hasOwn(spec, type))
   const flags = own.reduce((bits, type) => bits | namespaceFlags[type], 0)
   program.call('unshare', [flags], { args: { flags: own.join('|') }, failure: 'unable to unshare namespaces' })

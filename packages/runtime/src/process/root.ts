@@ -1,4 +1,4 @@
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, OPEN_TREE_CLONE, Propagation, mountAttr } from '@engine/linux/mount-api'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, MOVE_MOUNT_F_EMPTY_PATH, MountAttribute, OPEN_TREE_CLONE, Propagation, mountAttr, mountSetattr, openTree } from '@engine/linux/mount-api'
 import { MS_REC } from '@engine/linux/mount'
 import { O_CLOEXEC } from '@engine/linux/openat2'
 import type { Program } from '@engine/linux/program'
@@ -7,11 +7,31 @@ import type { OciSpec } from '../spec.ts'
 import { moveTo, slots } from './descriptors.ts'
 
 
-/** Appends: a private copy of the host's mounts, and the container's root as a mount of its own, on slot `root`. */
-export function bindRoot(program: Program, spec: OciSpec): void {
+/**
+ * A detached copy of the container's root, made in the shim: who has entered a user namespace has no right to come by the
+ * directories above it.
+ * @param held takes its descriptor
+ */
+export function prepareRoot({ root }: OciSpec, held: (fd: number) => void): number {
+  const tree = openTree(AT_FDCWD, root.path, OPEN_TREE_CLONE | AT_RECURSIVE)
+  held(tree)
+  mountSetattr(tree, { propagation: Propagation.PRIVATE, recursive: true })
+  return tree
+}
+
+/**
+ * Appends: a private copy of the host's mounts, and the container's root as a mount of its own, on slot `root`.
+ * @param prepared what `prepareRoot` has made: it is laid over `/`, of which nothing stays either way
+ */
+export function bindRoot(program: Program, spec: OciSpec, prepared: number | undefined): void {
   const { path } = spec.root
   const failure = `error preparing rootfs "${path}"`
   program.call('mount', [0, program.string('/'), 0, MS_REC | Propagation.PRIVATE, 0], { args: { target: '/', flags: 'MS_REC|MS_PRIVATE' }, failure })
+  if (prepared !== undefined) {
+    program.call('dup3', [prepared, slots().root, O_CLOEXEC], { args: {}, quiet: true })
+    program.call('move_mount', [slots().root, program.string(''), AT_FDCWD, program.string('/'), MOVE_MOUNT_F_EMPTY_PATH], { args: { source: path, target: '/' }, failure })
+    return
+  }
   const tree = program.call('open_tree', [AT_FDCWD, program.string(path), OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE], { args: { path, flags: 'OPEN_TREE_CLONE|AT_RECURSIVE' }, failure })
   moveTo(program, slots().root, tree)
   program.call('move_mount', [slots().root, program.string(''), AT_FDCWD, program.string(path), MOVE_MOUNT_F_EMPTY_PATH], { args: { source: path, target: path }, failure })

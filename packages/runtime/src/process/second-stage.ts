@@ -1,4 +1,3 @@
-import { CloneFlag } from '@engine/linux/clone-flags'
 import { Label, type Program } from '@engine/linux/program'
 import { passing } from './passage.ts'
 
@@ -18,13 +17,10 @@ interface Stage {
  * once more; with CLONE_PARENT the new process is the shim's child, as the first one is, and the first one ends.
  * Until here the container could not see the process; what is left to do in its sight should be little. Should the container
  * trace the process and write into its table: the pid is stored where it cannot, if `program.keepApart` came before.
- * @param namespace what to join first, unless the program has done so already
- * @param passage   see passage.ts, when a filter is in force already
+ * The program has joined or made the namespace already.
+ * @param passage see passage.ts, when a filter is in force already
  */
-export function secondStage(program: Program, namespace: { readonly fd: number; readonly path: string } | undefined, passage: bigint | undefined): Stage {
-  if (namespace !== undefined) {
-    program.call('setns', [namespace.fd, CloneFlag.NEWPID], { args: { path: namespace.path, type: 'pid' }, failure: `error joining pid namespace ${namespace.path}` })
-  }
+export function secondStage(program: Program, passage: bigint | undefined): Stage {
   const pidAt = program.apart()
   const first = new Label()
   program.call('clone', passing(passage, [CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, pidAt, 0, 0]), { args: { flags: 'CLONE_PARENT' }, onPositive: first })

@@ -1,7 +1,6 @@
 import { EngineError } from '@engine/linux'
 import type { Program } from '@engine/linux/program'
 import { setWindowSize } from '@engine/linux/window-size'
-import type { OciProcess } from '../spec.ts'
 import type { BirthScope } from './begin.ts'
 import type { Stdio } from './birth.ts'
 import { passing } from './passage.ts'
@@ -34,13 +33,13 @@ export function terminalStreams({ master, slave }: Terminal, size: { readonly ro
   return { fds: [slave, slave, slave], slave, master, devpts: undefined }
 }
 
-/** Appends: the streams onto 0, 1 and 2, first of all; a terminal then belongs to the user. @throws EngineError for one that is in the way of another */
-export function connectStreams(program: Program, streams: Streams, process: OciProcess): void {
+/** Appends: the streams onto 0, 1 and 2, first of all; a terminal then belongs to the user. @param owner the host's id of that one @throws EngineError for one that is in the way of another */
+export function connectStreams(program: Program, streams: Streams, owner: number): void {
   if (streams.fds.some((fd) => fd <= 2)) throw new EngineError('internal', 'standard streams must be given by descriptors above 2')
   // dup3 gives descriptors that stay open over execve, which Node's own 0 to 2 are not.
   streams.fds.forEach((fd, i) => program.call('dup3', [fd, i, 0], { args: { fd: i }, quiet: true }))
   if (streams.slave === undefined) return
-  program.call('fchown', [0, process.user.uid, -1], { args: { path: 'the terminal', uid: process.user.uid }, failure: 'error setting the terminal\'s owner' })
+  program.call('fchown', [0, owner, -1], { args: { path: 'the terminal', uid: owner }, failure: 'error setting the terminal\'s owner' })
 }
 
 /** Appends: the terminal, if there is one, becomes the session's controlling one. After setsid. @param passage see passage.ts */

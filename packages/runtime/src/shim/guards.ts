@@ -97,9 +97,15 @@ function spec(value: unknown): OciSpec {
   fields(linux['resources'], 'spec.linux.resources')
   for (const namespace of list(linux['namespaces'], 'spec.linux.namespaces')) text(fields(namespace, 'spec.linux.namespaces')['type'], 'spec.linux.namespaces')
   for (const device of list(linux['devices'], 'spec.linux.devices')) text(fields(device, 'spec.linux.devices')['path'], 'spec.linux.devices')
+  mappings(linux['uidMappings'], 'spec.linux.uidMappings')
+  mappings(linux['gidMappings'], 'spec.linux.gidMappings')
   texts(linux['maskedPaths'], 'spec.linux.maskedPaths')
   texts(linux['readonlyPaths'], 'spec.linux.readonlyPaths')
   return value as OciSpec
+}
+
+function mappings(value: unknown, what: string): void {
+  for (const mapping of list(value ?? [], what)) for (const name of ['containerID', 'hostID', 'size']) integer(fields(mapping, what)[name], `${what}.${name}`, 0, 0xffff_ffff)
 }
 
 function runtime(value: unknown): { readonly runtime?: OciRuntime } {

@@ -19,6 +19,7 @@ import { Poller } from './poller.ts'
 import { Sink } from './sink.ts'
 import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
+import { ownerInContainer, ownerOf } from './stream-owner.ts'
 import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
 
 /** How often children that were left to this process by accident are looked for, once another runtime has been used. */
@@ -88,12 +89,12 @@ export class Shim {
         const { params } = request
         if (params.runtime !== undefined) this.#orphanTimer ??= setInterval(() => this.#reapOrphans(), ORPHAN_MILLISECONDS).unref()
         const terminal = params.spec.process.terminal ? (params.spec.process.consoleSize ?? { height: 0, width: 0 }) : undefined
-        return this.#bear(params, params.spec.linux.cgroupsPath, params.spec.process.user.uid, terminal, (stdio, filter) => this.#options.births.create(params, stdio, filter))
+        return this.#bear(params, params.spec.linux.cgroupsPath, ownerOf(params.spec), terminal, (stdio, filter) => this.#options.births.create(params, stdio, filter))
       }
       case 'exec': {
         const { params } = request
         const terminal = params.process.terminal ? (params.process.consoleSize ?? { height: 0, width: 0 }) : undefined
-        return this.#bear(params, params.cgroupsPath, params.process.user.uid, terminal, (stdio, filter) => this.#options.births.exec(params, stdio, filter))
+        return this.#bear(params, params.cgroupsPath, ownerInContainer(params.pid, params.process), terminal, (stdio, filter) => this.#options.births.exec(params, stdio, filter))
       }
       case 'adopt':
         return this.#adopt(request.params, peer)

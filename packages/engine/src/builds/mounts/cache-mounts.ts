@@ -5,6 +5,7 @@ import type { StepMount } from '@engine/build'
 import type { FileWorkers } from '@engine/image'
 import { procPath } from '@engine/linux/paths'
 import { now, rfc3339 } from '../../clock.ts'
+import { hostOwner, type Remap } from '../../userns/remap.ts'
 import type { CacheMountRow, CacheMountsTable } from './cache-mounts-table.ts'
 
 type CacheMount = Extract<StepMount, { kind: 'cache' }>
@@ -25,11 +26,14 @@ export class CacheMounts {
   readonly root: string
   readonly #table: CacheMountsTable
   readonly #workers: FileWorkers
+  readonly #remap: Remap | undefined
   readonly #uses = new Map<string, Use>()
   readonly #waiting = new Set<() => void>()
 
-  constructor(root: string, table: CacheMountsTable, workers: FileWorkers) {
+  /** @param remap the ids that steps have on the host */
+  constructor(root: string, table: CacheMountsTable, workers: FileWorkers, remap: Remap | undefined) {
     this.root = root
+    this.#remap = remap
     this.#table = table
     this.#workers = workers
   }
@@ -79,7 +83,8 @@ export class CacheMounts {
     this.#uses.set(name, { count: 0, exclusive: true })
     try {
       if (mount.initial !== undefined) await this.#workers.run({ kind: 'copy-tree', root: procPath(mount.initial), path: '.', directory: path })
-      chownSync(path, mount.uid, mount.gid)
+      const { uid, gid } = hostOwner(this.#remap, mount)
+      chownSync(path, uid, gid)
       chmodSync(path, mount.mode)
       this.#table.insert(name, mount.id, rfc3339(now()))
     } catch (error) {

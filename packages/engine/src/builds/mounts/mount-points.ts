@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { AT_EMPTY_PATH, OPEN_TREE_CLONE, Propagation, fsconfig, fsmount, fsopen, MountAttribute, mountSetattr, moveMount, openTree } from '@engine/linux/mount-api'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { O_PATH } from '@engine/linux/paths'
+import { hostOwner, type Remap } from '../../userns/remap.ts'
 
 /** Bytes that the secrets of one step may have together, with what a file system needs besides. */
 const secretBytes = 16 << 20
@@ -14,14 +15,19 @@ const secretBytes = 16 << 20
  */
 export class MountPoints implements AsyncDisposable {
   readonly #directory: string
+  readonly #remap: Remap | undefined
   readonly #mounted: string[] = []
   readonly #servers: Server[] = []
   #count = 0
   #secrets: string | undefined
 
-  /** @param directory that does not exist yet, on a private mount */
-  constructor(directory: string) {
+  /**
+   * @param directory that does not exist yet, on a private mount
+   * @param remap     the ids that the step has on the host
+   */
+  constructor(directory: string, remap: Remap | undefined) {
     this.#directory = directory
+    this.#remap = remap
     mkdirSync(directory, { mode: 0o700 })
   }
 
@@ -45,8 +51,7 @@ export class MountPoints implements AsyncDisposable {
     this.#secrets ??= this.#memory()
     const path = join(this.#secrets, String(this.#count++))
     writeFileSync(path, data, { mode: 0o600, flag: 'wx' })
-    chownSync(path, attributes.uid, attributes.gid)
-    chmodSync(path, attributes.mode)
+    this.#own(path, attributes)
     return path
   }
 
@@ -65,8 +70,7 @@ export class MountPoints implements AsyncDisposable {
     })
     this.#servers.push(server)
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve))
-    chownSync(path, attributes.uid, attributes.gid)
-    chmodSync(path, attributes.mode)
+    this.#own(path, attributes)
     return path
   }
 
@@ -74,6 +78,12 @@ export class MountPoints implements AsyncDisposable {
     for (const server of this.#servers) server.close()
     for (const path of this.#mounted.toReversed()) unmount(path, MNT_DETACH | UMOUNT_NOFOLLOW)
     rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #own(path: string, { mode, ...ids }: { readonly mode: number; readonly uid: number; readonly gid: number }): void {
+    const { uid, gid } = hostOwner(this.#remap, ids)
+    chownSync(path, uid, gid)
+    chmodSync(path, mode)
   }
 
   /** A tmpfs, so that no disk ever has what is written there. */

@@ -15,10 +15,10 @@ export interface PreparedMounts extends AsyncDisposable {
  * @param directory a new one of the step's own
  * @param signal    ends the wait for caches that others have
  */
-export async function prepareStepMounts({ cacheMounts }: BuildEngine, directory: string, mounts: readonly StepMount[], signal: AbortSignal): Promise<PreparedMounts> {
+export async function prepareStepMounts({ cacheMounts, remap }: BuildEngine, directory: string, mounts: readonly StepMount[], signal: AbortSignal): Promise<PreparedMounts> {
   if (mounts.length === 0) return { mounts: [], [Symbol.asyncDispose]: async () => undefined }
   await using undo = new AsyncDisposableStack()
-  const points = undo.use(new MountPoints(directory))
+  const points = undo.use(new MountPoints(directory, remap))
   const prepare = async (mount: StepMount): Promise<Mount> => {
     switch (mount.kind) {
       case 'bind':

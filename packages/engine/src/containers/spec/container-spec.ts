@@ -1,4 +1,5 @@
 import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
+import type { IdMappings } from '@engine/linux/id-mappings'
 import type { Container } from '../container.ts'
 import { refusedByRuntime } from '../start-error.ts'
 import { containerDevices } from './devices.ts'
@@ -23,9 +24,11 @@ export interface SpecSettings {
   readonly hostname: string
   /** Namespace files to join: the network's, and those of containers whose PID or IPC namespace is shared. */
   readonly namespaces: { readonly network?: string; readonly pid?: string; readonly ipc?: string }
+  /** One of the container's own; left out, it is in the host's. */
+  readonly userNamespace?: { readonly path: string; readonly mappings: IdMappings } | undefined
   /** Variables that come of links to other containers. */
   readonly links: readonly string[]
-  readonly mounts: Omit<MountSettings, 'host' | 'mounts' | 'writableCgroups' | 'propagations'>
+  readonly mounts: Omit<MountSettings, 'host' | 'mounts' | 'writableCgroups' | 'propagations' | 'userNamespace'>
 }
 
 /** Capabilities of a container. @throws EngineError for names that Linux has not */
@@ -44,7 +47,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
   const { devices, rules } = containerDevices(host)
   const namespaces = specNamespaces(settings)
   const ownNetwork = host.NetworkMode !== 'host' && !host.NetworkMode.startsWith('container:')
-  const sysctl = { ...(ownNetwork ? defaultSysctls(false) : {}), ...host.Sysctls }
+  const sysctl = { ...(ownNetwork ? defaultSysctls(settings.userNamespace !== undefined) : {}), ...host.Sysctls }
   refusedByRuntime(() => checkSysctls(host.Sysctls ?? {}, namespaces))
   const propagation = checkPropagation(container.record.mounts)
   const [height, width] = host.ConsoleSize
@@ -66,10 +69,12 @@ export function containerSpec(settings: SpecSettings): OciSpec {
     },
     root: { path: settings.root, readonly: host.ReadonlyRootfs },
     ...(ownUts ? { hostname: settings.hostname, ...(config.Domainname === '' ? {} : { domainname: config.Domainname }) } : {}),
-    mounts: specMounts({ ...settings.mounts, host, mounts: container.record.mounts, writableCgroups: security.writableCgroups, propagations: propagation.binds }),
+    mounts: specMounts({ ...settings.mounts, userNamespace: settings.userNamespace !== undefined, host, mounts: container.record.mounts, writableCgroups: security.writableCgroups, propagations: propagation.binds }),
     ...(host.Annotations === undefined ? {} : { annotations: host.Annotations }),
     linux: {
       namespaces,
+      // runc 1.1 wants to be told them even of a namespace that it joins.
+      ...(settings.userNamespace === undefined ? {} : { uidMappings: settings.userNamespace.mappings.uids, gidMappings: settings.userNamespace.mappings.gids }),
       devices,
       cgroupsPath: settings.cgroupsPath,
       resources: resources(host, rules),
@@ -82,10 +87,11 @@ export function containerSpec(settings: SpecSettings): OciSpec {
 }
 
 /** The container's namespaces: a type that is left out is the host's. */
-function specNamespaces({ container, namespaces }: SpecSettings): OciNamespace[] {
+function specNamespaces({ container, namespaces, userNamespace }: SpecSettings): OciNamespace[] {
   const { hostConfig: host } = container.record
   const joined = (type: 'pid' | 'ipc' | 'network', path: string | undefined): OciNamespace => (path === undefined ? { type } : { type, path })
   return [
+    ...(userNamespace === undefined ? [] : [{ type: 'user', path: userNamespace.path } as const]),
     { type: 'mount' },
     ...(host.NetworkMode === 'host' ? [] : [joined('network', namespaces.network)]),
     ...(host.PidMode === 'host' ? [] : [joined('pid', namespaces.pid)]),

@@ -18,6 +18,8 @@ export interface MountSettings {
   /** A tmpfs on the host, for an IPC namespace that can be shared. */
   readonly shmPath?: string
   readonly writableCgroups: boolean
+  /** The container has a user namespace of its own. */
+  readonly userNamespace: boolean
   /** Host path of the program that `--init` puts before the container's own. */
   readonly init?: string
 }
@@ -39,6 +41,7 @@ export function specMounts(settings: MountSettings): OciMount[] {
     ...(settings.shmPath === undefined ? {} : { shmPath: settings.shmPath }),
     privileged: host.Privileged,
     hostNetwork: host.NetworkMode === 'host',
+    userNamespace: settings.userNamespace,
   })
     .filter(({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')))
     .map((mount) => (mount.type === 'cgroup' && settings.writableCgroups ? { ...mount, options: mount.options.filter((word) => word !== 'ro') } : mount))
