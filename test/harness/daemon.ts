@@ -1,10 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchAnswers } from './answers/watch.ts'
+import { deadDirectories, makeOwnedDirectory } from './owned-directory.ts'
 import { patience } from './patience.ts'
 import { testRuntime } from './runtime.ts'
 
@@ -44,7 +45,7 @@ export interface TestDaemon extends AsyncDisposable {
 export async function startDaemon(settings: Readonly<Record<string, unknown>> = {}): Promise<TestDaemon> {
   if (!existsSync(join(dist, 'engined.cjs'))) throw new Error('dist/ is not built: npm run build')
   clearDeadRuns()
-  const directory = mkdtempSync(join(tmpdir(), prefix))
+  const directory = makeOwnedDirectory(prefix)
   const tag = directory.slice(-6).toLowerCase()
   const number = Number.parseInt(Buffer.from(tag).toString('hex').slice(-6), 16)
   const names = {
@@ -55,7 +56,6 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
     table: `engine_${tag}`,
     cgroupParent: `/engine-test-${tag}`,
   }
-  writeFileSync(join(directory, 'owner'), `${process.pid} ${startTime(process.pid)}`)
   const config = join(directory, 'engine.json')
   writeFileSync(config, JSON.stringify({
     hosts: [`unix://${names.socket}`],
@@ -150,27 +150,13 @@ function endDaemon(directory: string): void {
 
 /** Clears what test runs have left that ended without clearing. */
 function clearDeadRuns(): void {
-  for (const name of readdirSync(tmpdir())) {
-    if (!name.startsWith(prefix)) continue
-    const directory = join(tmpdir(), name)
-    if (!existsSync(join(directory, 'owner')) || !existsSync(join(directory, 'engine.json'))) continue
-    const [pid, time] = readFileSync(join(directory, 'owner'), 'utf8').split(' ')
-    if (startTime(Number(pid)) === time) continue
+  for (const directory of deadDirectories(prefix)) {
+    if (!existsSync(join(directory, 'engine.json'))) continue
     try {
       clear(directory)
     } catch {
       // Another test file is at clearing the same; what it leaves the next run finds.
     }
-  }
-}
-
-/** Field 22 of /proc/<pid>/stat, by which a reused pid is told from the process that had it. */
-function startTime(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return 'gone'
   }
 }
 

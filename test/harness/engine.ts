@@ -1,10 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { openEngine, teardown, type ContainerConfig, type Engine, type EngineEvent, type EngineOptions, type Filters, type HostConfig } from '@engine/engine'
-import { processStat } from '@engine/linux/process-stat'
 import { busyboxTar } from './images.ts'
+import { deadDirectories, makeOwnedDirectory } from './owned-directory.ts'
 import { patience } from './patience.ts'
 import { testRuntime } from './runtime.ts'
 
@@ -75,20 +74,14 @@ async function clear(directory: string): Promise<void> {
 
 /** Clears what test runs have left that ended without clearing. */
 async function clearDeadRuns(): Promise<void> {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
-    const directory = join(tmpdir(), name)
-    if (!existsSync(join(directory, 'owner'))) continue
-    const [pid, time] = readFileSync(join(directory, 'owner'), 'utf8').split(' ')
-    // Another test file may be at clearing the same: what it leaves the next run finds.
-    if (processStat(Number(pid))?.startTime !== time) await clear(directory).catch(() => undefined)
-  }
+  // Another test file may be at clearing the same: what it leaves the next run finds.
+  for (const directory of deadDirectories(prefix)) await clear(directory).catch(() => undefined)
 }
 
 /** Opens an engine with everything on the host its own; all of it goes at the test's end. */
 export async function openTestEngine(t: { after(work: () => Promise<void>): void }, change: Partial<EngineOptions> = {}): Promise<TestEngine> {
   await clearDeadRuns()
-  const directory = mkdtempSync(join(tmpdir(), prefix))
-  writeFileSync(join(directory, 'owner'), `${process.pid} ${processStat(process.pid)?.startTime}`)
+  const directory = makeOwnedDirectory(prefix)
   const troubles: string[] = []
   const options: EngineOptions = {
     ...optionsFor(directory),

@@ -1,85 +1,16 @@
 import { EngineError } from '@engine/linux'
 import { Routing, type Link } from '@engine/linux/netlink'
 import { bridgeAddress, ensureBridge, removeBridge, routedNetworks } from './bridge.ts'
+import type { BridgeNetworkSettings, BridgeNetworkState, BridgeNetworkView, FamilySettings } from './bridge-settings.ts'
 import { contains, formatCidr, isIPv6, networkOf, parseCidr, type Cidr } from './cidr.ts'
 import type { DefaultRoute } from './container-end.ts'
 import { attachEndpoint, detachEndpoint, removePort, silenceEndpoint } from './endpoint.ts'
 import type { ListedEndpoint } from './firewall/listing.ts'
 import { conflictHint, type Firewall } from './firewall/nftables.ts'
 import type { EndpointRules } from './firewall/endpoint-ruleset.ts'
-import { bridgeGroup, type GatewayMode, type SubnetRules } from './firewall/ruleset.ts'
-import { chooseSubnet, createAddressPool, macAddressFor, type AddressPool, type SubnetPool } from './ipam.ts'
+import type { SubnetRules } from './firewall/ruleset.ts'
+import { chooseSubnet, createAddressPool, type AddressPool } from './ipam.ts'
 import { leasedAddresses, type ConnectableNetwork, type DefaultRouteChoice, type EndpointLease } from './network-driver.ts'
-
-/** How one family of a bridge network leads outside; what is left out is as Docker's default. */
-export interface FamilySettings {
-  readonly mode?: GatewayMode | undefined
-  /** The address of the host's that containers go out under. */
-  readonly source?: string | undefined
-  /** Addresses that are given to nobody. */
-  readonly reserved?: readonly string[] | undefined
-  /** Nobody is the router, and its address a container's (mode `isolated`). */
-  readonly unrouted?: boolean | undefined
-  /** The router that containers are told of; left out, the bridge. */
-  readonly router?: string | undefined
-}
-
-export interface BridgeNetworkSettings {
-  /** Name of the bridge's link, at most 15 characters: `engine0`. */
-  readonly bridge: string
-  /** The bridge's address with prefix length (`172.17.0.1/16`); left out: the one it has, or the first of a free subnet of the pools. */
-  readonly address?: string | undefined
-  /** Part of the subnet that containers get addresses from: `172.17.8.0/24`. */
-  readonly range?: string | undefined
-  readonly subnetPools: readonly SubnetPool[]
-  /** Networks that must not be chosen, such as those of the host's nameservers. */
-  readonly avoid?: readonly Cidr[] | undefined
-  /** `false`: a network of IPv6 alone. */
-  readonly ipv4?: boolean | undefined
-  readonly family4?: FamilySettings | undefined
-  /** The bridge's IPv6 address with prefix length (`fd00::1/64`), and part of its subnet; left out: no IPv6. */
-  readonly address6?: string | undefined
-  readonly range6?: string | undefined
-  readonly family6?: FamilySettings | undefined
-  /** bytes */
-  readonly mtu: number
-  /** Containers reach the outside under the host's addresses. */
-  readonly masquerade: boolean
-  /** Containers reach each other. */
-  readonly interContainer: boolean
-  /** Nothing goes in or out. */
-  readonly internal?: boolean | undefined
-  /** The bridge gets no IPv4 address: somebody else is the router. */
-  readonly inhibitIPv4?: boolean | undefined
-  /** Links from where containers are reached by their own addresses. */
-  readonly trusted?: readonly string[] | undefined
-  /** The bridge was there before: it keeps its addresses, and stays when the network goes. */
-  readonly foreign?: boolean | undefined
-}
-
-/** What clients are shown of a network: `IPAM.Config` and more. */
-export interface BridgeNetworkView {
-  readonly bridge: string
-  /** `172.17.0.0/16`; '' without IPv4 */
-  readonly subnet: string
-  readonly range: string | undefined
-  /** `172.17.0.1`; '' without IPv4 */
-  readonly gateway: string
-  readonly prefix: number
-  readonly mtu: number
-  /** The same of IPv6, where the network has it. */
-  readonly ipv6?: { readonly subnet: string; readonly range: string | undefined; readonly gateway: string } | undefined
-  /** What keeps containers from the outside although engine does not: text for the log. */
-  readonly warnings: readonly string[]
-}
-
-/** What of a network is on the host now, whoever made it: to compare with leases after a crash. */
-export interface BridgeNetworkState {
-  /** Names of the bridge's ports. */
-  readonly ports: readonly string[]
-  /** Endpoints of all networks of the daemon that have rules. */
-  readonly rules: readonly ListedEndpoint[]
-}
 
 /**
  * A bridge network in the namespace that this thread was in when it was made. Everything may be repeated; what a crash left is
@@ -301,43 +232,6 @@ export class BridgeNetwork implements ConnectableNetwork, Disposable {
   #checkReady(): void {
     if (!this.#ready) throw new EngineError('unavailable', `network bridge ${this.#settings.bridge} is not set up`)
   }
-}
-
-/** A lease as Docker would fill it in where the user asks for nothing else. */
-export function createLease(settings: { readonly [K in Exclude<keyof EndpointLease, 'hostInterface'>]?: EndpointLease[K] | undefined } & Pick<EndpointLease, 'hostInterface'>): EndpointLease {
-  const { containerInterface = 'eth0', antiSpoofing = true, address, address6, mac = macAddressFor(address ?? address6 ?? '::') } = settings
-  return { ...settings, containerInterface, antiSpoofing, mac }
-}
-
-/** Whether a bridge of this name is there already, whoever made it. */
-export function isBridge(name: string): boolean {
-  using routing = new Routing()
-  return routing.findLink({ name })?.kind === 'bridge'
-}
-
-/** Networks that the host's routes lead to: no subnet of ours may touch them. */
-export function hostNetworks(): Cidr[] {
-  using routing = new Routing()
-  return routedNetworks(routing)
-}
-
-/** The address of a family that a bridge has which was there before; undefined where there is none. */
-export function presentBridgeAddress(name: string, family: 'ipv4' | 'ipv6'): Cidr | undefined {
-  using routing = new Routing()
-  return bridgeAddress(routing, name, family)
-}
-
-/**
- * Takes away a bridge that nothing says anything about but our rules, and those. One that an engine did not make stays.
- */
-export async function removeLeftBridge(firewall: Firewall, name: string): Promise<void> {
-  using routing = new Routing()
-  const link = routing.findLink({ name })
-  if (link?.kind === 'bridge' && link.group === bridgeGroup) {
-    for (const port of routing.listLinks(link.index)) await routing.deleteLink(port.index)
-    await routing.deleteLink(link.index)
-  }
-  firewall.removeBridge(name)
 }
 
 function differs(rule: ListedEndpoint, lease: EndpointLease): boolean {

@@ -1,5 +1,5 @@
 import type { DefaultRoute } from './container-end.ts'
-import type { AddressPool } from './ipam.ts'
+import { macAddressFor, type AddressPool } from './ipam.ts'
 
 /** What a container has of a network; kept by the engine from allocation to release. */
 export interface EndpointLease {
@@ -44,4 +44,10 @@ export interface ConnectableNetwork {
 /** All addresses of a lease. */
 export function leasedAddresses(lease: EndpointLease): string[] {
   return [lease.address, lease.address6, ...(lease.linkLocal ?? [])].filter((address) => address !== undefined)
+}
+
+/** A lease as Docker would fill it in where the user asks for nothing else. */
+export function createLease(settings: { readonly [K in Exclude<keyof EndpointLease, 'hostInterface'>]?: EndpointLease[K] | undefined } & Pick<EndpointLease, 'hostInterface'>): EndpointLease {
+  const { containerInterface = 'eth0', antiSpoofing = true, address, address6, mac = macAddressFor(address ?? address6 ?? '::') } = settings
+  return { ...settings, containerInterface, antiSpoofing, mac }
 }

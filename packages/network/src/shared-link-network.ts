@@ -5,7 +5,7 @@ import { inNetworkNamespace } from '@engine/linux/setns'
 import { primeThreads } from '@engine/linux/unshare'
 import { parseCidr, type Cidr } from './cidr.ts'
 import { configureContainerEnd, openSandbox, type DefaultRoute } from './container-end.ts'
-import type { FamilySettings } from './bridge-network.ts'
+import type { FamilySettings } from './bridge-settings.ts'
 import { createAddressPool, type AddressPool } from './ipam.ts'
 import { leasedAddresses, type ConnectableNetwork, type DefaultRouteChoice, type EndpointLease } from './network-driver.ts'
 
