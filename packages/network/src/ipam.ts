@@ -50,13 +50,14 @@ export function createAddressPool(settings: { readonly subnet: Cidr; readonly ra
 /**
  * The lowest address of the pool that is free, which is the one Docker 28 gives.
  * @param used addresses with a lease, as text in canonical form
+ * @param from all below are known to be taken
  * @throws EngineError unavailable when all are taken
  */
-export function allocateAddress(pool: AddressPool, used: ReadonlySet<string>): string {
+export function allocateAddress(pool: AddressPool, used: ReadonlySet<string>, from = 0n): string {
   const range = pool.range ?? pool.subnet
   const ipv6 = isIPv6(pool.subnet)
-  const last = lastUsable(range, pool.subnet)
-  for (let candidate = firstUsable(range, pool.subnet); candidate <= last; candidate++) {
+  const [first, last] = [firstUsable(range, pool.subnet), lastUsable(range, pool.subnet)]
+  for (let candidate = from > first ? from : first; candidate <= last; candidate++) {
     const address = formatAddress(candidate, ipv6)
     if (address !== pool.gateway && !used.has(address) && pool.reserved?.includes(address) !== true) return address
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EngineError } from '@engine/linux'
-import { allocateAddress, BridgeNetwork, claimAddress, createLease, Firewall, parseCidr, parseEndpointSysctls, randomHostInterface, type AddressPool, type BridgeNetworkView, type Cidr, type EndpointLease } from '@engine/network'
+import { BridgeNetwork, createLease, Firewall, parseCidr, parseEndpointSysctls, randomHostInterface, type AddressPool, type BridgeNetworkView, type Cidr, type EndpointLease } from '@engine/network'
 import type { EndpointRequest, SandboxEndpoint } from '../containers/container.ts'
 import { Mutex } from '../containers/mutex.ts'
 import type { EngineOptions } from '../interface.ts'
@@ -10,6 +10,7 @@ import { defaultBridge, openDriver, type LiveNetwork } from './drivers.ts'
 import { isPredefined, NetworksTable, type NetworkRecord } from './networks-table.ts'
 import { PublishedPorts } from './published-ports.ts'
 import { subnetPools } from './subnets.ts'
+import { TakenAddresses } from './taken-addresses.ts'
 
 /** A lease in use. */
 interface Held {
@@ -32,6 +33,8 @@ export class NetworkRegistry implements Disposable {
   readonly #live = new Map<string, LiveNetwork>()
   /** By endpoint id. */
   readonly #held = new Map<string, Held>()
+  /** By network id: what the leases have. */
+  readonly #taken = new Map<string, { readonly ipv4: TakenAddresses; readonly ipv6: TakenAddresses }>()
   #view: BridgeNetworkView | undefined
 
   /** @param id of the engine, from which its IPv6 prefix comes */
@@ -134,6 +137,7 @@ export class NetworkRegistry implements Disposable {
     this.#records = this.#records.filter(({ id }) => id !== network.id)
     const live = this.#live.get(network.id)
     this.#live.delete(network.id)
+    this.#taken.delete(network.id)
     return live
   }
 
@@ -153,24 +157,22 @@ export class NetworkRegistry implements Disposable {
     const live = this.#live.get(network.id)
     if (live === undefined) throw new EngineError('unavailable', `network ${network.name} is not set up`)
     const [pool, pool6] = [live.pool(), live.pool6()]
-    const leases = this.#leases(network.id)
-    const take = (from: AddressPool | undefined, wanted: string | null | undefined, used: readonly (string | undefined)[]): string | undefined => {
-      if (from === undefined) return undefined
-      const taken = new Set(used.filter((address) => address !== undefined))
-      return wanted ? claimAddress(from, taken, wanted) : allocateAddress(from, taken)
-    }
+    const { ipv4, ipv6 } = this.#takenOn(network.id)
+    using undo = new DisposableStack()
+    const take = (taken: TakenAddresses, from: AddressPool | undefined, wanted: string | null | undefined): string | undefined => (from === undefined ? undefined : undo.adopt(taken.take(from, wanted), (address) => taken.give(address)))
     const linkLocal = request?.IPAMConfig?.LinkLocalIPs ?? []
     const sysctls = request?.DriverOpts?.['com.docker.network.endpoint.sysctls']
     const lease = createLease({
       hostInterface: network.driver === 'bridge' ? randomHostInterface() : '',
       containerInterface: request?.DriverOpts?.['com.docker.network.endpoint.ifname'] || freeInterface(interfacePrefix(network.settings.options), beside),
-      address: take(pool, request?.IPAMConfig?.IPv4Address, leases.map(({ address }) => address)),
-      address6: take(pool6, request?.IPAMConfig?.IPv6Address, leases.map(({ address6 }) => address6)),
+      address: take(ipv4, pool, request?.IPAMConfig?.IPv4Address),
+      address6: take(ipv6, pool6, request?.IPAMConfig?.IPv6Address),
       ...(linkLocal.length === 0 ? {} : { linkLocal }),
       // A link of kind ipvlan has its parent's.
       mac: network.driver === 'ipvlan' ? '' : request?.MacAddress || undefined,
       ...(sysctls === undefined ? {} : { sysctls: parseEndpointSysctls(sysctls) }),
     })
+    undo.move()
     this.#held.set(endpoint.id, { networkId: network.id, lease })
     return {
       ...endpoint,
@@ -184,19 +186,23 @@ export class NetworkRegistry implements Disposable {
 
   /** Takes up an endpoint that a container has from before a restart of ours. */
   adopt({ id, networkId, lease }: SandboxEndpoint): void {
-    if (lease !== undefined) this.#held.set(id, { networkId, lease })
+    if (lease === undefined) return
+    const { ipv4, ipv6 } = this.#takenOn(networkId)
+    if (lease.address !== undefined) ipv4.adopt(lease.address)
+    if (lease.address6 !== undefined) ipv6.adopt(lease.address6)
+    this.#held.set(id, { networkId, lease })
   }
 
   /** Ends a connection whose sandbox ends too, and gives its addresses back. Nothing happens when it is gone. */
   release({ id, networkId, lease }: SandboxEndpoint): void {
     if (lease !== undefined) this.#live.get(networkId)?.release(lease)
-    this.#held.delete(id)
+    this.#giveBack(id)
   }
 
   /** The same for a sandbox that goes on. */
   async disconnect(sandbox: string, { id, networkId, lease }: SandboxEndpoint): Promise<void> {
     if (lease !== undefined) await this.#live.get(networkId)?.disconnect(sandbox, lease)
-    this.#held.delete(id)
+    this.#giveBack(id)
   }
 
   /** Makes the host agree with the leases there are, after a crash. Sandboxes are looked after first. @returns ports that were taken away */
@@ -215,6 +221,22 @@ export class NetworkRegistry implements Disposable {
 
   #userSubnets(): Cidr[] {
     return this.#records.filter(({ settings }) => !settings.configOnly).flatMap(({ settings }) => settings.pools.map(({ subnet }) => parseCidr(subnet)))
+  }
+
+  #takenOn(networkId: string): { readonly ipv4: TakenAddresses; readonly ipv6: TakenAddresses } {
+    const known = this.#taken.get(networkId) ?? { ipv4: new TakenAddresses(), ipv6: new TakenAddresses() }
+    this.#taken.set(networkId, known)
+    return known
+  }
+
+  #giveBack(id: string): void {
+    const held = this.#held.get(id)
+    if (held === undefined) return
+    this.#held.delete(id)
+    const { networkId, lease } = held
+    const taken = this.#taken.get(networkId)
+    if (lease.address !== undefined) taken?.ipv4.give(lease.address)
+    if (lease.address6 !== undefined) taken?.ipv6.give(lease.address6)
   }
 
   #leases(networkId: string): EndpointLease[] {

@@ -23,6 +23,7 @@ export const MessageType = {
   /** Netfilter's: the subsystem (1 connection tracking, 10 nf_tables) in the upper byte. */
   IPCTNL_MSG_CT_GET: 0x101,
   IPCTNL_MSG_CT_DELETE: 0x102,
+  NFT_MSG_GETCHAIN: 0xa04,
   NFT_MSG_GETGEN: 0xa10,
 } as const
 

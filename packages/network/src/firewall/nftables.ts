@@ -1,5 +1,5 @@
 import { Errno } from '@engine/linux'
-import { Routing } from '@engine/linux/netlink'
+import { NftablesGeneration, Routing } from '@engine/linux/netlink'
 import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
@@ -22,6 +22,7 @@ export class Firewall implements Disposable {
   readonly ports: PortRules
   readonly #table: string
   readonly #nftables: Nftables
+  readonly #kernel = new NftablesGeneration()
   /** What the tables hold, for the case that somebody flushes them. */
   readonly #bridges = new Map<string, BridgeRules>()
   readonly #endpoints = new Map<string, EndpointRules>()
@@ -122,7 +123,7 @@ export class Firewall implements Disposable {
 
   /** Whether both tables are there. */
   isLaid(): boolean {
-    return this.#nftables.list(`list chain inet ${this.#table} forward`) !== undefined && this.#nftables.list(`list chain bridge ${this.#table} forward`) !== undefined
+    return this.#kernel.hasChain('inet', this.#table, 'forward') && this.#kernel.hasChain('bridge', this.#table, 'forward')
   }
 
   /**
@@ -183,6 +184,7 @@ export class Firewall implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#kernel[Symbol.dispose]()
     this.#nftables.close()
   }
 
