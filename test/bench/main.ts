@@ -10,10 +10,11 @@ import { ApiSession, idOf } from './api-session.ts'
 import { benchBuild } from './build.ts'
 import { benchLogs } from './logs.ts'
 import { benchPull } from './pull.ts'
+import { benchContainers, benchSandboxes } from './many.ts'
 import { benchNetwork } from './network.ts'
 import { interleaved, median, report } from './measure.ts'
 
-const modes = { pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false } } as const
+const modes = { pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false }, many: { type: 'boolean', default: false } } as const
 const { values } = parseArgs({ options: { docker: { type: 'string' }, rounds: { type: 'string' }, 'docker-network': { type: 'string' }, ...modes } })
 const rounds = Number(values.rounds ?? (values.pull || values.logs ? 3 : values.build ? 5 : 20))
 const docker = values.docker ?? process.env['DOCKER_HOST'] ?? (existsSync('/var/run/docker.sock') ? 'unix:///var/run/docker.sock' : undefined)
@@ -30,6 +31,15 @@ if (values.pull || values.build || values.logs) {
   engineApi.close()
   dockerApi?.close()
   await daemon[Symbol.asyncDispose]()
+  process.exit()
+}
+
+if (values.many) {
+  await benchContainers(engineApi)
+  engineApi.close()
+  await daemon[Symbol.asyncDispose]()
+  // Last: it takes this process into a namespace of its own.
+  await benchSandboxes()
   process.exit()
 }
 

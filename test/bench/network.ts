@@ -3,14 +3,20 @@ import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { peerCredentials } from '@engine/linux/peer-credentials'
+import { iperfTar } from '../harness/images.ts'
 import { idOf, type ApiSession } from './api-session.ts'
 import { interleaved, report } from './measure.ts'
 
 const MiB = 1024 * 1024
 const port = 5001
 const hostPort = 18_480
+/** Where iperf3's server is, in its container and on the host; and seconds that it sends. */
+const [iperfPort, iperfHostPort, seconds] = [5201, 18_481, 2]
 
 const inspected = z.object({ State: z.object({ Pid: z.number() }), NetworkSettings: z.object({ IPAddress: z.string() }) })
+
+const received = z.object({ end: z.object({ sum_received: z.object({ bits_per_second: z.number() }) }) })
+const datagrams = z.object({ end: z.object({ sum: z.object({ packets: z.number(), lost_packets: z.number(), seconds: z.number() }) }) })
 
 /** Two containers of an engine, one of which takes in bytes, and the process in whose network the engine's host is. */
 interface Pair {
@@ -28,10 +34,15 @@ export async function benchNetwork(engine: ApiSession, docker: ApiSession | unde
   try {
     pairs.set('engine', await open(engine))
     if (docker !== undefined) pairs.set('docker', await open(docker))
-    const each = (send: (pair: Pair) => Promise<void>): Record<string, () => Promise<void>> => Object.fromEntries([...pairs].map(([name, pair]) => [name, () => send(pair)]))
+    const each = (send: (pair: Pair) => Promise<number | void>): Record<string, () => Promise<number | void>> => Object.fromEntries([...pairs].map(([name, pair]) => [name, () => send(pair)]))
     report('512 MiB from container to container', await interleaved(each(({ client, address }) => send(client, address, port, 512)), rounds, 1), 1)
     report('512 MiB to a published port, by loopback', await interleaved(each(({ host }) => send(host, '127.0.0.1', hostPort, 512)), rounds, 1), 1)
     report('64 MiB to a published port, by ::1 (relayed)', await interleaved(each(({ host }) => send(host, '::1', hostPort, 64)), rounds, 1), 1)
+    report('iperf3: a GiB from container to container', await interleaved(each(({ client, address }) => tcp(client, address, iperfPort)), rounds, 1), 1)
+    report('iperf3: a GiB back', await interleaved(each(({ client, address }) => tcp(client, address, iperfPort, '-R')), rounds, 1), 1)
+    report('iperf3: a GiB in 4 connections', await interleaved(each(({ client, address }) => tcp(client, address, iperfPort, '-P', '4')), rounds, 1), 1)
+    report('iperf3: a million datagrams of 64 bytes', await interleaved(each(({ client, address }) => udp(client, address, iperfPort)), rounds, 1), 1)
+    report('iperf3: a GiB to a published port, by loopback', await interleaved(each(({ host }) => tcp(host, '127.0.0.1', iperfHostPort)), rounds, 1), 1)
   } finally {
     for (const { api, ids, server } of pairs.values()) {
       server.kill('SIGKILL')
@@ -43,12 +54,17 @@ export async function benchNetwork(engine: ApiSession, docker: ApiSession | unde
 async function open(api: ApiSession): Promise<Pair> {
   const ids: string[] = []
   const start = async (more: object): Promise<z.infer<typeof inspected>> => {
-    const id = idOf(await api.call('POST', '/containers/create', { Image: 'bench-busybox', Cmd: ['sleep', '1000'], ...more }))
+    const id = idOf(await api.call('POST', '/containers/create', { Image: 'bench-iperf3', Cmd: ['sleep', '1000'], ...more }))
     ids.push(id)
     await api.call('POST', `/containers/${id}/start`)
     return inspected.parse(await api.call('GET', `/containers/${id}/json`))
   }
-  const server = await start({ ExposedPorts: { [`${port}/tcp`]: {} }, HostConfig: { PortBindings: { [`${port}/tcp`]: [{ HostPort: String(hostPort) }] } } })
+  await api.upload('/images/create?fromSrc=-&repo=bench-iperf3&tag=latest', iperfTar())
+  const server = await start({
+    Cmd: ['iperf3', '-s'],
+    ExposedPorts: { [`${port}/tcp`]: {}, [`${iperfPort}/tcp`]: {} },
+    HostConfig: { PortBindings: { [`${port}/tcp`]: [{ HostPort: String(hostPort) }], [`${iperfPort}/tcp`]: [{ HostPort: String(iperfHostPort) }] } },
+  })
   const client = await start({})
   return { api, ids, host: await listenerOf(api.socketPath), client: client.State.Pid, address: server.NetworkSettings.IPAddress, server: await sink(server.State.Pid) }
 }
@@ -80,4 +96,21 @@ async function sink(pid: number): Promise<ChildProcess> {
 async function send(pid: number, address: string, to: number, amount: number): Promise<void> {
   const code = `const s=require('node:net').connect(${to},'${address}');const b=Buffer.alloc(262144);let n=${amount * MiB};const w=()=>{while(n>0){n-=b.length;if(!s.write(b))return s.once('drain',w)}s.end()};s.on('connect',w);s.on('data',()=>{});s.on('end',()=>process.exit(0));s.on('error',(e)=>{console.error(String(e));process.exit(1)})`
   await promisify(execFile)('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', code])
+}
+
+/** Milliseconds that a GiB takes, as iperf3's server has it. */
+async function tcp(pid: number, address: string, to: number, ...more: readonly string[]): Promise<number> {
+  const { end } = received.parse(await iperf(pid, address, to, ...more))
+  return (8 * 1024 * MiB * 1000) / end.sum_received.bits_per_second
+}
+
+/** Milliseconds until a million small datagrams have come: what each packet costs. */
+async function udp(pid: number, address: string, to: number): Promise<number> {
+  const { packets, lost_packets: lost, seconds: taken } = datagrams.parse(await iperf(pid, address, to, '-u', '-b', '0', '-l', '64')).end.sum
+  return (taken * 1e9) / (packets - lost)
+}
+
+async function iperf(pid: number, address: string, to: number, ...more: readonly string[]): Promise<unknown> {
+  const { stdout } = await promisify(execFile)('nsenter', [`--net=/proc/${pid}/ns/net`, 'iperf3', '-c', address, '-p', String(to), '-t', String(seconds), '-J', ...more])
+  return JSON.parse(stdout)
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { busyboxRoot } from './busybox.ts'
 import { cacheDirectory } from './daemon.ts'
 
@@ -9,6 +9,19 @@ import { cacheDirectory } from './daemon.ts'
 export function busyboxTar(): Buffer {
   return readFileSync(cached('busybox.tar', (file, directory) => {
     execFileSync('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', busyboxRoot(directory), '-cf', file, '.'])
+  }))
+}
+
+/** The tar of an image with the host's iperf3 and its libraries. */
+export function iperfTar(): Buffer {
+  return readFileSync(cached('iperf3.tar', (file, directory) => {
+    const root = busyboxRoot(directory)
+    const libraries = execFileSync('ldd', ['/usr/bin/iperf3'], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
+    for (const path of ['/usr/bin/iperf3', ...libraries]) {
+      mkdirSync(join(root, dirname(path)), { recursive: true })
+      copyFileSync(realpathSync(path), join(root, path))
+    }
+    execFileSync('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', root, '-cf', file, '.'])
   }))
 }
 

@@ -33,6 +33,9 @@ export const neededByTests = [
 /** What only the bench of pulls and loads needs. */
 export const neededByBench = [['podman', ['/usr/bin/podman']]]
 
+/** What only the bench of networks needs. */
+export const neededByNetworkBench = [['iperf3', ['/usr/bin/iperf3']]]
+
 /** @throws {SetupError} when this is no machine that engine runs on, or the user is not root */
 export function checkMachine() {
   if (process.platform !== 'linux') throw new SetupError(`engine runs on Linux, not on ${process.platform}`)
