@@ -14,6 +14,18 @@ const LINGER = 10_000
  */
 export async function serveAttachment(call: Pick<Call, 'request' | 'version' | 'hijack'>, attachment: Attachment): Promise<void> {
   const framed = !attachment.tty
+  const socket = takeConnection(call, attachment)
+  socket.write(openingLines(call.request.headers.upgrade !== undefined, framed && isAtLeast(call.version, '1.42')))
+  feedStdin(socket, attachment)
+  try {
+    await writeOutput(socket, attachment, framed)
+  } finally {
+    closeGently(socket)
+  }
+}
+
+/** Takes a request's connection over for an attachment, which ends with it. @throws what Call.hijack does; the attachment has ended then */
+export function takeConnection(call: Pick<Call, 'hijack'>, attachment: Attachment): Socket {
   let socket: Socket
   try {
     socket = call.hijack()
@@ -22,13 +34,7 @@ export async function serveAttachment(call: Pick<Call, 'request' | 'version' | '
     throw error
   }
   socket.once('close', () => attachment.detach())
-  socket.write(openingLines(call.request.headers.upgrade !== undefined, framed && isAtLeast(call.version, '1.42')))
-  feedStdin(socket, attachment)
-  try {
-    await writeOutput(socket, attachment, framed)
-  } finally {
-    closeGently(socket)
-  }
+  return socket
 }
 
 /** moby's postContainersAttach, to the letter: clients compare the reason phrase with nothing, but read the content type. */

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Attachment } from '@engine/engine'
 import { isAtLeast, RequestError } from '@engine/api'
+import { takeConnection } from '../attachment.ts'
 import type { Call } from '../call.ts'
 import { ClientFrames, CloseCode, Opcode, serverFrameHeader, WebSocketError } from './frames.ts'
 
@@ -27,14 +28,7 @@ export function checkHandshake({ headers, method }: IncomingMessage): string {
  * @param key from {@link checkHandshake}
  */
 export async function serveWebSocket(call: Pick<Call, 'request' | 'version' | 'hijack'>, key: string, attachment: Attachment): Promise<void> {
-  let socket: Socket
-  try {
-    socket = call.hijack()
-  } catch (error) {
-    attachment.detach()
-    throw error
-  }
-  socket.once('close', () => attachment.detach())
+  const socket = takeConnection(call, attachment)
   const accept = createHash('sha1').update(`${key}${protocolId}`).digest('base64')
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
   const peer = new Peer(socket, attachment)
