@@ -30,6 +30,7 @@ const rules: readonly Rule[] = [
   [/\bendpoint [a-z]+_[a-z]+\b/g, 'endpoint <made-up>'],
   // The same files with other times have another digest.
   [/\bfile:[0-9a-f]{12,}/g, 'file:<digest>'],
+  [/\bdocker-import-\d+/g, 'docker-import-<n>'],
   [/execDuration=\d+/g, 'execDuration=<n>'],
   [/\b1[6-9]\d{8}(\.\d+)?\b/g, '<seconds>'],
 ]

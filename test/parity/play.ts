@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { dockerArchive } from '../harness/archives.ts'
 import { busyboxTar } from '../harness/images.ts'
+import { layerTar } from '../harness/layer-tar.ts'
 import { api } from '../harness/daemon.ts'
 import { Normaliser, type EventLine } from './normalise.ts'
 import type { Scenario } from './scenario.ts'
@@ -131,6 +133,8 @@ function writeFiles(directory: string): void {
     writeFileSync(join(directory, path), content)
   }
   file('busybox.tar', busyboxTar())
+  // Of an image whose configuration has no date.
+  file('dateless.tar', dockerArchive([layerTar({ f: 'x' })], ['dateless:1']))
   file('env', 'A=1\n# a remark\nB=two words\n')
   file('labels', 'one=1\ntwo=2\n')
   file('site/index.html', '<h1>parity</h1>\n')

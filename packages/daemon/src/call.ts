@@ -52,7 +52,16 @@ export class TextAnswer {
   }
 }
 
-/** Serves one operation: returns the JSON to answer with, undefined for no body, a TextAnswer, or SENT. */
+/** What a handler returns for an answer without a body that has another status than its route's. */
+export class StatusAnswer {
+  readonly status: number
+
+  constructor(status: number) {
+    this.status = status
+  }
+}
+
+/** Serves one operation: returns the JSON to answer with, undefined for no body, a TextAnswer, a StatusAnswer, or SENT. */
 export type Handler<Id extends OperationId> = (call: Call<Id>) => Promise<unknown>
 
 /** The handlers of some operations. */

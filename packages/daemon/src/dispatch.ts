@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { API_VERSION, readQuery, RequestError, shapeFor, splitVersion, type Method, type OperationId, type Route } from '@engine/api'
 import { isClientGone } from './answer-stream.ts'
-import { connectionOf, SENT, TextAnswer, type Call, type Daemon } from './call.ts'
+import { connectionOf, SENT, StatusAnswer, TextAnswer, type Call, type Daemon } from './call.ts'
 import { readBody } from './request-body.ts'
 
 /** A handler that has forgotten which operation it serves. */
@@ -68,6 +68,7 @@ function split(url: string): readonly string[] {
 
 function send(reply: FastifyReply, operation: OperationId, route: Route, version: string, answer: unknown): FastifyReply {
   if (answer === SENT) return reply
+  if (answer instanceof StatusAnswer) return reply.code(answer.status).send()
   if (answer instanceof TextAnswer) return contentType(reply.code(route.status), 'text/plain; charset=utf-8').send(Buffer.from(answer.text))
   if (answer === undefined) return reply.code(route.status).send()
   const body = Buffer.from(`${JSON.stringify(shapeFor(version, operation, answer))}\n`)

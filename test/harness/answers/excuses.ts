@@ -18,6 +18,7 @@ export const excuses: readonly Excuse[] = [
   { operation: /^ExecInspect$/, text: /^\.ExitCode: null for a integer$/, reason: 'Docker: null until the process has ended' },
   { operation: /^ImageBuild$/, text: /^\.(vertex|vertexLog|warning): not in the description$/, reason: 'engine: records of steps, for who asks by progress=steps' },
   { operation: /^Image(Build|Push|Create|Load)$/, text: /^\.(id|aux): not in the description$/, reason: 'Docker: lines of progress name their layer, the last one the digest' },
+  { operation: /^ImageTag$/, text: /^a status that is not in the description$/, reason: 'Docker: 200 without a name to give' },
 ]
 
 /** The excuse that covers what was found; undefined when there is none. */

@@ -2,7 +2,7 @@ import { isAtLeast, RequestError } from '@engine/api'
 import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
 import { bodyStream } from '../body-stream.ts'
-import { SENT, type Call, type Handlers } from '../call.ts'
+import { SENT, StatusAnswer, type Call, type Handlers } from '../call.ts'
 import { credentialsOf } from './registries.ts'
 
 /** Serves /images and /commit. */
@@ -28,7 +28,9 @@ export const images: Handlers<
 
   async ImageTag({ engine, name, query }) {
     const { repository, tag } = repositoryAndTag(query.repo, query.tag)
-    await engine.images.tag(name, repository, tag)
+    // Docker asks no further.
+    if (repository === '') return new StatusAnswer(200)
+    return await engine.images.tag(name, repository, tag)
   },
 
   ImageDelete({ engine, name, query, version }) {

@@ -62,14 +62,15 @@ export async function listImages({ containers, store }: ImageVerbs, options: Par
   return summaries.sort((a, b) => (a.created === b.created ? (a.summary.Id < b.summary.Id ? -1 : 1) : a.created > b.created ? -1 : 1)).map(({ summary }) => summary)
 }
 
-/** `before`, `since` and `until`; the first two name images. */
+/** `before`, `since` and `until`; the first two name images. One without a date says nothing, and passes none that says something. */
 function timeFilter(store: ImageStore, filters: Filters): (created: bigint) => boolean {
-  const createdOf = (ref: string): bigint => parseRfc3339(store.resolve(ref).config.created ?? '')
-  const befores = (filters.get('before') ?? []).map(createdOf)
-  const sinces = (filters.get('since') ?? []).map(createdOf)
+  const createdOf = (refs: readonly string[]): bigint[] => refs.map((ref) => parseRfc3339(store.resolve(ref).config.created ?? '')).filter((created) => created > 0n)
+  const befores = createdOf(filters.get('before') ?? [])
+  const sinces = createdOf(filters.get('since') ?? [])
   // Of several the earliest, here and nowhere else.
   const untils = (filters.get('until') ?? []).map((one) => untilFilter(new Map([['until', [one]]])) ?? 0n)
-  return (created) => befores.every((before) => created < before) && sinces.every((since) => created > since) && untils.every((until) => created < until)
+  if (befores.length + sinces.length + untils.length === 0) return () => true
+  return (created) => created > 0n && befores.every((before) => created < before) && sinces.every((since) => created > since) && untils.every((until) => created < until)
 }
 
 /** A pattern of Go's path.Match over the name with its tag, or without. */

@@ -1,4 +1,4 @@
-import { familiarName, familiarRepository, fullName, hasBlob, parseReference, putManifest, RegistryError, type Reference } from '@engine/image'
+import { familiarName, familiarRepository, fullName, hasBlob, parseReference, putManifest, RegistryError, withDefaultTag, type Reference } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { Images, Progress } from '../interface.ts'
 import { checkPlatform } from './check-platform.ts'
@@ -17,6 +17,7 @@ export function pushImage(verbs: ImageVerbs, name: string, options: Parameters<I
     const { registries, store } = verbs
     const given = parseReference(options.tag === '' ? name : `${name}:${options.tag}`)
     if (given.digest !== undefined) throw new EngineError('invalid-argument', 'cannot push a digest reference')
+    if (options.platform) refuseOther(verbs, given, options.platform)
     const repository = `${given.domain}/${given.path}`
     const endpoints = await registries.endpoints(given, 'push')
     queue.push({ status: `The push refers to repository [${repository}]` })
@@ -35,6 +36,12 @@ export function pushImage(verbs: ImageVerbs, name: string, options: Parameters<I
       }
     }
   })
+}
+
+/** Said before anything is asked of the registry. @throws EngineError not-found */
+function refuseOther({ store }: ImageVerbs, given: Reference, platform: string): void {
+  const reference = withDefaultTag(given)
+  checkPlatform(familiarName(reference), store.resolve(fullName(reference)), platform)
 }
 
 /** Docker's push says it without the request. */

@@ -55,7 +55,10 @@ function choose(store: ImageStore, refs: readonly string[]): Map<Digest, Referen
     }
     const reference = parseReference(ref)
     if (reference.tag !== undefined || reference.digest !== undefined) {
-      add(resolve(store, ref).id, reference)
+      const id = store.images.byName(fullName(reference))
+      // Docker's words, where a tag or digest was named.
+      if (id === undefined) throw new EngineError('not-found', 'reference does not exist')
+      add(id, reference)
       continue
     }
     const tags = tagsOf(store, reference)
