@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { TestDaemon } from '../harness/daemon.ts'
+import type { Podman } from '../harness/podman.ts'
 import type { ApiSession } from './api-session.ts'
 
 /** Who pulls and loads in a bench. */
@@ -37,25 +36,12 @@ export function apiContender(name: string, api: ApiSession, daemon?: TestDaemon)
   }
 }
 
-/** Podman with a store of its own; undefined where it is not installed. @param directory an empty one; see {@link removePodmanStore} */
-export function podmanContender(directory: string): Contender | undefined {
-  if (!existsSync('/usr/bin/podman')) return undefined
-  const run = (...args: readonly string[]): Promise<unknown> => podman(directory, args)
+/** Podman, with its own store. */
+export function podmanContender(podman: Podman): Contender {
   return {
     name: 'podman',
-    pull: async (reference) => void (await run('pull', '--quiet', '--tls-verify=false', reference)),
-    load: async (archive) => void (await run('load', '--quiet', '--input', archive)),
-    remove: async (reference) => void (await run('rmi', '--force', reference)),
+    pull: async (reference) => void (await podman.run('pull', '--quiet', '--tls-verify=false', reference)),
+    load: async (archive) => void (await podman.run('load', '--quiet', '--input', archive)),
+    remove: async (reference) => void (await podman.run('rmi', '--force', reference)),
   }
-}
-
-export async function removePodmanStore(directory: string): Promise<void> {
-  await podman(directory, ['system', 'reset', '--force'])
-}
-
-const execute = promisify(execFile)
-
-function podman(directory: string, args: readonly string[]): Promise<unknown> {
-  const store = ['--root', join(directory, 'storage'), '--runroot', join(directory, 'run'), '--storage-driver', 'overlay']
-  return execute('/usr/bin/podman', [...store, '--tmpdir', join(directory, 'tmp'), '--events-backend', 'none', ...args], { env: { PATH: process.env['PATH'], TMPDIR: directory } })
 }

@@ -1,38 +1,23 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestDaemon } from '../harness/daemon.ts'
+import { filesOfLayers, tarOfPaths } from '../harness/large-image.ts'
+import { Podman } from '../harness/podman.ts'
 import { makeImage, putImage, startRegistry, type TestRegistry } from '../harness/registry.ts'
 import type { ApiSession } from './api-session.ts'
-import { apiContender, podmanContender, removePodmanStore, type Contender } from './contenders.ts'
+import { apiContender, podmanContender, type Contender } from './contenders.ts'
 import { median, report } from './measure.ts'
 import { watchResources, type Resources } from './resources.ts'
 
 const layers = 10
-const files = 20_000
-const bytes = 350e6
 
-/**
- * The tars of ten layers: a part of this machine's /usr, 20,000 files of some 300 MB, with their directories. What that is differs from
- * machine to machine, so only ratios of one run mean something.
- */
-function layerTars(directory: string): Buffer[] {
-  const found = execFileSync('find', ['/usr/bin', '/usr/share', '/usr/lib', '-xdev', '(', '-type', 'f', '-o', '-type', 'd', '-o', '-type', 'l', ')', '-size', '-8000k', '-printf', '%s %p\\0'], { maxBuffer: 1 << 28 })
-  const taken: string[] = []
-  let total = 0
-  for (const line of found.toString().split('\0')) {
-    if (taken.length >= files || total >= bytes) break
-    const [size = '0', path = ''] = line.split(/ (.*)/s)
-    taken.push(path)
-    total += Number(size)
-  }
-  process.stdout.write(`image of ${taken.length} files, ${(total / 1e6).toFixed(0)} MB\n`)
-  const share = Math.ceil(taken.length / layers)
-  return Array.from({ length: layers }, (_, i) => {
-    writeFileSync(join(directory, 'list'), taken.slice(i * share, (i + 1) * share).join('\0'))
-    return execFileSync('tar', ['--null', '--no-recursion', '-T', join(directory, 'list'), '-cf', '-', '--numeric-owner'], { maxBuffer: 1 << 29, stdio: ['ignore', 'pipe', 'ignore'] })
-  })
+/** The tars of ten layers: 20,000 files of some 300 MB. They differ from machine to machine, so only ratios of one run mean something. */
+function layerTars(): Buffer[] {
+  const found = filesOfLayers({ layers, files: 20_000, bytes: 350e6 })
+  process.stdout.write(`image of ${found.files} files, ${(found.bytes / 1e6).toFixed(0)} MB\n`)
+  return found.layers.map((paths) => tarOfPaths(paths))
 }
 
 /**
@@ -42,11 +27,11 @@ function layerTars(directory: string): Buffer[] {
  */
 export async function benchPull(daemon: TestDaemon, engine: ApiSession, docker: ApiSession | undefined, rounds: number, network?: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'engine-bench-'))
-  const podman = podmanContender(directory)
-  const contenders = [apiContender('engine', engine, daemon), ...(docker === undefined ? [] : [apiContender('docker', docker)]), ...(podman === undefined ? [] : [podman])]
+  const podman = Podman.isInstalled ? new Podman(directory) : undefined
+  const contenders = [apiContender('engine', engine, daemon), ...(docker === undefined ? [] : [apiContender('docker', docker)]), ...(podman === undefined ? [] : [podmanContender(podman)])]
   try {
     await using registry = await startRegistry()
-    const image = makeImage(layerTars(directory))
+    const image = makeImage(layerTars())
     await putImage(registry.url, 'bench', '1', image)
     using _other = network === undefined ? undefined : serveIn(network, registry)
     process.stdout.write(`compressed ${(image.layers.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(0)} MB in ${layers} layers\n`)
@@ -56,7 +41,7 @@ export async function benchPull(daemon: TestDaemon, engine: ApiSession, docker: 
     await inTurns('pull of ten layers', contenders, daemon, rounds, 0.5, (one) => one.pull(reference), (one) => one.remove(reference))
     await inTurns('load of ten layers', contenders, daemon, rounds, 0.6, (one) => one.load(archive), (one) => one.remove(reference))
   } finally {
-    if (podman !== undefined) await removePodmanStore(directory)
+    await podman?.[Symbol.asyncDispose]()
     rmSync(directory, { recursive: true, force: true })
   }
 }
