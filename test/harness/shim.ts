@@ -11,7 +11,7 @@ import { MNT_DETACH, unmount } from '@engine/linux/unmount'
 import { busyboxRoot } from './busybox.ts'
 import { plainSpec } from './spec.ts'
 
-const program = join(import.meta.dirname, '../../packages/runtime/src/shim/main.ts')
+export const shimProgram = join(import.meta.dirname, '../../packages/runtime/src/shim/main.ts')
 
 /** One container (or exec) of a test's. */
 export interface TestProcess extends ProcessKey {
@@ -50,8 +50,9 @@ export class TestShim implements AsyncDisposable {
     return readFileSync(`${this.socketPath}.log`, 'utf8')
   }
 
-  async connect(): Promise<void> {
-    this.client = await connectShim({ nodeBinary: process.execPath, program, socketPath: this.socketPath, managed: false, log: () => undefined })
+  /** @param through a proxy's socket; then another client has to see to it that there is a shim */
+  async connect(through?: string): Promise<void> {
+    this.client = await connectShim({ nodeBinary: process.execPath, program: shimProgram, socketPath: through ?? this.socketPath, managed: through !== undefined, log: () => undefined })
     this.client.onEvent((event) => {
       this.events.push(event)
       for (const waiter of this.#waiters) waiter()

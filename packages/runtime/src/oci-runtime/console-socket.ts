@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { EngineError } from '@engine/linux'
-import { receiveDescriptor } from '@engine/linux/receive-descriptor'
+import { receiveDescriptors } from '@engine/linux/pass-descriptors'
 
 /** Where a runtime sends the master of a container's terminal to (runc: docs/terminals.md). */
 export class ConsoleSocket implements AsyncDisposable {
@@ -25,10 +25,10 @@ export class ConsoleSocket implements AsyncDisposable {
     return made
   }
 
-  /** The master, which the runtime has sent by the end of `create`; close-on-exec. @throws EngineError, SyscallError when it has not */
+  /** The master, which the runtime has sent by the end of `create`; close-on-exec. @throws EngineError when it has not */
   take(): number {
     const handle = this.#peer === undefined ? undefined : (this.#peer as Socket & { readonly _handle?: { readonly fd?: number } })._handle
-    const master = handle?.fd === undefined ? undefined : receiveDescriptor(handle.fd)
+    const master = handle?.fd === undefined ? undefined : receiveDescriptors(handle.fd)?.descriptors[0]
     if (master === undefined) throw new EngineError('internal', 'the runtime has sent no terminal')
     return master
   }

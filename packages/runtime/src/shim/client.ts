@@ -29,7 +29,7 @@ const RECONNECT_MILLISECONDS = 200
 
 /**
  * Connects to the shim, after starting one if need be.
- * @throws EngineError unavailable when there is none within ten seconds
+ * @throws EngineError unavailable when there is none in time
  */
 export async function connectShim(options: ShimOptions): Promise<ShimClient> {
   const client = new Client(options)
@@ -55,37 +55,60 @@ class Client implements ShimClient {
     this.#connection.catch(() => undefined)
   }
 
+  get #patience(): number {
+    return this.#options.patience ?? START_MILLISECONDS
+  }
+
   async connect(): Promise<void> {
-    this.#connection = this.#open()
-    await this.#connection
+    const end = Date.now() + this.#patience
+    for (;;) {
+      this.#connection = this.#open()
+      try {
+        await this.#connection
+        return
+      } catch (error) {
+        // One that was found may have died before it answered; there will be another.
+        if (Date.now() > end) throw error
+      }
+      await sleep(RETRY_MILLISECONDS)
+    }
   }
 
   async start(request: StartRequest): Promise<Started> {
-    return this.#born(request, request.spec.linux.cgroupsPath, request.spec.process.terminal, await this.#request<Started>('start', request))
+    return this.#born('start', request, request.spec.linux.cgroupsPath, request.spec.process.terminal)
   }
 
   async exec(request: ExecRequest): Promise<Started> {
-    return this.#born(request, request.cgroupsPath, request.process.terminal, await this.#request<Started>('exec', request))
+    return this.#born('exec', request, request.cgroupsPath, request.process.terminal)
   }
 
   async adopt(request: AdoptRequest): Promise<void> {
-    await this.#request('adopt', request)
-    const adopted = (await this.list()).find((process) => keyText(process) === keyText(request))
-    if (adopted !== undefined) await this.#hold(await this.#connection, adopted)
+    const key = keyText(request)
+    // Held before it is adopted: should the shim die of it, the next one adopts it as well.
+    const held = this.#held.get(key) ?? HeldProcess.open({ ...request, terminal: false })
+    this.#held.set(key, held)
+    try {
+      await this.#repeatable('adopt', held.adoption())
+    } catch (error) {
+      if (!isError(error, 'unavailable')) this.#letGo(request)
+      throw error
+    }
+    const adopted = (await this.list()).find((process) => keyText(process) === key)
+    if (adopted?.status !== undefined) this.#letGo(request)
   }
 
   async closeStdin(key: ProcessKey): Promise<void> {
     this.#held.get(keyText(key))?.closeStdin()
-    await this.#request('closeStdin', keyOf(key))
+    await this.#repeatable('closeStdin', keyOf(key))
   }
 
   async terminal(key: ProcessKey): Promise<number> {
-    const master = await this.#request<number>('terminal', keyOf(key))
+    const master = await this.#repeatable<number>('terminal', keyOf(key))
     return pidfdGetfd(this.#shimPidfd(), master)
   }
 
   async resize(key: ProcessKey, rows: number, columns: number): Promise<void> {
-    await this.#request('resize', { ...keyOf(key), rows, columns })
+    await this.#repeatable('resize', { ...keyOf(key), rows, columns })
   }
 
   async release(key: ProcessKey): Promise<void> {
@@ -158,31 +181,45 @@ class Client implements ShimClient {
     return connection.request<T>(method, params)
   }
 
-  async #born(request: StartRequest | ExecRequest, cgroupsPath: string, terminal: boolean, started: Started): Promise<Started> {
+  /** Has a process made, and holds it from the moment at which its start is known here. */
+  async #born(method: 'start' | 'exec', request: StartRequest | ExecRequest, cgroupsPath: string, terminal: boolean): Promise<Started> {
     const { runDirectory, directory, stdin } = request
+    const connection = await this.#connection
+    const started = await connection.request<Started>(method, request)
     const { pid, startTime } = started
-    await this.#hold(await this.#connection, { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal, stdin: stdin && !terminal })
+    // Without waiting for anything: when the connection ends next, the process is known to the client, and the next shim adopts it.
+    this.#hold(connection, { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal, stdin: stdin && !terminal })
     return started
   }
 
-  /** Holds a running process's descriptors here as well. */
-  async #hold(connection: ShimConnection, process: ShimProcess): Promise<void> {
-    const key = keyText(process)
-    if (process.status !== undefined || this.#held.has(key)) return
-    let master: number | undefined
-    if (process.terminal) {
-      try {
-        master = await connection.request<number>('terminal', keyOf(process))
-      } catch {
-        // It has ended meanwhile.
-        return
-      }
-    }
+  /** Without it descriptors are got by their names, later. */
+  async #introduceInbox(connection: ShimConnection): Promise<void> {
     try {
-      this.#held.set(key, new HeldProcess(process, this.#shimPidfd(), master))
+      await connection.inbox.introduce((socket) => connection.request('inbox', { socket }))
     } catch (error) {
-      this.#options.log(`${key}: ${error instanceof Error ? error.message : String(error)}`)
+      if (isError(error, 'unavailable')) throw error
+      this.#options.log(`the shim passes no descriptors: ${error instanceof Error ? error.message : String(error)}`)
     }
+  }
+
+  /** Has the shim share what it holds of a running process. */
+  async #share(connection: ShimConnection, process: ShimProcess): Promise<void> {
+    if (process.status !== undefined || this.#held.has(keyText(process))) return
+    try {
+      await connection.request('share', keyOf(process))
+    } catch (error) {
+      // It has ended meanwhile.
+      if (isError(error, 'conflict') || isError(error, 'not-found')) return
+      // A shim from before knows no such request.
+      if (!isError(error, 'not-implemented')) throw error
+    }
+    this.#hold(connection, process)
+  }
+
+  /** Holds a running process's descriptors here as well. */
+  #hold(connection: ShimConnection, process: ShimProcess): void {
+    const shared = connection.inbox.take(process)
+    this.#held.set(keyText(process), shared === undefined ? HeldProcess.open(process) : new HeldProcess(process, shared))
   }
 
   #letGo(key: ProcessKey): void {
@@ -204,6 +241,7 @@ class Client implements ShimClient {
     const connection = await this.#dial()
     try {
       this.#meet(connection.hello)
+      await this.#introduceInbox(connection)
       if (this.#successor) {
         for (const [key, held] of this.#held) {
           await connection.request('adopt', held.adoption()).catch((error: unknown) => {
@@ -216,8 +254,8 @@ class Client implements ShimClient {
         const { pid, status } = process
         if (again) this.#event({ event: 'output', ...keyOf(process) })
         if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
-        await this.#hold(connection, process)
       }
+      await Promise.all(processes.map((process) => this.#share(connection, process)))
       if (this.#successor) for (const listener of this.#lostListeners) listener(processes)
       this.#successor = false
     } catch (error) {
@@ -252,7 +290,7 @@ class Client implements ShimClient {
 
   /** Connects, with patience; starts a shim when none is alive. */
   async #dial(): Promise<ShimConnection> {
-    const end = Date.now() + (this.#options.patience ?? START_MILLISECONDS)
+    const end = Date.now() + this.#patience
     let started = this.#options.managed
     for (;;) {
       try {

@@ -8,9 +8,10 @@ export type ShimRequest =
   | { readonly method: 'start'; readonly params: StartRequest }
   | { readonly method: 'exec'; readonly params: ExecRequest }
   | { readonly method: 'adopt'; readonly params: AdoptRequest }
-  | { readonly method: 'closeStdin' | 'terminal' | 'release'; readonly params: ProcessKey }
+  | { readonly method: 'closeStdin' | 'terminal' | 'share' | 'release'; readonly params: ProcessKey }
   | { readonly method: 'resize'; readonly params: ProcessKey & { readonly rows: number; readonly columns: number } }
   | { readonly method: 'list' }
+  | { readonly method: 'inbox'; readonly params: { readonly socket: number } }
   | { readonly method: 'upgrade'; readonly params: { readonly path: string } }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -169,10 +170,13 @@ export function parseRequest(message: unknown): ShimRequest {
     }
     case 'closeStdin':
     case 'terminal':
+    case 'share':
     case 'release':
       return { method, params: key(params) }
     case 'resize':
       return { method, params: { ...key(params), rows: integer(params['rows'], 'rows', 0, 0xffff), columns: integer(params['columns'], 'columns', 0, 0xffff) } }
+    case 'inbox':
+      return { method, params: { socket: integer(params['socket'], 'socket', 0, 0x7fff_ffff) } }
     case 'upgrade':
       return { method, params: { path: path(params['path'], 'path') } }
     default:

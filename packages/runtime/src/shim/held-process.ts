@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
 import { openProcess } from '@engine/linux/open-process'
-import { pidfdGetfd } from '@engine/linux/pidfd'
 import type { AdoptRequest, ShimProcess } from './client-types.ts'
-import { reopenFifos, type Fifos } from './fifos.ts'
+import { reopenFifos } from './fifos.ts'
 import { keyOf } from './key.ts'
+import { closeAll, type SharedDescriptors } from './shared-descriptors.ts'
 
 /**
  * What engined holds of a running process so that the shim's death loses nothing: read ends of its FIFOs (a pipe that nobody has
@@ -11,24 +11,23 @@ import { keyOf } from './key.ts'
  * (whose closing would be a hangup), and a pidfd (which may tell how it ended).
  */
 export class HeldProcess {
-  readonly #process: ShimProcess
-  readonly #pidfd: number | undefined
-  readonly #fifos: Fifos | undefined
-  readonly #master: number | undefined
+  readonly #process: Omit<ShimProcess, 'status'>
+  readonly #descriptors: SharedDescriptors
   #stdin: number | undefined
 
-  /** @param master the terminal's master: a descriptor number of the shim's */
-  constructor(process: ShimProcess, shim: number, master: number | undefined) {
+  /** @param descriptors what the shim has passed; this object's to close */
+  constructor(process: Omit<ShimProcess, 'status'>, descriptors: SharedDescriptors) {
+    const { stdin, ...others } = descriptors
     this.#process = process
-    this.#pidfd = pidfdOf(process)
-    try {
-      this.#fifos = process.terminal ? undefined : reopenFifos(process.runDirectory, process.stdin)
-    } catch {
-      // It has ended and was released meanwhile.
-      this.#fifos = undefined
-    }
-    this.#stdin = this.#fifos?.stdin
-    this.#master = master === undefined ? undefined : pidfdGetfd(shim, master)
+    this.#descriptors = others
+    this.#stdin = stdin
+  }
+
+  /** Of a process that no shim has any more: what its names lead to. A terminal has none: it is gone. */
+  static open(process: Omit<ShimProcess, 'status'>): HeldProcess {
+    const pidfd = ifItIsThere(() => openProcess(process))
+    const fifos = process.terminal ? undefined : ifItIsThere(() => reopenFifos(process.runDirectory, process.stdin))
+    return new HeldProcess(process, { ...(pidfd === undefined ? {} : { pidfd }), ...fifos })
   }
 
   closeStdin(): void {
@@ -39,6 +38,7 @@ export class HeldProcess {
   /** For the next shim. The descriptors must stay open until it has answered. */
   adoption(): AdoptRequest {
     const { pid, startTime, runDirectory, directory, cgroupsPath } = this.#process
+    const { master, pidfd } = this.#descriptors
     return {
       ...keyOf(this.#process),
       pid,
@@ -47,21 +47,21 @@ export class HeldProcess {
       directory,
       cgroupsPath,
       stdin: this.#stdin !== undefined,
-      ...(this.#master === undefined ? {} : { master: this.#master }),
-      ...(this.#pidfd === undefined ? {} : { pidfd: this.#pidfd }),
+      ...(master === undefined ? {} : { master }),
+      ...(pidfd === undefined ? {} : { pidfd }),
     }
   }
 
   close(): void {
     this.closeStdin()
-    for (const fd of [this.#pidfd, this.#fifos?.stdout, this.#fifos?.stderr, this.#master]) if (fd !== undefined) closeSync(fd)
+    closeAll(this.#descriptors)
   }
 }
 
-/** Where no descriptor can be had, the next shim opens one itself. */
-function pidfdOf(process: ShimProcess): number | undefined {
+/** What cannot be had here, the next shim tries itself, and says why it cannot. */
+function ifItIsThere<T>(open: () => T): T | undefined {
   try {
-    return openProcess(process)
+    return open()
   } catch {
     return undefined
   }

@@ -71,6 +71,8 @@ const valid = [
   { method: 'exec', params: { ...streams, exec: container, pid: 5, startTime: '77', cgroupsPath: '/engine/x', process: ociProcess } },
   { method: 'adopt', params: { ...streams, pid: 5, startTime: '77', cgroupsPath: '/engine/x', master: 9 } },
   { method: 'closeStdin', params: { container } },
+  { method: 'share', params: { container, exec: container } },
+  { method: 'inbox', params: { socket: 9 } },
   { method: 'resize', params: { container, rows: 1, columns: 2 } },
   { method: 'upgrade', params: { path: '/x.cjs' } },
 ]

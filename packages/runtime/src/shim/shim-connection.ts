@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { EngineError } from '@engine/linux'
 import { BirthError } from './client-types.ts'
 import type { ShimEvent } from './messages.ts'
+import { DescriptorInbox } from './shared-descriptors.ts'
 import { encodeFrame, FrameDecoder, type Hello, type ReplyMessage, type ShimMessage } from './protocol.ts'
 
 type Waiting = Map<number, { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }>
@@ -11,15 +12,18 @@ export class ShimConnection {
   readonly hello: Hello['hello']
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>
+  /** Where the shim passes descriptors before it answers. Closed with the connection. */
+  readonly inbox: DescriptorInbox
   readonly #socket: Socket
   readonly #waiting: Waiting
   #lastId = 0
 
-  private constructor(socket: Socket, hello: Hello['hello'], closed: Promise<void>, waiting: Waiting) {
+  private constructor(socket: Socket, hello: Hello['hello'], closed: Promise<void>, waiting: Waiting, inbox: DescriptorInbox) {
     this.#socket = socket
     this.hello = hello
     this.closed = closed
     this.#waiting = waiting
+    this.inbox = inbox
   }
 
   /** @throws Node's error ENOENT or ECONNREFUSED when no shim listens; EngineError when it is none */
@@ -27,6 +31,7 @@ export class ShimConnection {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = new Map()
       const decoder = new FrameDecoder()
+      let inbox: DescriptorInbox | undefined
       const socket = connect({ path })
       let greeted = false
       const closed = new Promise<void>((ended) => {
@@ -35,6 +40,8 @@ export class ShimConnection {
           reject(new EngineError('unavailable', 'the shim closed the connection'))
           for (const { reject: fail } of waiting.values()) fail(new EngineError('unavailable', 'the connection to the shim was lost'))
           waiting.clear()
+          // Who has been answered takes what came with the answer before anything else happens.
+          inbox?.close()
         })
       })
       socket.once('error', reject)
@@ -45,7 +52,8 @@ export class ShimConnection {
             const message = frame.message as ShimMessage
             if ('hello' in message) {
               greeted = true
-              resolve(new ShimConnection(socket, message.hello, closed, waiting))
+              inbox = new DescriptorInbox()
+              resolve(new ShimConnection(socket, message.hello, closed, waiting, inbox))
             } else if (!greeted) {
               throw new EngineError('internal', `what listens at ${path} is no shim`)
             } else if ('event' in message) {

@@ -3,24 +3,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, errnoText } from '@engine/linux'
 import { Epoll } from '@engine/linux/epoll'
 import type { PeerCredentials } from '@engine/linux/peer-credentials'
-import { openProcess } from '@engine/linux/open-process'
-import { pidfdGetfd, pidfdOpen, pidfdSendSignal } from '@engine/linux/pidfd'
+import { pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { waitPid } from '@engine/linux/wait'
 import type { Birth, BirthOutcome, Filter, Stdio } from '../process/birth.ts'
 import { reapOrphans } from '../oci-runtime/orphans.ts'
+import { adoptedState, takeDescriptor } from './adoption.ts'
 import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.ts'
-import { readExitFile, removeExitFile } from './exit-file.ts'
-import { makeFifos, removeFifos, reopenFifos, type Fifos } from './fifos.ts'
+import { removeExitFile } from './exit-file.ts'
+import { makeFifos, removeFifos, type Fifos } from './fifos.ts'
 import type { ShimRequest } from './guards.ts'
 import { keyOf, keyText } from './key.ts'
 import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 import { Poller } from './poller.ts'
+import { DescriptorOutbox } from './shared-descriptors.ts'
 import { Sink } from './sink.ts'
 import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
 import { ownerInContainer, ownerOf } from './stream-owner.ts'
-import { SupervisedProcess, type SupervisedState, type Surroundings } from './supervised-process.ts'
+import { SupervisedProcess, type Surroundings } from './supervised-process.ts'
+import type { SupervisedState } from './supervised-state.ts'
 
 /** How often children that were left to this process by accident are looked for, once another runtime has been used. */
 const ORPHAN_MILLISECONDS = 10_000
@@ -61,6 +63,7 @@ export class Shim {
   readonly #processes = new Map<string, SupervisedProcess>()
   readonly #births = new Map<string, Promise<unknown>>()
   readonly #sinks = new Set<Sink>()
+  #outbox: DescriptorOutbox | undefined
   #upgrading = false
   #orphanTimer: NodeJS.Timeout | undefined
 
@@ -98,6 +101,15 @@ export class Shim {
       }
       case 'adopt':
         return this.#adopt(request.params, peer)
+      case 'inbox':
+        this.#outbox?.close()
+        this.#outbox = new DescriptorOutbox(takeDescriptor(peer.pid, request.params.socket))
+        return undefined
+      case 'share': {
+        const process = this.#find(request.params)
+        if (Object.keys(process.shared).length === 0) throw new EngineError('conflict', `process ${keyText(request.params)} has ended`)
+        return this.#outbox?.send(request.params, () => process.shared, { born: false })
+      }
       case 'closeStdin':
         return this.#find(request.params).closeStdin()
       case 'terminal':
@@ -150,6 +162,8 @@ export class Shim {
 
   /** engined is gone: what it has not taken may become more from now on. */
   unattended(): void {
+    this.#outbox?.close()
+    this.#outbox = undefined
     for (const process of this.#processes.values()) process.goOn()
   }
 
@@ -197,6 +211,7 @@ export class Shim {
     begin: (stdio: Stdio, filter: Filter | undefined) => Birth,
   ): Promise<Started> {
     removeExitFile(request.directory)
+    const outbox = this.#outbox
     const filter = request.seccompFilter === undefined ? undefined : { program: readFileSync(request.seccompFilter), flags: request.seccompFlags ?? 0 }
     using undo = new DisposableStack()
     const spool = this.#spool(request.directory)
@@ -229,6 +244,8 @@ export class Shim {
     const master = birth.master ?? outcome.master
     if (outcome.master !== undefined) undo.defer(() => closeSync(outcome.master as number))
     try {
+      // Another engined may have taken over meanwhile, and has asked already what there is.
+      if (outbox?.closed === true) throw new EngineError('unavailable', 'who asked for the process has gone')
       const startTime = processStat(pid)?.startTime
       if (startTime === undefined) throw new EngineError('internal', `process ${pid} has no /proc/${pid}/stat: ${errnoText(2)}`)
       const { runDirectory, directory } = request
@@ -238,6 +255,8 @@ export class Shim {
         spool,
       )
       undo.move()
+      const born = this.#find(request)
+      await outbox?.send(request, () => born.shared, { born: true })
       return { pid, startTime, records }
     } catch (error) {
       this.#processes.delete(keyText(request))
@@ -246,6 +265,16 @@ export class Shim {
       closeSync(pidfd)
       throw error
     }
+  }
+
+  /** Watches a process whose shim died. */
+  #adopt(request: AdoptRequest, peer: PeerCredentials): void {
+    if (this.#processes.has(keyText(request))) return
+    using undo = new DisposableStack()
+    const spool = this.#spool(request.directory)
+    undo.defer(() => spool.close())
+    this.#supervise(adoptedState(request, peer, this.#options.log, undo), spool)
+    undo.move()
   }
 
   /** Waits until the child has executed or died. */
@@ -260,57 +289,5 @@ export class Shim {
         }
       })
     })
-  }
-
-  /** Watches a process whose shim died. */
-  #adopt(request: AdoptRequest, peer: PeerCredentials): void {
-    const { pid, startTime, runDirectory, directory, cgroupsPath } = request
-    if (this.#processes.has(keyText(request))) return
-    using undo = new DisposableStack()
-    const held = <T extends number | undefined>(fd: T): T => {
-      if (fd !== undefined) undo.defer(() => closeSync(fd))
-      return fd
-    }
-    const spool = this.#spool(directory)
-    undo.defer(() => spool.close())
-    const master = request.master === undefined ? undefined : held(takeDescriptor(peer.pid, request.master))
-    const fifos = request.master === undefined ? this.#reopen(request) : undefined
-    for (const fd of Object.values(fifos ?? {})) held(fd as number)
-    const pidfd = held(request.pidfd === undefined ? openProcess({ pid, startTime }) : takeDescriptor(peer.pid, request.pidfd))
-    const recorded = readExitFile(directory)
-    const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: master !== undefined }
-    this.#supervise(
-      {
-        process,
-        adopted: true,
-        oomKillsBefore: 0,
-        ...(pidfd === undefined ? {} : { pidfd }),
-        ...(fifos === undefined ? {} : { fifos }),
-        ...(master === undefined ? {} : { master }),
-        // The dead shim may have got as far as this.
-        ...(recorded?.pid === pid && recorded.startTime === startTime ? { status: recorded.status } : {}),
-      },
-      spool,
-    )
-    undo.move()
-  }
-
-  #reopen(request: AdoptRequest): Fifos | undefined {
-    try {
-      return reopenFifos(request.runDirectory, request.stdin)
-    } catch (error) {
-      this.#options.log(`${keyText(request)}: its output cannot be taken any more: ${error instanceof Error ? error.message : String(error)}`)
-      return undefined
-    }
-  }
-}
-
-/** A duplicate of a descriptor of another process. */
-function takeDescriptor(pid: number, fd: number): number {
-  const owner = pidfdOpen(pid)
-  try {
-    return pidfdGetfd(owner, fd)
-  } finally {
-    closeSync(owner)
   }
 }

@@ -8,13 +8,15 @@ import { reap, type ProcessEnd } from '@engine/linux/wait'
 import { setWindowSize } from '@engine/linux/window-size'
 import type { ShimProcess } from './client-types.ts'
 import { exitStatus, rfc3339, writeExitFile } from './exit-file.ts'
-import { removeFifos, type Fifos } from './fifos.ts'
+import { removeFifos } from './fifos.ts'
 import { keyOf, keyText } from './key.ts'
 import type { BlockReason, ExitStatus, ShimEvent } from './messages.ts'
 import { OutputTap } from './output-tap.ts'
 import { FifoSource, TerminalSource } from './output-source.ts'
 import type { Poller, Watch } from './poller.ts'
+import type { SharedDescriptors } from './shared-descriptors.ts'
 import type { SpoolWriter } from './spool-writer.ts'
+import type { HeldDescriptors, SupervisedState } from './supervised-state.ts'
 
 /** How long output is waited for after a process's end while somebody else (a background child) still holds its streams; Docker's time. */
 const DRAIN_MILLISECONDS = 2000
@@ -32,26 +34,6 @@ export interface Surroundings {
   /** Takes a FIFO whose process has ended, but not all its writers, and throws away what they write, so that they go on. */
   readonly sink: (fd: number) => void
   readonly log: (message: string) => void
-}
-
-/** The descriptors that are held for a process. */
-export interface HeldDescriptors {
-  /** Absent once the process has ended. */
-  readonly pidfd?: number
-  readonly fifos?: Fifos
-  readonly master?: number
-}
-
-/** Everything about a supervised process that a successor of this program needs; descriptors stay open by their numbers. */
-export interface SupervisedState extends HeldDescriptors {
-  readonly process: Omit<ShimProcess, 'status' | 'stdin'>
-  readonly adopted: boolean
-  readonly oomKillsBefore: number
-  /** It has ended, and this is known of it; its output may be incomplete. */
-  readonly ended?: { readonly end?: ProcessEnd; readonly finishedAt: string }
-  readonly status?: ExitStatus
-  /** Output that was read from a terminal but not written yet, base64. */
-  readonly unsaved?: string
 }
 
 /**
@@ -121,6 +103,12 @@ export class SupervisedProcess {
     return this.#master
   }
 
+  /** The descriptors that engined is to hold as well; none once it has ended. */
+  get shared(): SharedDescriptors {
+    const { fifos, ...others } = this.#held
+    return { ...others, ...fifos }
+  }
+
   resize(rows: number, columns: number): void {
     setWindowSize(this.master, rows, columns)
   }
@@ -141,20 +129,27 @@ export class SupervisedProcess {
 
   /** For the program that this process becomes next. Nothing may happen here afterwards. */
   state(): SupervisedState {
-    const [stdout, stderr] = this.#taps
+    const [stdout] = this.#taps
     const unsaved = stdout?.source instanceof TerminalSource ? stdout.source.unsaved : undefined
     return {
       process: this.#process,
       adopted: this.#adopted,
       oomKillsBefore: this.#oomKillsBefore,
+      ...this.#held,
+      ...(this.#ended === undefined ? {} : { ended: { finishedAt: this.#ended.finishedAt, ...(this.#ended.end === undefined ? {} : { end: this.#ended.end }) } }),
+      ...(this.#status === undefined ? {} : { status: this.#status }),
+      ...(unsaved === undefined ? {} : { unsaved: unsaved.toString('base64') }),
+    }
+  }
+
+  get #held(): HeldDescriptors {
+    const [stdout, stderr] = this.#taps
+    return {
       ...(this.#pidfd === undefined ? {} : { pidfd: this.#pidfd }),
       ...(this.#concluded || this.#master === undefined ? {} : { master: this.#master }),
       ...(this.#concluded || stdout === undefined || stderr === undefined
         ? {}
         : { fifos: { stdout: stdout.source.fd, stderr: stderr.source.fd, ...(this.#stdin === undefined ? {} : { stdin: this.#stdin }) } }),
-      ...(this.#ended === undefined ? {} : { ended: { finishedAt: this.#ended.finishedAt, ...(this.#ended.end === undefined ? {} : { end: this.#ended.end }) } }),
-      ...(this.#status === undefined ? {} : { status: this.#status }),
-      ...(unsaved === undefined ? {} : { unsaved: unsaved.toString('base64') }),
     }
   }
 
