@@ -39,7 +39,7 @@ export async function containerExited(engine: EngineContext, container: Containe
 function record(engine: EngineContext, container: Container, status: ExitStatus): void {
   const { state, sandbox } = container
   const milliseconds = Number((parseRfc3339(status.finishedAt) - parseRfc3339(state.startedAt)) / 1_000_000n)
-  const ended = { exitCode: status.code, ran: milliseconds, restartCount: state.restartCount, cancelled: container.policyCancelled || container.removing || engine.closing.aborted }
+  const ended = { exitCode: status.code, ran: milliseconds, restartCount: state.restartCount, manuallyStopped: state.manuallyStopped, cancelled: container.policyCancelled || container.removing || engine.closing.aborted }
   const delay = restartDelay(container.record.hostConfig.RestartPolicy, ended, container.restartDelay)
   transition(container.id, state, delay === undefined ? 'exited' : 'restarting')
   Object.assign(state, {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { restartDelay, startsWithDaemon } from './restart-policy.ts'
 
 const policy = (Name: string, MaximumRetryCount = 0) => ({ Name, MaximumRetryCount })
-const ended = (change: Partial<Parameters<typeof restartDelay>[1]> = {}) => ({ exitCode: 1, ran: 10, restartCount: 0, cancelled: false, ...change })
+const ended = (change: Partial<Parameters<typeof restartDelay>[1]> = {}) => ({ exitCode: 1, ran: 10, restartCount: 0, cancelled: false, manuallyStopped: false, ...change })
 
 test('the delay doubles from 100 ms up to a minute', () => {
   const delays: number[] = []
@@ -24,6 +24,10 @@ test('who is started again', () => {
   assert.equal(restartDelay(policy('always'), ended({ exitCode: 0 }), 0), 100)
   assert.equal(restartDelay(policy('unless-stopped'), ended({ exitCode: 0 }), 0), 100)
   assert.equal(restartDelay(policy('unless-stopped'), ended({ cancelled: true }), 0), undefined)
+  // By a signal that was not its stop signal: `docker kill -s USR1` of a container with `--stop-signal INT`.
+  assert.equal(restartDelay(policy('unless-stopped'), ended({ manuallyStopped: true }), 0), undefined)
+  assert.equal(restartDelay(policy('always'), ended({ manuallyStopped: true }), 0), 100)
+  assert.equal(restartDelay(policy('on-failure'), ended({ manuallyStopped: true }), 0), 100)
   assert.equal(restartDelay(policy('on-failure'), ended({ exitCode: 0 }), 0), undefined)
   assert.equal(restartDelay(policy('on-failure'), ended({ restartCount: 1000 }), 100), 200)
   assert.equal(restartDelay(policy('on-failure', 2), ended({ restartCount: 1 }), 100), 200)
@@ -35,7 +39,8 @@ test('who is started with the daemon', () => {
   assert.equal(startsWithDaemon(policy('always'), state), true)
   assert.equal(startsWithDaemon(policy('unless-stopped'), state), false)
   assert.equal(startsWithDaemon(policy('unless-stopped'), { ...state, manuallyStopped: false }), true)
-  assert.equal(startsWithDaemon(policy('on-failure'), { ...state, manuallyStopped: false }), true)
-  assert.equal(startsWithDaemon(policy('on-failure'), { ...state, manuallyStopped: false, exitCode: 0 }), false)
+  assert.equal(startsWithDaemon(policy('on-failure'), state), true)
+  assert.equal(startsWithDaemon(policy('on-failure'), { ...state, exitCode: 0 }), false)
+  assert.equal(startsWithDaemon(policy('on-failure', 2), { ...state, restartCount: 2 }), false)
   assert.equal(startsWithDaemon(policy('no'), { ...state, manuallyStopped: false }), false)
 })

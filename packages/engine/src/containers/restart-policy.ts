@@ -13,6 +13,8 @@ export interface Ended {
   readonly restartCount: number
   /** A request stopped it, or its signal cancelled the policy. */
   readonly cancelled: boolean
+  /** Some signal was sent to it by request, be it one that leaves the policy alone. */
+  readonly manuallyStopped: boolean
 }
 
 /**
@@ -27,11 +29,12 @@ export function restartDelay(policy: HostConfigView['RestartPolicy'], ended: End
   return Math.min(lastDelay * 2, longestDelay)
 }
 
-function wanted(policy: HostConfigView['RestartPolicy'], ended: Ended): boolean {
+function wanted(policy: HostConfigView['RestartPolicy'], ended: Pick<Ended, 'manuallyStopped' | 'exitCode' | 'restartCount'>): boolean {
   switch (policy.Name) {
     case 'always':
-    case 'unless-stopped':
       return true
+    case 'unless-stopped':
+      return !ended.manuallyStopped
     case 'on-failure':
       return ended.exitCode !== 0 && (policy.MaximumRetryCount === 0 || ended.restartCount < policy.MaximumRetryCount)
     default:
@@ -39,16 +42,11 @@ function wanted(policy: HostConfigView['RestartPolicy'], ended: Ended): boolean 
   }
 }
 
-/** Whether a container that is not running is started when engined starts. */
-export function startsWithDaemon(policy: HostConfigView['RestartPolicy'], state: { readonly manuallyStopped: boolean; readonly exitCode: number; readonly restartCount: number }): boolean {
-  switch (policy.Name) {
-    case 'always':
-      return true
-    case 'unless-stopped':
-      return !state.manuallyStopped
-    case 'on-failure':
-      return !state.manuallyStopped && state.exitCode !== 0 && (policy.MaximumRetryCount === 0 || state.restartCount < policy.MaximumRetryCount)
-    default:
-      return false
-  }
+/**
+ * Whether a container that is not running is started when engined starts. Docker asks the same question as at a container's end, and
+ * has forgotten what cancelled its policy: one that was stopped by request comes back with `always`, and with `on-failure` unless
+ * its exit status is 0 (measured with 28.5; its documentation says otherwise of `on-failure`).
+ */
+export function startsWithDaemon(policy: HostConfigView['RestartPolicy'], state: Pick<Ended, 'manuallyStopped' | 'exitCode' | 'restartCount'>): boolean {
+  return wanted(policy, state)
 }

@@ -10,6 +10,12 @@ export function scheduleRestart(engine: EngineContext, container: Container, mil
   container.restart = { timer }
 }
 
+/** A start that the policy has not asked for: it counts from here on. */
+export function beginAnew(container: Container): void {
+  container.state.restartCount = 0
+  container.restartDelay = 0
+}
+
 async function restartNow(engine: EngineContext, container: Container): Promise<void> {
   // What a start makes must not be taken for what a crash has left.
   await engine.reconciled

@@ -58,7 +58,7 @@ export async function runContainer(engine: EngineContext, container: Container):
 function commit(engine: EngineContext, container: Container, started: Started, sandbox: Sandbox, intent: number): void {
   const { state } = container
   transition(container.id, state, 'running')
-  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, startedAt: executedAt(started) })
+  Object.assign(state, { pid: started.pid, startTime: started.startTime, bootId: engine.bootId, exitCode: 0, error: '', oomKilled: false, manuallyStopped: false, startedAt: executedAt(started) })
   container.sandbox = sandbox
   container.connecting = []
   transaction(engine.db, () => {

@@ -2,6 +2,7 @@ import { EngineError } from '@engine/linux'
 import type { EngineContext } from '../context.ts'
 import { beingRemoved } from './errors.ts'
 import { removeContainer } from './remove.ts'
+import { beginAnew } from './restart-timer.ts'
 import { runContainer } from './run.ts'
 import { isRunning } from './state.ts'
 
@@ -18,9 +19,7 @@ export async function startContainer(engine: EngineContext, ref: string): Promis
     if (state.status === 'paused') throw new EngineError('conflict', 'cannot start a paused container, try unpause instead')
     if (isRunning(state)) throw new EngineError('not-modified', `container ${container.id} is already running`)
     if (container.removing || state.status === 'removing' || state.status === 'dead') throw beingRemoved(container.id)
-    state.restartCount = 0
-    state.manuallyStopped = false
-    container.restartDelay = 0
+    beginAnew(container)
     try {
       await runContainer(engine, container)
     } catch (error) {

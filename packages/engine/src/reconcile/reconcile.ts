@@ -1,5 +1,6 @@
 import { startsWithDaemon } from '../containers/restart-policy.ts'
 import { autoRemove } from '../containers/auto-remove.ts'
+import { beginAnew } from '../containers/restart-timer.ts'
 import { follow } from '../containers/follow-resolv-conf.ts'
 import { runContainer } from '../containers/run.ts'
 import { hasProcess } from '../containers/state.ts'
@@ -74,6 +75,7 @@ async function startAgain(engine: EngineContext, container: Container): Promise<
   await container.lock.run(() =>
     causedByEngine('restart policy', async () => {
       if (hasProcess(container.state) || container.removing || engine.closing.aborted) return
+      beginAnew(container)
       try {
         await runContainer(engine, container)
       } catch (error) {
