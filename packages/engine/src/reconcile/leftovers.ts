@@ -6,7 +6,7 @@ import { cgroupParent, cgroupPath } from '../containers/cgroup-path.ts'
 import { imageMounts } from '../containers/image-mounts.ts'
 import { openLinks } from '../containers/open-links.ts'
 import { removeRunDirectory } from '../containers/prepare-mounts.ts'
-import { runtimeRoot } from '../containers/runtimes.ts'
+import { forgetAtRuntime, runtimeRoot } from '../containers/runtimes.ts'
 import { hasProcess } from '../containers/state.ts'
 import type { EngineContext } from '../context.ts'
 
@@ -42,7 +42,11 @@ export async function removeLeftovers(engine: EngineContext): Promise<void> {
   }
   for (const name of namesIn(join(engine.options.execRoot, 'runtimes'))) {
     const root = runtimeRoot(engine.options, name)
-    for (const id of namesIn(root).filter((one) => isId(one) && !running.has(one))) await step("a runtime's state", id, () => rmSync(join(root, id), { recursive: true, force: true }))
+    for (const id of namesIn(root).filter((one) => isId(one) && !running.has(one))) {
+      // Its own way comes first: a runtime may have processes of its own for a container.
+      await step("a runtime's container", id, () => forgetAtRuntime(engine.options, name, id, root))
+      await step("a runtime's state", id, () => rmSync(join(root, id), { recursive: true, force: true }))
+    }
   }
   const keys = new Set(containers.filter(({ id }) => running.has(id)).map(({ sandbox }) => sandbox.key))
   for (const name of listSandboxes(paths.sandboxes)) {
