@@ -32,6 +32,7 @@ import { registerMounts } from './register-mounts.ts'
 import { rlimitWarnings } from './spec/rlimits.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
 import { createdState } from './state.ts'
+import { checkStorageOptions } from './storage-options.ts'
 
 /**
  * Makes a container of an image, without starting it: its directories, its volumes, its row.
@@ -85,6 +86,8 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   }
   warnings.push(...firewallWarnings(engine, record))
   try {
+    // As late as with Docker: an image that is missing is pulled by the docker command, and only then is this said.
+    checkStorageOptions(host.StorageOpt ?? {})
     const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
     const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot, request.readOnlyNonRecursive))
     if (mounts.some(({ image: mounted }) => mounted !== undefined)) warnings.push('Image mount is an experimental feature')

@@ -28,17 +28,8 @@ export function checkHostConfig(host: HostConfigView, config: NetworkedConfig, l
   if (host.ShmSize < 0) throw invalid('SHM size can not be less than 0')
   checkPids(host, limits, warnings)
   for (const option of host.ExtraHosts ?? []) checkExtraHost(option)
-  checkStorageOptions(host.StorageOpt ?? {})
   if (host.Isolation !== '' && host.Isolation !== 'default') throw invalid(`invalid isolation (${host.Isolation}): linux only supports 'default'`)
   return warnings
-}
-
-/** overlay2 has one option; names are taken in any case (moby daemon/graphdriver/overlay2, parseStorageOpt). */
-function checkStorageOptions(options: Readonly<Record<string, string>>): void {
-  const names = Object.keys(options)
-  const unknown = names.find((name) => name.toLowerCase() !== 'size')
-  if (unknown !== undefined) throw invalid(`Unknown option ${unknown}`)
-  if (names.length > 0) throw new EngineError('invalid-argument', "--storage-opt is supported only for overlay over xfs with 'pquota' mount option", { hint: 'project quotas are not supported; what a container may write can be bounded by --read-only and --tmpfs PATH:size=100m' })
 }
 
 /**

@@ -59,8 +59,6 @@ test('what Docker refuses, in its words', () => {
     [{ CpusetCpus: 'x' }, 'Invalid value x for cpuset cpus: invalid format: x'],
     [{ MemorySwappiness: 101 }, 'Invalid value: 101, valid memory swappiness range is 0-100'],
     [{ OomScoreAdj: 2000 }, 'Invalid value 2000, range for oom score adj is [-1000, 1000]'],
-    [{ StorageOpt: { SIZE: '1G' } }, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"],
-    [{ StorageOpt: { size: '1G', foo: '1' } }, 'Unknown option foo'],
     [{ RestartPolicy: { Name: 'foo' } }, "invalid restart policy: unknown policy 'foo'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"],
     [{ RestartPolicy: { Name: 'always', MaximumRetryCount: 2 } }, "invalid restart policy: maximum retry count can only be used with 'on-failure'"],
     [{ RestartPolicy: { Name: 'always' }, AutoRemove: true }, "can't create 'AutoRemove' container with restart policy"],
