@@ -125,6 +125,7 @@ describe('an endpoint', () => {
     setTracer((record) => records.push(record))
     const { lease } = await net.connect('traced')
     setTracer(undefined)
+    assert.deepEqual(records.filter(({ call, result }) => call === 'nft' && result < 0), [])
     const veth = records.find(({ call, args }) => call === 'netlink RTM_NEWLINK' && args['kind'] === 'veth')
     assert.equal(veth?.args['name'], lease.hostInterface)
     assert.equal(veth?.args['peer'], 'eth0')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTracer, type SyscallRecord } from '@engine/linux'
 import { BridgeNetwork, createLease, createSandbox, Firewall, randomHostInterface, removeSandbox } from '@engine/network'
 import { bridgeSettings, hostAddress, openBridgeHost, outsideAddress, type BridgeHost } from '../harness/bridge-host.ts'
 import { askFrom, inSandbox, linkNames, onHost, serveIn, succeedsIn, until } from '../harness/network-host.ts'
@@ -56,6 +57,30 @@ describe('anti-spoofing', () => {
 })
 
 describe('the firewall', () => {
+  it('has by netlink the same elements as by the library, and takes away what is there or not', () => {
+    const endpoint = { hostInterface: 'vethsame', mac: '02:42:ac:11:00:63', addresses: ['172.17.0.99', 'fd00::99'], antiSpoofing: true, interContainer: false }
+    const sets = (): string => onHost(`for set in checked addresses addresses6 targets apart; do nft list set bridge ${host.table} $set; done`)
+    const words = (text: string): string[] => text.split(/[\s,]+/).toSorted()
+    const before = sets()
+    const records: SyscallRecord[] = []
+    setTracer((record) => records.push(record))
+    host.firewall.addEndpoint(endpoint)
+    host.firewall.addEndpoint(endpoint)
+    const byNetlink = sets()
+    host.firewall.restore()
+    assert.deepEqual(words(byNetlink), words(sets()))
+    assert.equal(byNetlink.match(/vethsame/g)?.length, 8)
+    for (let round = 0; round < 2; round++) host.firewall.removeEndpoint(endpoint)
+    setTracer(undefined)
+    assert.deepEqual(words(sets()), words(before))
+    assert.deepEqual(records.filter(({ call, result }) => call === 'nft' && result < 0), [])
+    // Somebody has flushed the rules at this very moment: it is said, as the library says it.
+    onHost(`nft delete table bridge ${host.table}`)
+    assert.throws(() => host.firewall.addEndpoint(endpoint), /^NftablesError: nft: .*No such file or directory/)
+    host.firewall.restore()
+    host.firewall.removeEndpoint(endpoint)
+  })
+
   it('touches nothing that is not its own', async () => {
     onHost('nft add table inet foreign && nft add chain inet foreign c "{ type filter hook forward priority 0; policy accept; }" && nft add rule inet foreign c counter')
     const foreign = onHost('nft list table inet foreign')

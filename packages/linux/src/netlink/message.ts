@@ -20,10 +20,14 @@ export const MessageType = {
   RTM_DELNEIGH: 29,
   RTM_GETNEIGH: 30,
   RTM_GETRULE: 34,
+  NFNL_MSG_BATCH_BEGIN: 0x10,
+  NFNL_MSG_BATCH_END: 0x11,
   /** Netfilter's: the subsystem (1 connection tracking, 10 nf_tables) in the upper byte. */
   IPCTNL_MSG_CT_GET: 0x101,
   IPCTNL_MSG_CT_DELETE: 0x102,
   NFT_MSG_GETCHAIN: 0xa04,
+  NFT_MSG_NEWSETELEM: 0xa0c,
+  NFT_MSG_DELSETELEM: 0xa0e,
   NFT_MSG_GETGEN: 0xa10,
 } as const
 

@@ -75,7 +75,7 @@ export class NetlinkSocket implements Disposable {
       reason = undefined
       if (this.#send({ type: MessageType[name], flags: flags | MessageFlag.REQUEST | MessageFlag.ACK, sequence, payload }) < 0) return -1
       for (;;) {
-        const messages = this.#receive(sequence)
+        const messages = this.#receive((one) => one === sequence)
         if (messages === undefined) return -1
         for (const message of messages) {
           if (message.type !== MessageType.ERROR) answer = copy(message)
@@ -88,6 +88,40 @@ export class NetlinkSocket implements Disposable {
       }
     })
     return answer
+  }
+
+  /**
+   * Sends requests in one datagram, and waits until each is answered; netfilter applies what lies between a beginning and an end of a
+   * batch as a whole, or nothing.
+   * @param call what the ledger calls it
+   * @throws SyscallError with the first errno that the kernel has
+   */
+  batch(call: string, requests: readonly { readonly name: keyof typeof MessageType; readonly payload: Buffer; readonly flags: number; readonly answered: boolean }[], args: () => Args): void {
+    let reason: string | undefined
+    door(call, () => withReason(args(), reason), () => {
+      const open = new Set<number>()
+      const all = new Set<number>()
+      const messages = requests.map(({ name, payload, flags, answered }) => {
+        const sequence = this.#nextSequence()
+        all.add(sequence)
+        if (answered) open.add(sequence)
+        return writeMessage({ type: MessageType[name], flags: flags | MessageFlag.REQUEST | (answered ? MessageFlag.ACK : 0), sequence, payload })
+      })
+      if (this.#sendBytes(Buffer.concat(messages)) < 0) return -1
+      while (open.size > 0) {
+        const answers = this.#receive((sequence) => all.has(sequence))
+        if (answers === undefined) return -1
+        for (const answer of answers) {
+          if (answer.type !== MessageType.ERROR) continue
+          const outcome = parseOutcome(answer)
+          reason = outcome.text
+          // Of the others nothing came about either.
+          if (outcome.errno !== 0) return failed(outcome.errno)
+          open.delete(answer.sequence)
+        }
+      }
+      return 0
+    })
   }
 
   /**
@@ -127,7 +161,7 @@ export class NetlinkSocket implements Disposable {
 
   #readDump(sequence: number, entries: NetlinkMessage[]): number {
     for (;;) {
-      const messages = this.#receive(sequence)
+      const messages = this.#receive((one) => one === sequence)
       if (messages === undefined) return koffi.errno()
       for (const message of messages) {
         if (message.type === MessageType.DONE || message.type === MessageType.ERROR) return parseOutcome(message).errno
@@ -139,7 +173,7 @@ export class NetlinkSocket implements Disposable {
   /** Receives until the acknowledgement of request `sequence` is there. */
   #outcome(sequence: number): NetlinkOutcome {
     for (;;) {
-      const messages = this.#receive(sequence)
+      const messages = this.#receive((one) => one === sequence)
       if (messages === undefined) return { errno: koffi.errno(), text: undefined }
       for (const message of messages) if (message.type === MessageType.ERROR) return parseOutcome(message)
     }
@@ -170,7 +204,7 @@ export class NetlinkSocket implements Disposable {
     if (this.#send({ type, flags: MessageFlag.REQUEST | MessageFlag.DUMP, sequence, payload }) < 0) return undefined
     let interrupted = false
     for (;;) {
-      const messages = this.#receive(sequence)
+      const messages = this.#receive((one) => one === sequence)
       if (messages === undefined) return undefined
       for (const message of messages) {
         interrupted ||= (message.flags & MessageFlag.DUMP_INTERRUPTED) !== 0
@@ -197,7 +231,10 @@ export class NetlinkSocket implements Disposable {
   }
 
   #send(message: NetlinkMessage): number {
-    const bytes = writeMessage(message)
+    return this.#sendBytes(writeMessage(message))
+  }
+
+  #sendBytes(bytes: Buffer): number {
     for (;;) {
       const sent = Number(sendCall(this.#fd, bytes, bytes.length, MSG_NOSIGNAL))
       if (sent >= 0 || koffi.errno() !== Errno.EINTR) return sent
@@ -205,10 +242,10 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * The next datagram's messages that answer request `sequence`; those of a request that was given up are passed over.
+   * The next datagram's messages that answer a request by its sequence; those of one that was given up are passed over.
    * undefined with errno set when receiving failed. EINTR is handled here: the door must not send the request again.
    */
-  #receive(sequence: number): NetlinkMessage[] | undefined {
+  #receive(answers: (sequence: number) => boolean): NetlinkMessage[] | undefined {
     for (;;) {
       const length = Number(recvCall(this.#fd, replyBuffer, replyBuffer.length, MSG_TRUNC))
       if (length < 0) {
@@ -219,7 +256,7 @@ export class NetlinkSocket implements Disposable {
         failed(Errno.E2BIG)
         return undefined
       }
-      return parseMessages(replyBuffer.subarray(0, length)).filter((message) => message.sequence === sequence)
+      return parseMessages(replyBuffer.subarray(0, length)).filter(({ sequence }) => answers(sequence))
     }
   }
 

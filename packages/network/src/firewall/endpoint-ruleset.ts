@@ -1,4 +1,4 @@
-import { checkedLinkName, parseIpAddress, parseMacAddress } from '@engine/linux/netlink'
+import { checkedLinkName, parseIpAddress, parseMacAddress, type ElementChange } from '@engine/linux/netlink'
 import { linkLocalAddress } from '../cidr.ts'
 import { checkedTableName, lines } from './nft-text.ts'
 
@@ -22,41 +22,79 @@ export interface EndpointIdentity {
   readonly addresses?: readonly string[] | undefined
 }
 
-/** An endpoint's elements; empty when nothing is to be checked. Adding what is there already changes nothing. */
-export function writeEndpoint(table: string, rules: EndpointRules): string {
-  const elements = [...(rules.antiSpoofing ? checkedElements(table, rules) : []), ...(rules.interContainer ? [] : apartElements(table, rules))]
-  return lines(...elements.map((element) => `add element ${element}`))
+/** A set's element: its key in parts, of which the names of links are known to be such. */
+interface Element {
+  readonly set: string
+  readonly key: readonly KeyPart[]
+}
+
+/** How a part is written, and what the kernel has of it. */
+interface KeyPart {
+  readonly text: string
+  readonly bytes: Buffer
+}
+
+/** A change of elements, in nft's language and as the kernel takes it. */
+export interface EndpointChange {
+  /** '' for none. */
+  readonly text: string
+  readonly elements: readonly ElementChange[]
+}
+
+/** An endpoint's elements; none when nothing is to be checked. Adding what is there already changes nothing. */
+export function writeEndpoint(table: string, rules: EndpointRules): EndpointChange {
+  const elements = [...(rules.antiSpoofing ? checkedElements(rules) : []), ...(rules.interContainer ? [] : apartElements(rules))]
+  return changes(table, elements, ['add'])
 }
 
 /** An endpoint's elements away, whether they are there or not: to add first makes the removal of a missing one no error. */
-export function writeEndpointRemoval(table: string, rules: EndpointIdentity): string {
-  return lines(...[...checkedElements(table, rules), ...apartElements(table, rules)].flatMap((element) => [`add element ${element}`, `delete element ${element}`]))
+export function writeEndpointRemoval(table: string, rules: EndpointIdentity): EndpointChange {
+  return changes(table, [...checkedElements(rules), ...apartElements(rules)], ['add', 'delete'])
 }
 
-function checkedElements(table: string, rules: EndpointIdentity): string[] {
-  const { link, bridge } = places(table, rules)
+function changes(table: string, elements: readonly Element[], each: readonly ElementChange['change'][]): EndpointChange {
+  const bridge = `bridge ${checkedTableName(table)}`
+  return {
+    text: lines(...elements.flatMap(({ set, key }) => each.map((change) => `${change} element ${bridge} ${set} { ${key.map(({ text }) => text).join(' . ')} }`))),
+    elements: elements.flatMap(({ set, key }) => each.map((change) => ({ change, set, key: Buffer.concat(key.map(({ bytes }) => bytes)) }))),
+  }
+}
+
+function checkedElements(rules: EndpointIdentity): Element[] {
+  const link = linkPart(rules.hostInterface)
   const { mac, addresses } = rules
-  if (mac === undefined || addresses === undefined) return [`${bridge} checked { ${link} }`]
-  parseMacAddress(mac)
-  const own = addresses.map((address) => `${bridge} ${parseIpAddress(address).length === 4 ? 'addresses' : 'addresses6'} { ${link} . ${mac} . ${address} }`)
-  return [...own, ...neighbourElements(bridge, link, mac, addresses.filter((address) => address.includes(':'))), `${bridge} checked { ${link} }`]
+  const checked = { set: 'checked', key: [link] }
+  if (mac === undefined || addresses === undefined) return [checked]
+  const own = addresses.map((address) => ({ set: parseIpAddress(address).length === 4 ? 'addresses' : 'addresses6', key: [link, macPart(mac), addressPart(address)] }))
+  return [...own, ...neighbourElements(link, mac, addresses.filter((address) => address.includes(':'))), checked]
 }
 
 /** What an endpoint with IPv6 needs to find its neighbours and be found: its link-local address, and none while that is looked for. */
-function neighbourElements(bridge: string, link: string, mac: string, addresses: readonly string[]): string[] {
+function neighbourElements(link: KeyPart, mac: string, addresses: readonly string[]): Element[] {
   if (addresses.length === 0) return []
   const local = linkLocalAddress(mac)
   return [
-    ...[local, '::'].map((address) => `${bridge} addresses6 { ${link} . ${mac} . ${address} }`),
-    ...[...addresses, local].map((address) => `${bridge} targets { ${link} . ${mac} . 0x${parseIpAddress(address).toString('hex')} }`),
+    ...[local, '::'].map((address) => ({ set: 'addresses6', key: [link, macPart(mac), addressPart(address)] })),
+    // What nft calls them depends on its version: it is a number there.
+    ...[...addresses, local].map((address) => ({ set: 'targets', key: [link, macPart(mac), { ...addressPart(address), text: `0x${parseIpAddress(address).toString('hex')}` }] })),
   ]
 }
 
-function apartElements(table: string, rules: EndpointIdentity): string[] {
-  const { link, bridge } = places(table, rules)
-  return [`${bridge} apart { ${link} }`]
+function apartElements(rules: EndpointIdentity): Element[] {
+  return [{ set: 'apart', key: [linkPart(rules.hostInterface)] }]
 }
 
-function places(table: string, rules: EndpointIdentity): { bridge: string; link: string } {
-  return { bridge: `bridge ${checkedTableName(table)}`, link: `"${checkedLinkName(rules.hostInterface)}"` }
+/** IFNAMSIZ bytes. */
+function linkPart(name: string): KeyPart {
+  const bytes = Buffer.alloc(16)
+  bytes.write(checkedLinkName(name), 'latin1')
+  return { text: `"${name}"`, bytes }
+}
+
+function macPart(mac: string): KeyPart {
+  return { text: mac, bytes: Buffer.concat([parseMacAddress(mac), Buffer.alloc(2)]) }
+}
+
+function addressPart(address: string): KeyPart {
+  return { text: address, bytes: parseIpAddress(address) }
 }

@@ -1,12 +1,12 @@
-import { Errno } from '@engine/linux'
-import { NftablesGeneration, Routing } from '@engine/linux/netlink'
+import { Errno, SyscallError } from '@engine/linux'
+import { NftablesElements, NftablesGeneration, Routing } from '@engine/linux/netlink'
 import { Nftables, NftablesError } from '@engine/linux/nftables'
 import { linkLocalAddress, type Cidr } from '../cidr.ts'
 import { isForwarding, setForwarding } from '../forwarding.ts'
 import { isForwardingIPv6, turnOffForwardingIPv6, turnOnForwardingIPv6 } from '../ipv6.ts'
 import { hasChain, mentionsLink, parseForwardDrops, parseLinkNetworks, parseMapKeys, parseFilterBases, parseSetElements, withTables, type ForwardConflict, type ListedEndpoint } from './listing.ts'
 import { findDrop, type Hook, type Packet, type Verdict } from './evaluate.ts'
-import { writeEndpoint, writeEndpointRemoval, type EndpointIdentity, type EndpointRules } from './endpoint-ruleset.ts'
+import { writeEndpoint, writeEndpointRemoval, type EndpointChange, type EndpointIdentity, type EndpointRules } from './endpoint-ruleset.ts'
 import { writeLinks, type LinkRule } from './link-ruleset.ts'
 import { checkedTableName } from './nft-text.ts'
 import { PortRules } from './port-rules.ts'
@@ -23,6 +23,7 @@ export class Firewall implements Disposable {
   readonly #table: string
   readonly #nftables: Nftables
   readonly #kernel = new NftablesGeneration()
+  readonly #elementChanges = new NftablesElements()
   /** What the tables hold, for the case that somebody flushes them. */
   readonly #bridges = new Map<string, BridgeRules>()
   readonly #endpoints = new Map<string, EndpointRules>()
@@ -84,14 +85,13 @@ export class Firewall implements Disposable {
   /** An endpoint's rules. They come before its link goes up. */
   addEndpoint(rules: EndpointRules): void {
     this.#endpoints.set(rules.hostInterface, rules)
-    const text = writeEndpoint(this.#table, rules)
-    if (text !== '') this.#nftables.run(text)
+    this.#change(writeEndpoint(this.#table, rules))
   }
 
   /** An endpoint's rules away, if they are there. */
   removeEndpoint(endpoint: EndpointIdentity): void {
     this.#endpoints.delete(endpoint.hostInterface)
-    this.#nftables.run(writeEndpointRemoval(this.#table, endpoint))
+    this.#change(writeEndpointRemoval(this.#table, endpoint))
   }
 
   /** What links open between endpoints that are kept apart: all of them, in the place of those before. */
@@ -132,7 +132,7 @@ export class Firewall implements Disposable {
    */
   restore(): void {
     const bridges = [...this.#bridges.values()].map((rules) => writeBridge(this.#table, rules) + this.ports.bridge(rules.bridge, portSubnets(rules)))
-    const endpoints = [...this.#endpoints.values()].map((rules) => writeEndpoint(this.#table, rules))
+    const endpoints = [...this.#endpoints.values()].map((rules) => writeEndpoint(this.#table, rules).text)
     this.#nftables.run(
       writeTablesRemoval(this.#table) + writeTables(this.#table, this.#guards.ipv4, this.#guards.ipv6) + this.ports.frame() + bridges.join('') + endpoints.join('') + writeLinks(this.#table, this.#links) + this.ports.contents(),
     )
@@ -185,6 +185,7 @@ export class Firewall implements Disposable {
 
   [Symbol.dispose](): void {
     this.#kernel[Symbol.dispose]()
+    this.#elementChanges[Symbol.dispose]()
     this.#nftables.close()
   }
 
@@ -197,6 +198,17 @@ export class Firewall implements Disposable {
     } catch (error) {
       if (!(error instanceof NftablesError) || error.errno !== Errno.EEXIST) throw error
       this.#nftables.run(writeTablesRemoval(this.#table) + frame)
+    }
+  }
+
+  /** What the kernel refuses is tried by the library: it has the better words. */
+  #change({ text, elements }: EndpointChange): void {
+    if (text === '') return
+    try {
+      this.#elementChanges.change(this.#table, elements, text)
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error
+      this.#nftables.run(text)
     }
   }
 

@@ -8,13 +8,13 @@ const endpoint: EndpointRules = { hostInterface: 'veth1', mac: '02:42:ac:11:00:0
 
 describe('the ruleset', () => {
   it('has an endpoint as elements, not as rules', () => {
-    assert.equal(writeEndpoint('engine', endpoint), 'add element bridge engine addresses { "veth1" . 02:42:ac:11:00:02 . 172.17.0.2 }\nadd element bridge engine checked { "veth1" }\n')
-    assert.equal(writeEndpoint('engine', { ...endpoint, interContainer: false, antiSpoofing: false }), 'add element bridge engine apart { "veth1" }\n')
-    assert.equal(writeEndpoint('engine', { ...endpoint, antiSpoofing: false }), '')
+    assert.equal(writeEndpoint('engine', endpoint).text, 'add element bridge engine addresses { "veth1" . 02:42:ac:11:00:02 . 172.17.0.2 }\nadd element bridge engine checked { "veth1" }\n')
+    assert.equal(writeEndpoint('engine', { ...endpoint, interContainer: false, antiSpoofing: false }).text, 'add element bridge engine apart { "veth1" }\n')
+    assert.deepEqual(writeEndpoint('engine', { ...endpoint, antiSpoofing: false }), { text: '', elements: [] })
   })
 
   it('removes whatever an endpoint may have', () => {
-    const text = writeEndpointRemoval('engine', endpoint)
+    const { text } = writeEndpointRemoval('engine', endpoint)
     assert.deepEqual(text.split('\n').filter((line) => line.startsWith('delete')).map((line) => line.split(' ')[4]), ['addresses', 'checked', 'apart'])
   })
 
