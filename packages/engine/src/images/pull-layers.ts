@@ -1,5 +1,6 @@
-import { compressionOf, digestHex, downloadBlob, type Descriptor, type Digest, type RegistryClient } from '@engine/image'
+import { compressionOf, digestHex, downloadBlob, GrowingFile, type Descriptor, type Digest, type RegistryClient } from '@engine/image'
 import type { LayerRow } from '../state/layers-table.ts'
+import { EarlyLayer } from './early-layer.ts'
 import { shortId } from './errors.ts'
 import type { ImageStore } from './image-store.ts'
 import { mismatch, type PullPlan } from './pull-plan.ts'
@@ -70,18 +71,28 @@ async function makeLayer(registries: Registries, store: ImageStore, client: Regi
   const below = parent === undefined ? undefined : registries.layers.result(`sha256:${parent}`)
   // Its failure is met after the unpacking, or not at all when that fails itself.
   below?.catch(() => undefined)
-  await registries.fetches.run(blob.digest, signal, report, (own, tell) => fetchBlob(registries, store, client, blob, own, tell))
+  await using early = new EarlyLayer(registries, store, blob, signal)
+  let isFetched = false
+  const extracting = (current: number): void => {
+    // Docker's clients show one bar for a layer.
+    if (isFetched) report({ kind: 'bar', status: 'Extracting', current, total: blob.size })
+  }
+  const fetching: Report = (progress) => {
+    report(progress)
+    early.begin(extracting)
+  }
+  await registries.fetches.run(blob.digest, signal, fetching, (own, tell) => fetchBlob(registries, store, client, blob, own, tell))
+  isFetched = true
   const file = store.content.path(blob.digest)
   const compression = await compressionOf(file)
+  await using unpacked = (await early.result()) ?? (await store.overlay.unpackLayer({ file }, signal, extracting))
+  // All of an early one may have been read before there was anything to tell.
+  extracting(blob.size)
   const name = (found: Digest): string => {
     if (found !== diffId) throw mismatch()
     return digestHex(chainId)
   }
-  const layer = await store.overlay.createLayer({ file }, parents, name, signal, {
-    sync: false,
-    ...(below === undefined ? {} : { below }),
-    onProgress: (current) => report({ kind: 'bar', status: 'Extracting', current, total: blob.size }),
-  })
+  const layer = await unpacked.place(parents, name, { sync: false, ...(below === undefined ? {} : { below }) })
   const row = { ...layer, blob: { digest: blob.digest, size: blob.size, compression } }
   registries.made.set(chainId, row)
   report({ kind: 'status', status: 'Pull complete' })
@@ -92,16 +103,43 @@ async function makeLayer(registries: Registries, store: ImageStore, client: Regi
 async function fetchBlob(registries: Registries, store: ImageStore, client: RegistryClient, { digest, size }: Descriptor, signal: AbortSignal, report: Report): Promise<void> {
   store.contents.beginFetch(digest, Date.now())
   if ((await store.content.size(digest)) !== size) {
+    using coming = comingBlob(registries, digest, size)
     await registries.downloads.run(signal, () => report({ kind: 'status', status: 'Waiting' }), () =>
       downloadBlob(client, { digest, size }, store.content.partialPath(digest), {
         attempts: registries.options.attempts,
         signal,
-        onProgress: (current) => report({ kind: 'bar', status: 'Downloading', current, total: size }),
+        onProgress: (current) => {
+          coming.grow(current)
+          report({ kind: 'bar', status: 'Downloading', current, total: size })
+        },
+        onRestart: () => coming.restart(),
         onWait: (seconds) => report({ kind: 'status', status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}` }),
       }),
     )
     report({ kind: 'status', status: 'Verifying Checksum' })
     await store.content.adopt(digest)
+    coming.whole()
   }
   report({ kind: 'status', status: 'Download complete' })
+}
+
+/** Lets others see how far a blob is, while it is fetched. What has come of it and turned out to be wrong is abandoned, as is all when it fails. */
+function comingBlob({ coming }: Registries, digest: Digest, size: number): { grow(bytes: number): void; restart(): void; whole(): void } & Disposable {
+  const abandon = (): void => {
+    coming.get(digest)?.abandon()
+    coming.delete(digest)
+  }
+  return {
+    grow: (bytes) => {
+      const file = coming.get(digest) ?? new GrowingFile(size)
+      coming.set(digest, file)
+      file.grow(bytes, false)
+    },
+    restart: abandon,
+    whole: () => {
+      coming.get(digest)?.grow(size, true)
+      coming.delete(digest)
+    },
+    [Symbol.dispose]: abandon,
+  }
 }

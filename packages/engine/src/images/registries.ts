@@ -1,5 +1,5 @@
 import { EngineError } from '@engine/linux'
-import { ConnectionError, endpointsOf, mayPass, refuseBlocked, RegistryClient, Transport, type Credentials, type Digest, type Endpoint, type Reference, type RegistryOptions } from '@engine/image'
+import { ConnectionError, endpointsOf, mayPass, refuseBlocked, RegistryClient, Transport, type Credentials, type Digest, type Endpoint, type GrowingFile, type Reference, type RegistryOptions } from '@engine/image'
 import type { LayerRow } from '../state/layers-table.ts'
 import { Semaphore } from './semaphore.ts'
 import { SharedWork } from './shared-work.ts'
@@ -17,6 +17,10 @@ export class Registries {
   readonly layers = new SharedWork<LayerRow, LayerProgress>()
   /** Layers that were made and whose images are not yet, by chain ID. */
   readonly made = new Map<string, LayerRow>()
+  /** Blobs that are being fetched, and how far they are. */
+  readonly coming = new Map<Digest, GrowingFile>()
+  /** Layers that are unpacked while they come: half of the threads may be kept waiting by registries. */
+  readonly early = new Semaphore(2)
   readonly downloads: Semaphore
   readonly uploads: Semaphore
   #transport: Transport | undefined

@@ -23,11 +23,22 @@ export class Semaphore {
     try {
       return await work()
     } finally {
-      // The room goes to the next in line, without being free in between.
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#free++
-      else next()
+      this.#leave()
     }
+  }
+
+  /** Takes room, if there is any, until it is disposed. */
+  tryEnter(): Disposable | undefined {
+    if (this.#free === 0) return undefined
+    this.#free--
+    return { [Symbol.dispose]: () => this.#leave() }
+  }
+
+  /** The room goes to the next in line, without being free in between. */
+  #leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free++
+    else next()
   }
 
   #turn(signal: AbortSignal): Promise<void> {

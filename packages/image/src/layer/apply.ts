@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH, type Descriptor } from '@engine/linux/paths'
 import type { Digest } from '../digest.ts'
+import type { Growth } from '../worker/growing-file.ts'
 import { readPieces } from './compression.ts'
 import { diffTree } from './diff.ts'
 import { syncTree } from './sync.ts'
@@ -35,9 +36,11 @@ export interface Extracted {
  * made so far: the caller removes it. Synchronous file work in between: runs in a worker.
  * @param file path of the tar, compressed or not
  * @param onRead told how many of the file's bytes have been read
+ * @param coming of a file that is still being written: the bytes that it will have, and how far it is
  * @throws EngineError invalid-argument for what is no tar or exceeds a limit; 'cancelled' by `signal`
  */
-export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal, onRead?: (bytes: number) => void): Promise<Extracted> {
+export async function extract(file: string, directory: string, options: ExtractOptions, signal?: AbortSignal, onRead?: (bytes: number) => void, coming?: { readonly size: number; readonly growth: Growth }): Promise<Extracted> {
+  if (coming !== undefined) return extractPieces(coming.growth.read(file, onRead), directory, options, signal, coming.size)
   const { size } = await stat(file)
   return extractPieces(readPieces(file, onRead), directory, options, signal, size)
 }

@@ -10,8 +10,10 @@ import { connectionError, shown, type Answer } from './transport.ts'
 export interface DownloadOptions {
   readonly attempts: number
   readonly signal?: AbortSignal | undefined
-  /** Bytes that are here so far. */
+  /** Bytes that are here so far, in the file. */
   readonly onProgress?: (bytes: number) => void
+  /** What was here is not to be believed: it begins anew. */
+  readonly onRestart?: () => void
   /** Seconds until the next attempt. */
   readonly onWait?: (seconds: number) => void
 }
@@ -139,6 +141,7 @@ class Download {
   }
 
   async #restart(): Promise<void> {
+    this.#options.onRestart?.()
     await this.#file.truncate(0)
     this.#hash = createHash('sha256')
     this.#size = 0

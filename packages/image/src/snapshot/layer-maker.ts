@@ -7,13 +7,14 @@ import type { Digest } from '../digest.ts'
 import type { Extracted } from '../layer/apply.ts'
 import type { TarLimits } from '../layer/tar/entry.ts'
 import type { Archived } from '../worker/job.ts'
+import type { GrowingFile } from '../worker/growing-file.ts'
 import type { FileWorkers } from '../worker/pool.ts'
 import { checkId, Layout, linkFolder, makingFolder } from './layout.ts'
 import type { ShortLinks } from './short-links.ts'
 import type { Trash } from './trash.ts'
 
-/** Where a new layer's files come from: a tar of the content store, or the upper directory of a container. */
-export type LayerSource = { readonly file: string } | { readonly snapshot: string }
+/** Where a new layer's files come from: a tar of the content store, one that is still being written, or the upper directory of a container. */
+export type LayerSource = { readonly file: string; readonly growing?: GrowingFile } | { readonly snapshot: string }
 
 export interface CreateLayerOptions {
   /** Whether it must be on the disk when it is there; without it a power cut may damage it, until `sync`. Default true. */
@@ -22,6 +23,13 @@ export interface CreateLayerOptions {
   readonly below?: Promise<unknown>
   /** Told how many bytes of the tar have been read. */
   readonly onProgress?: (bytes: number) => void
+}
+
+/** A layer's files under a name of nobody's: nothing that the tar says of itself has been believed yet. Disposing takes away what was not placed. */
+export interface UnpackedLayer extends AsyncDisposable {
+  readonly extracted: Extracted
+  /** Gives it its place, see {@link LayerMaker.create}. */
+  place(parents: readonly string[], name: (diffId: Digest) => string, more?: Pick<CreateLayerOptions, 'sync' | 'below'>): Promise<Layer>
 }
 
 export interface Layer extends Extracted {
@@ -65,22 +73,52 @@ export class LayerMaker {
    * @throws EngineError invalid-argument for a tar that is damaged or exceeds the limits, and whatever `name` throws; nothing is left then
    */
   async create(source: LayerSource, parents: readonly string[], name: (diffId: Digest) => string, signal?: AbortSignal, more: CreateLayerOptions = {}): Promise<Layer> {
+    await using unpacked = await this.unpack(source, signal, more.onProgress)
+    return await unpacked.place(parents, name, more)
+  }
+
+  /**
+   * Makes a layer's files, and gives them no place yet: who they are, what is below them, and whether the bytes that they were made of
+   * are the right ones may become known later.
+   * @throws EngineError as {@link create}
+   */
+  async unpack(source: LayerSource, signal?: AbortSignal, onProgress?: (bytes: number) => void): Promise<UnpackedLayer> {
     const making = join(this.#root, makingFolder, randomUUID())
     const directory = join(making, 'diff')
     await mkdir(directory, { recursive: true, mode: 0o755 })
     try {
-      const options = { kind: 'layer' as const, sync: false }
-      const extracted =
-        'file' in source
-          ? await this.#workers.run({ kind: 'extract', file: source.file, directory, options: { ...options, ...(this.#limits === undefined ? {} : { limits: this.#limits }) } }, signal, more.onProgress)
-          : await this.#workers.run({ kind: 'copy-layer', from: this.#layout(source.snapshot).diff, directory, options }, signal)
-      const layer = { ...extracted, id: checkId(name(extracted.diffId)) }
-      await more.below
-      await this.#commit(making, layer, parents, more.sync ?? true)
-      return layer
+      const extracted = await this.#extract(source, directory, signal, onProgress)
+      return this.#unpacked(making, extracted)
     } catch (error) {
       await this.#discard(making)
       throw error
+    }
+  }
+
+  #extract(source: LayerSource, directory: string, signal: AbortSignal | undefined, onProgress: ((bytes: number) => void) | undefined): Promise<Extracted> {
+    const options = { kind: 'layer' as const, sync: false }
+    if ('snapshot' in source) return this.#workers.run({ kind: 'copy-layer', from: this.#layout(source.snapshot).diff, directory, options }, signal)
+    const { file, growing } = source
+    const limited = { ...options, ...(this.#limits === undefined ? {} : { limits: this.#limits }) }
+    return this.#workers.run({ kind: 'extract', file, directory, options: limited, ...(growing === undefined ? {} : { growing: growing.size }) }, signal, onProgress, growing)
+  }
+
+  #unpacked(making: string, extracted: Extracted): UnpackedLayer {
+    let isOurs = true
+    return {
+      extracted,
+      place: async (parents, name, more = {}) => {
+        const layer = { ...extracted, id: checkId(name(extracted.diffId)) }
+        await more.below
+        isOurs = false
+        await this.#commitOrDiscard(making, layer, parents, more.sync)
+        return layer
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!isOurs) return
+        isOurs = false
+        await this.#discard(making)
+      },
     }
   }
 
@@ -97,12 +135,7 @@ export class LayerMaker {
     await mkdir(making, { mode: 0o700 })
     const layer: Layer = { ...archived, size, entries: 0, id: checkId(name(archived.diffId)) }
     await rename(from.diff, join(making, 'diff'))
-    try {
-      await this.#commit(making, layer, parents, more.sync ?? true)
-    } catch (error) {
-      await this.#discard(making)
-      throw error
-    }
+    await this.#commitOrDiscard(making, layer, parents, more.sync)
     return layer
   }
 
@@ -122,7 +155,16 @@ export class LayerMaker {
     }
   }
 
-  async #commit(making: string, layer: Layer, parents: readonly string[], sync = true): Promise<void> {
+  async #commitOrDiscard(making: string, layer: Layer, parents: readonly string[], sync = true): Promise<void> {
+    try {
+      await this.#commit(making, layer, parents, sync)
+    } catch (error) {
+      await this.#discard(making)
+      throw error
+    }
+  }
+
+  async #commit(making: string, layer: Layer, parents: readonly string[], sync: boolean): Promise<void> {
     const target = this.#layout(layer.id)
     // The same layer was made before, or at the same time by another.
     if (this.has(layer.id)) return this.#trash.throwAway(making)

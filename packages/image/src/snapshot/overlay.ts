@@ -6,7 +6,7 @@ import type { Change } from '../layer/changes.ts'
 import type { TarLimits } from '../layer/tar/entry.ts'
 import type { Archived } from '../worker/job.ts'
 import type { FileWorkers } from '../worker/pool.ts'
-import { LayerMaker, type CreateLayerOptions, type Layer, type LayerSource } from './layer-maker.ts'
+import { LayerMaker, type CreateLayerOptions, type Layer, type LayerSource, type UnpackedLayer } from './layer-maker.ts'
 import { initSuffix, Layout } from './layout.ts'
 import type { MappedIds } from './mapped-ids.ts'
 import { OverlayMounts, type MountOptions } from './mounts.ts'
@@ -73,6 +73,11 @@ export class OverlayStore {
   /** Makes a layer of a tar or of a container's upper directory, see {@link LayerMaker.create}. */
   createLayer(source: LayerSource, parents: readonly string[], name: (diffId: Digest) => string, signal?: AbortSignal, more: CreateLayerOptions = {}): Promise<Layer> {
     return this.#maker.create(source, parents, name, signal, more)
+  }
+
+  /** Makes a layer's files before it is known who they are, see {@link LayerMaker.unpack}. */
+  unpackLayer(source: LayerSource, signal?: AbortSignal, onProgress?: (bytes: number) => void): Promise<UnpackedLayer> {
+    return this.#maker.unpack(source, signal, onProgress)
   }
 
   /** Makes a container's upper directory a layer, without copying, see {@link LayerMaker.adopt}; the container is gone afterwards. */

@@ -16,7 +16,8 @@ export interface Archived {
 
 /** Work on whole trees of files, which never runs on the daemon's main thread. Paths are engine's own. */
 export type Job =
-  | { readonly kind: 'extract'; readonly file: string; readonly directory: string; readonly options: ExtractOptions }
+  /** @param growing its bytes, when the file is still being written: it is read as `grown` tells */
+  | { readonly kind: 'extract'; readonly file: string; readonly directory: string; readonly options: ExtractOptions; readonly growing?: number }
   /** Copies a directory of a root, which may be hostile, into a directory of engine's own. */
   | { readonly kind: 'copy-tree'; readonly root: string; readonly path: string; readonly directory: string }
   /** Copies a directory into an empty one, sharing blocks where the file system can. */
@@ -71,6 +72,8 @@ export type Request =
   | { readonly type: 'cancel'; readonly id: number }
   /** The reader of a stream has taken a chunk. */
   | { readonly type: 'more'; readonly id: number }
+  /** How much there is of the file that an extraction reads while it is written. */
+  | { readonly type: 'grown'; readonly id: number; readonly bytes: number; readonly whole: boolean }
   /** A piece of the stream that a job is fed with; without one, its end. */
   | { readonly type: 'food'; readonly id: number; readonly chunk?: Uint8Array }
 

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads'
+import { Growth } from './growing-file.ts'
 import type { Reply, Request } from './job.ts'
 import { wireError } from './job.ts'
 import { feedJob, runJob, streamJob } from './run.ts'
@@ -16,14 +17,18 @@ const window = 8
 const cancels = new Map<number, AbortController>()
 const credits = new Map<number, { count: number; wake: () => void }>()
 const troughs = new Map<number, Trough>()
+const growths = new Map<number, Growth>()
 
 port.on('message', (request: Request) => {
   if (request.type === 'cancel') {
     cancels.get(request.id)?.abort()
     credits.get(request.id)?.wake()
     troughs.get(request.id)?.abort()
+    growths.get(request.id)?.abort()
   } else if (request.type === 'food') {
     troughs.get(request.id)?.add(request.chunk)
+  } else if (request.type === 'grown') {
+    growths.get(request.id)?.grow(request.bytes, request.whole)
   } else if (request.type === 'more') {
     const credit = credits.get(request.id)
     if (credit !== undefined) {
@@ -47,6 +52,7 @@ async function run(id: number, job: (Request & { type: 'run' })['job']): Promise
     cancels.delete(id)
     credits.delete(id)
     troughs.delete(id)
+    growths.delete(id)
   }
 }
 
@@ -61,8 +67,11 @@ async function perform(id: number, job: (Request & { type: 'run' })['job'], sign
       troughs.set(id, trough)
       return feedJob(job, trough, signal)
     }
-    default:
-      return runJob(job, signal, (bytes) => reply({ type: 'progress', id, bytes }))
+    default: {
+      const growth = job.kind === 'extract' && job.growing !== undefined ? new Growth() : undefined
+      if (growth !== undefined) growths.set(id, growth)
+      return runJob(job, signal, (bytes) => reply({ type: 'progress', id, bytes }), growth)
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import { EngineError } from '@engine/linux'
+import type { GrowingFile } from './growing-file.ts'
 import { unwireError, type FeedJob, type FeedResults, type Job, type JobResults, type Reply, type Request, type StreamJob } from './job.ts'
+import { Room } from './room.ts'
 
 export interface FileWorkersOptions {
   /** The bundled program of `worker/main.ts`. */
@@ -47,17 +49,23 @@ export class FileWorkers {
   /**
    * Does a job. `signal` ends an extraction between two chunks, or takes the job out of the queue.
    * @param onProgress told how many bytes of its file an extraction has read
+   * @param growing    the file that an extraction reads while it is written
    */
-  run<K extends Job['kind']>(job: Job & { readonly kind: K }, signal?: AbortSignal, onProgress?: (bytes: number) => void): Promise<JobResults[K]> {
+  run<K extends Job['kind']>(job: Job & { readonly kind: K }, signal?: AbortSignal, onProgress?: (bytes: number) => void, growing?: GrowingFile): Promise<JobResults[K]> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(cancelled())
       const id = ++this.#lastId
       const cancel = (): void => this.#cancel(id)
-      const end = (): void => signal?.removeEventListener('abort', cancel)
+      let unwatch: (() => void) | undefined
+      const end = (): void => {
+        signal?.removeEventListener('abort', cancel)
+        unwatch?.()
+      }
       signal?.addEventListener('abort', cancel, { once: true })
       this.#start({
         id,
         job,
+        begun: () => (unwatch = growing?.watch((bytes, whole) => this.#send(id, { type: 'grown', id, bytes, whole }))),
         progress: onProgress,
         settle: (reply) => {
           end()
@@ -255,40 +263,6 @@ const maxYoungGenerationSizeMb = 6
 
 /** Pieces that a fed job may have waiting. */
 const feedWindow = 16
-
-/** How many more pieces a job takes; none before it has begun. */
-class Room {
-  #count: number
-  #closed = false
-  #open = false
-  #wake = (): void => undefined
-
-  constructor(count: number) {
-    this.#count = count
-  }
-
-  open(): void {
-    this.#open = true
-    this.#wake()
-  }
-
-  add(): void {
-    this.#count++
-    this.#wake()
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#wake()
-  }
-
-  /** Waits for room for one piece. @returns false when none is taken any more */
-  async take(): Promise<boolean> {
-    while (!this.#closed && (!this.#open || this.#count === 0)) await new Promise<void>((resolve) => (this.#wake = resolve))
-    this.#count--
-    return !this.#closed
-  }
-}
 
 function cancelled(): EngineError {
   return new EngineError('cancelled', 'cancelled')

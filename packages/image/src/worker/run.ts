@@ -14,13 +14,14 @@ import { archiveView } from '../view/archive.ts'
 import { extractIntoView } from '../view/extract.ts'
 import { statView } from '../view/stat.ts'
 import { View } from '../view/view.ts'
+import type { Growth } from './growing-file.ts'
 import type { Archived, FeedJob, Job, StreamJob } from './job.ts'
 
 /** Does one job, on the thread that calls it. */
-export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes: number) => void): Promise<unknown> {
+export async function runJob(job: Job, signal: AbortSignal, onProgress?: (bytes: number) => void, growth?: Growth): Promise<unknown> {
   switch (job.kind) {
     case 'extract':
-      return extract(job.file, job.directory, job.options, signal, onProgress)
+      return extract(job.file, job.directory, job.options, signal, onProgress, job.growing === undefined || growth === undefined ? undefined : { size: job.growing, growth })
     case 'copy-layer':
       return copyLayer(job.from, job.directory, job.options, signal)
     case 'copy-tree':
