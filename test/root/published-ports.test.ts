@@ -60,7 +60,7 @@ describe('a published port', () => {
     onHost(`nft flush chain inet ${host.test.options.nftablesTable} loopback`)
     assert.equal(await arrived(), true, 'it is the rule that keeps it out')
     await host.test.reopen()
-    assert.match(host.table(), /iifname @sources ip daddr 127\.0\.0\.0\/8 drop/)
+    assert.match(host.table(), /ip daddr 127\.0\.0\.0\/8 iifname @sources drop/)
   })
 
   it('carries UDP', async () => {

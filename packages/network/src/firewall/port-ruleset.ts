@@ -80,8 +80,9 @@ export function writePortFrame(table: string, relay: number | undefined): string
     rule('published-back', 'ct status dnat oifname . ip saddr @hairpins masquerade'),
     rule('published-back', 'ct status dnat oifname . ip6 saddr @hairpins6 masquerade'),
     // The bridges route loopback addresses, for ports that are published there; only this keeps the host's own services from containers (CVE-2020-8558).
-    rule('loopback', 'iifname @sources ip daddr 127.0.0.0/8 drop'),
-    rule('loopback', 'iifname @sources ip saddr 127.0.0.0/8 drop'),
+    // The address comes first: hardly any packet has such a one, and none needs the search for its link.
+    rule('loopback', 'ip daddr 127.0.0.0/8 iifname @sources drop'),
+    rule('loopback', 'ip saddr 127.0.0.0/8 iifname @sources drop'),
   )
 }
 

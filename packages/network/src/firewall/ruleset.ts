@@ -82,7 +82,7 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `add set ${inet} sources { type ifname ; }`,
     `add chain ${inet} published-apart { type filter hook prerouting priority -90 ; policy accept ; }`,
     `flush chain ${inet} published-apart`,
-    `add rule ${inet} published-apart iifname @sources ct status dnat meta priority set ${publishedPriority}`,
+    `add rule ${inet} published-apart ct status dnat iifname @sources meta priority set ${publishedPriority}`,
     `add chain ${inet} forward { type filter hook forward priority filter ; policy accept ; }`,
     `flush chain ${inet} forward`,
     `add map ${inet} internal { type ifname : verdict ; }`,
@@ -106,7 +106,6 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `flush chain ${bridge} endpoint`,
     `flush chain ${bridge} prerouting`,
     `flush chain ${bridge} forward`,
-    `add rule ${bridge} endpoint iifname . ether saddr . ip saddr @addresses accept`,
     // In ARP the frame's sender and the one that the message claims are looked at: one misleads the bridge, the other neighbours.
     `add rule ${bridge} endpoint iifname . ether saddr . arp saddr ip @addresses iifname . arp saddr ether . arp saddr ip @addresses accept`,
     // Nobody is a router but the bridge (CVE-2020-13401); who tells of an address of another's takes its packets.
@@ -115,7 +114,8 @@ export function writeTables(table: string, guarded: boolean, guarded6 = false): 
     `add rule ${bridge} endpoint iifname . ether saddr . ip6 saddr @addresses6 accept`,
     // Everything else too: IPv6 where the network has none, and whatever is neither.
     `add rule ${bridge} endpoint drop`,
-    `add rule ${bridge} prerouting iifname @apart meta priority set none`,
+    // One search for nearly all frames. (Their priority is 0: a veth lets none through, include/linux/netdevice.h, ____dev_forward_skb.)
+    `add rule ${bridge} prerouting iifname . ether saddr . ip saddr @addresses accept`,
     `add rule ${bridge} prerouting iifname @checked goto endpoint`,
     `add rule ${bridge} forward meta priority ${publishedPriority} accept`,
     `add rule ${bridge} forward iifname @apart oifname @apart goto kept-apart`,
