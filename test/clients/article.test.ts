@@ -41,7 +41,7 @@ describe('the article case', () => {
   }
 
   it('builds five steps, RUN apt update through the container\'s own network', async () => {
-    const output = await engineOk(daemon.host, 'build', '-t', 'article', context)
+    const output = await engineOk(daemon.host, 'build', '--progress', 'classic', '-t', 'article', context)
     assert.match(output, /^Step 1\/5 : FROM debian:base$/m)
     assert.match(output, /^ ---> [0-9a-f]{12}$/m)
     assert.match(output, /^Step 2\/5 : RUN apt update$/m)
@@ -53,7 +53,7 @@ describe('the article case', () => {
   })
 
   it('takes every step from the cache the second time', async () => {
-    const output = await engineOk(daemon.host, 'build', '-t', 'article', context)
+    const output = await engineOk(daemon.host, 'build', '--progress', 'classic', '-t', 'article', context)
     assert.equal(output.match(/^ ---> Using cache$/gm)?.length, 4)
     assert.doesNotMatch(output, /Running in/)
   })

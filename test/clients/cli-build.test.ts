@@ -34,7 +34,8 @@ describe('building from the command line', () => {
     }
     return path
   }
-  const build = (path: string, ...flags: readonly string[]): Promise<Ended> => engine(daemon.host, 'build', '--network', 'none', ...flags, path)
+  const build = (path: string, ...flags: readonly string[]): Promise<Ended> =>
+    engine(daemon.host, 'build', '--network', 'none', ...(flags.some((flag) => flag.startsWith('--progress')) ? [] : ['--progress=classic']), ...flags, path)
 
   it('shows steps line by line as BuildKit does', async () => {
     const path = context({ Dockerfile: 'FROM busybox AS a\nRUN echo hello; printf "no end"\nFROM a\nENV x=y\n' })
@@ -55,10 +56,17 @@ describe('building from the command line', () => {
     assert.ok(lines.some((line) => 'vertex' in line))
   })
 
-  it('keeps the text that scripts know when it is no terminal', async () => {
-    const { stdout } = await build(context({ Dockerfile: 'FROM busybox\nRUN true' }), '-t', 'classic')
-    assert.match(stdout, /^Step 2\/2 : RUN true$/m)
-    assert.match(stdout, /^Successfully tagged classic:latest$/m)
+  it('tells of itself as BuildKit does where there is no terminal, and as the classic builder where that is asked for', async () => {
+    const path = context({ Dockerfile: 'FROM busybox\nRUN true' })
+    const args = ['--', join(dist, 'engine.cjs'), 'build', '--network', 'none', '-t', 'told', path]
+    const plain = await run(join(dist, 'bin/node'), args, { env: { ENGINE_HOST: daemon.host } })
+    assert.equal(plain.stdout, '')
+    assert.match(plain.stderr, /^#2 \[stage-0 2\/2\] RUN true$/m)
+    const classic = await run(join(dist, 'bin/node'), args, { env: { ENGINE_HOST: daemon.host, DOCKER_BUILDKIT: '0' } })
+    assert.match(classic.stdout, /^Step 2\/2 : RUN true$/m)
+    assert.match(classic.stdout, /^Successfully tagged told:latest$/m)
+    assert.equal((await build(path, '--progress=classic')).stderr, '')
+    assert.match((await build(path, '--progress=loud')).stderr, /invalid progress type "loud"/)
   })
 
   it('says why a step ran, and fails where it was expected not to', async () => {
@@ -89,7 +97,22 @@ describe('building from the command line', () => {
     assert.match(bad.stdout, /^Dockerfile:2: JSONArgsRecommended: /m)
     const good = await build(context({ Dockerfile: 'FROM busybox\nCMD ["x"]\n' }), '--check')
     assert.deepEqual([good.status, good.stdout], [0, 'Check complete, no warnings found.\n'])
-    assert.match((await build(context({ Dockerfile: '# check=error=true\nFROM busybox\nCMD x\n' }))).stderr, /1 warning has been found/)
+    for (const progress of ['classic', 'plain']) {
+      const { status, stdout, stderr } = await build(context({ Dockerfile: '# check=error=true\nFROM busybox\nCMD x\n' }), `--progress=${progress}`)
+      assert.equal(status, 1)
+      assert.match(stdout + stderr, /Dockerfile:3: JSONArgsRecommended: [^]*1 warning has been found/)
+    }
+  })
+
+  it('checks the variables of a stage by its base, and says so when that cannot be had', async () => {
+    const path = context({ Dockerfile: 'ARG BASE=busybox\nFROM ${BASE} AS one\nLABEL a=$NOPE b=$PATH\nFROM one\nLABEL c=$NONE\nFROM scratch\nLABEL d=$NIL\n' })
+    const found = await build(path, '--check')
+    assert.deepEqual([...found.stdout.matchAll(/^Dockerfile:(\d+): UndefinedVar: .*'(.*)'$/gm)].map((match) => `${match[1]} ${match[2]}`), ['3 $NOPE', '5 $NONE', '7 $NIL'])
+    // A name of the reserved domain has no registry.
+    const absent = await build(path, '--check', '--build-arg', 'BASE=registry.invalid/none:1')
+    assert.equal(absent.status, 1)
+    assert.match(absent.stdout, /^Dockerfile:7: UndefinedVar: /)
+    assert.match(absent.stderr, /registry\.invalid\/none:1: failed to resolve source metadata for registry\.invalid\/none:1: /)
   })
 
   it('sends secrets, directories and outputs', async () => {
@@ -109,7 +132,7 @@ describe('building from the command line', () => {
 
   it('takes a Dockerfile from standard input, and one that lies elsewhere', async () => {
     const path = context({ a: 'content\n', 'elsewhere/Dockerfile': 'FROM busybox\nCOPY a /\nRUN cat /a\n', 'elsewhere/Dockerfile.dockerignore': 'b' })
-    const args = ['--', join(dist, 'engine.cjs'), 'build', '--network', 'none', '-f', '-', path]
+    const args = ['--', join(dist, 'engine.cjs'), 'build', '--progress=classic', '--network', 'none', '-f', '-', path]
     const ended = await run(join(dist, 'bin/node'), args, { env: { ENGINE_HOST: daemon.host }, input: 'FROM busybox\nCOPY a /\nRUN cat /a; ls -A /\n' })
     assert.match(ended.stdout, /\ncontent\n/)
     assert.match((await build(path, '-f', join(path, 'elsewhere/Dockerfile'))).stdout, /\ncontent\n/)

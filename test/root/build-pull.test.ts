@@ -25,12 +25,12 @@ after(async () => {
 
 test('a build gets the images that FROM and --from name', async () => {
   writeFileSync(join(directory, 'Dockerfile'), `FROM ${registry.host}/some/base:1\nCOPY --from=${registry.host}/some/base:1 /bin/sh /other\nRUN ls /other\n`)
-  const first = await engineOk(daemon.host, 'build', '--network', 'none', directory)
+  const first = await engineOk(daemon.host, 'build', '--progress', 'classic', '--network', 'none', directory)
   assert.match(first, /Status: Downloaded newer image/)
   assert.match(first, /\n\/other\n/)
-  const second = await engineOk(daemon.host, 'build', '--network', 'none', directory)
+  const second = await engineOk(daemon.host, 'build', '--progress', 'classic', '--network', 'none', directory)
   assert.doesNotMatch(second, /Status:/)
-  const again = await engineOk(daemon.host, 'build', '--network', 'none', '--pull', directory)
+  const again = await engineOk(daemon.host, 'build', '--progress', 'classic', '--network', 'none', '--pull', directory)
   assert.match(again, /Status: Image is up to date/)
   writeFileSync(join(directory, 'Dockerfile'), `FROM ${registry.host}/some/nothing\n`)
   const missing = await engine(daemon.host, 'build', directory)

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { OperationId } from './routes.ts'
 import { ContainerChanges } from './schemas/archive.ts'
+import { BuildProgressLine } from './schemas/build-views.ts'
 import * as containers from './schemas/container-views.ts'
 import * as stats from './schemas/container-stats.ts'
 import { EventMessage } from './schemas/event.ts'
@@ -32,7 +33,7 @@ export const responses: Readonly<Partial<Record<OperationId, z.ZodType>>> = {
   ImageDelete: z.array(images.ImageDeleteResponseItem),
   ImagePrune: images.ImagePruneResponse,
   ImageCreate: images.ProgressLine,
-  ImageBuild: images.ProgressLine,
+  ImageBuild: BuildProgressLine,
   BuildPrune: images.BuildPruneResponse,
   BuildInputs: containers.IdResponse,
   BuildContexts: z.object({ Id: z.string(), Need: z.array(z.number()) }),

@@ -3,16 +3,15 @@ import type { Readable } from 'node:stream'
 import { parseReference } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
+import { Semaphore } from '@engine/linux/semaphore'
 import type { Unpack } from './context/build-context.ts'
 import { openContext, openRemote, type ContextTools, type KeptContext } from './context/open-context.ts'
-import { parseInstructions } from './dockerfile/instructions.ts'
 import type { Stages } from './dockerfile/instruction-types.ts'
-import { parseDockerfile } from './dockerfile/parse.ts'
+import { understand } from './dockerfile/understand.ts'
 import type { Executor } from './executor.ts'
-import { Gate } from './gate.ts'
 import { BuildOutput, shortId, type BuildLine, type OutputKind } from './output.ts'
-import { platformArgs, solve, type SolveOptions } from './solve.ts'
-import { checkDockerfile, showFinding } from './check/check.ts'
+import { asksForChecks, check } from './check/report.ts'
+import { solve, type SolveOptions } from './solve.ts'
 import type { Build, BuildInputs, NamedContext } from './steps/step.ts'
 import { streamOf } from './stream.ts'
 
@@ -93,7 +92,7 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
     const ignore = context.readIgnored()
     const text = context.readDockerfile(request.dockerfile)
-    if (request.check === true || asksForChecks(text)) await check(text, request, ignore, tools, output)
+    if (request.check === true || asksForChecks(text)) await check(text, request, ignore, tools.executor, output)
     if (request.check === true) return ''
     const file = understand(text)
     const common: Build = {
@@ -112,7 +111,7 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
       tellWhy: request.why === true || request.expectCached === true,
       expectCached: request.expectCached === true,
       made: new Map(),
-      gate: new Gate(maxSteps),
+      gate: new Semaphore(maxSteps),
       remove: request.forceRemove ? 'always' : request.remove ? 'success' : 'never',
       epoch: request.epoch,
       hostname: 'buildkitsandbox',
@@ -143,31 +142,9 @@ async function exportCache(image: string, { executor }: BuildTools, output: Buil
   return named
 }
 
-/** `# check=error=true`: findings fail a build, too. */
-function asksForChecks(text: string): boolean {
-  return /^#\s*check\s*=.*error\s*=\s*true/im.test(text)
-}
-
-/** Tells what BuildKit's rules have to say of a Dockerfile. @throws EngineError when they say anything */
-async function check(text: string, request: BuildRequest, ignore: readonly string[], { executor }: BuildTools, output: BuildOutput): Promise<void> {
-  const stages = understand(text).stages
-  const environments = new Map<string, readonly string[]>()
-  for (const { base } of stages) {
-    // An image that is not here may have any variable.
-    const image = await executor.resolve(base, request.platform).catch(() => undefined)
-    if (image !== undefined) environments.set(base, image.config.Env ?? [])
-  }
-  const given = Object.entries(request.buildArgs).filter((entry): entry is [string, string] => entry[1] !== null)
-  const args = new Map([...Object.entries(platformArgs(request.platform)), ...given])
-  const { findings } = checkDockerfile(text, { args, environmentOf: (image) => environments.get(image), ignore })
-  for (const finding of findings) await output.write({ stream: `${showFinding(finding, request.dockerfile)}\n` })
-  if (findings.length > 0) throw new EngineError('invalid-argument', `check complete, ${findings.length} warning${findings.length === 1 ? ' has' : 's have'} been found!`)
-  if (request.check === true) await output.write({ stream: 'Check complete, no warnings found.\n' })
-}
-
 /** Builds once more without the cache, with another host name and one step at a time. @throws EngineError conflict that names the first difference */
 async function verify(file: Stages, request: BuildRequest, first: Build, image: string): Promise<void> {
-  const { image: again } = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Gate(1), hostname: 'verifying' })
+  const { image: again } = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Semaphore(1), hostname: 'verifying' })
   const difference = await first.executor.firstDifference(image, again)
   if (difference !== undefined) throw new EngineError('conflict', `the build is not reproducible: ${difference.path} differs, which was made by: ${difference.step}`)
   await first.output.stdout('Verified: a second build gave the same files and configuration\n')
@@ -194,16 +171,4 @@ async function openNamed(
     }
   }
   return contexts
-}
-
-/** Reads a Dockerfile. @throws EngineError invalid-argument with Docker's texts */
-export function understand(text: string): Stages {
-  let parsed
-  try {
-    parsed = parseDockerfile(text)
-  } catch (error) {
-    if (error instanceof EngineError) throw new EngineError('invalid-argument', `failed to parse Dockerfile: ${error.message}`)
-    throw error
-  }
-  return parseInstructions(parsed)
 }

@@ -1,4 +1,4 @@
-export { build, understand, type BuildRequest, type BuildTools, type ClientInputs } from './build.ts'
+export { build, type BuildRequest, type BuildTools, type ClientInputs } from './build.ts'
 export { solve, type SolveOptions } from './solve.ts'
 export { applyChanges } from './changes.ts'
 export { cacheKey, compareKeys, type CacheKey, type KeyDifference, type KeyFile, type KeyParts } from './cache.ts'

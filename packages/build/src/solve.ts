@@ -60,7 +60,7 @@ class Solver {
     this.#options = options
     // One stage's failure ends the others.
     this.#build = { ...build, signal: AbortSignal.any([build.signal, this.#stop.signal]) }
-    this.#args = new BuildArgs(options.buildArgs, platformArgs(build.platform))
+    this.#args = new BuildArgs(options.buildArgs, automaticArgs(build.platform, options.target))
     for (const arg of file.globalArgs) this.#declareGlobal(arg)
     this.#graph = new StageGraph(file, this.#args.globals(), build.contexts)
   }
@@ -230,18 +230,23 @@ async function dispatch(step: Step, instruction: Instruction): Promise<void> {
 
 const scratch: BuildImage = { id: '', content: '', config: {}, author: '' }
 
-/** The arguments about platforms that every build has; a stage sees them after `ARG NAME`. */
-/** Values of the arguments that every build has. @param target the platform that is built for; empty is the host's */
-export function platformArgs(target: string): Record<string, string> {
+/**
+ * Values of the arguments that every build has; a stage sees them after `ARG NAME`.
+ * @param platform that is built for; empty is the host's
+ * @param target   the stage that is asked for; empty is the last
+ */
+export function automaticArgs(platform: string, target: string): Record<string, string> {
   const build = hostPlatform()
-  const wanted = target === '' ? build : parsePlatform(target)
-  return { ...describe('BUILD', build), ...describe('TARGET', wanted) }
+  const wanted = platform === '' ? build : parsePlatform(platform)
+  return { ...describe('BUILD', build), ...describe('TARGET', wanted), TARGETSTAGE: target === '' ? 'default' : target }
 }
 
 function describe(prefix: string, { os, architecture, variant }: Platform): Record<string, string> {
   return {
     [`${prefix}PLATFORM`]: [os, architecture, variant].filter((part) => part !== undefined).join('/'),
     [`${prefix}OS`]: os,
+    // Windows has one.
+    [`${prefix}OSVERSION`]: '',
     [`${prefix}ARCH`]: architecture,
     [`${prefix}VARIANT`]: variant ?? '',
   }

@@ -21,10 +21,7 @@ export interface StageFacts {
 export function checkStages(file: Stages, facts: StageFacts): Finding[] {
   const findings: Finding[] = []
   const say: Say = (rule, line, text) => void findings.push({ rule, line, text })
-  const globals = new Map<string, string>()
-  for (const { key, value } of file.globalArgs.flatMap(({ args }) => args)) {
-    globals.set(key, facts.args.get(key) ?? (value === undefined ? '' : safely(() => expandWord(value, globals, { escape: file.escape })) ?? ''))
-  }
+  const globals = globalArgs(file, facts.args)
   const environments = new Map<string, Set<string> | undefined>()
   const names = new Set<string>()
   for (const [index, stage] of file.stages.entries()) {
@@ -37,6 +34,28 @@ export function checkStages(file: Stages, facts: StageFacts): Finding[] {
     checkRepeated(stage, say)
   }
   return findings
+}
+
+/** The images that stages begin from, by name; not those that are stages, nor `scratch`. */
+export function baseImages(file: Stages, args: Variables): string[] {
+  const globals = globalArgs(file, args)
+  const stages = new Set<string>()
+  const images = new Set<string>()
+  for (const { base, name } of file.stages) {
+    const expanded = safely(() => expandWord(base, new Map([...args, ...globals]), { escape: file.escape })) ?? ''
+    if (expanded !== '' && expanded !== 'scratch' && !stages.has(expanded.toLowerCase())) images.add(expanded)
+    stages.add(name)
+  }
+  return [...images]
+}
+
+/** Arguments before the first FROM, as they count in FROM lines. */
+function globalArgs(file: Stages, args: Variables): Map<string, string> {
+  const globals = new Map<string, string>()
+  for (const { key, value } of file.globalArgs.flatMap((instruction) => instruction.args)) {
+    globals.set(key, args.get(key) ?? (value === undefined ? '' : safely(() => expandWord(value, globals, { escape: file.escape })) ?? ''))
+  }
+  return globals
 }
 
 function knownNames(base: string, facts: StageFacts): Set<string> | undefined {
@@ -57,8 +76,7 @@ function checkBase(file: Stages, stage: Stage, globals: Variables, facts: StageF
     }
   }
   if (!stage.base.includes('$')) return
-  const defaults = new Map<string, string>()
-  for (const { key, value } of file.globalArgs.flatMap(({ args }) => args)) defaults.set(key, value === undefined ? '' : safely(() => expandWord(value, defaults, { escape: file.escape })) ?? '')
+  const defaults = globalArgs(file, new Map())
   const base = safely(() => expandWord(stage.base, new Map([...facts.args, ...defaults]), { escape: file.escape })) ?? ''
   const valid = base !== '' && safely(() => parseReference(base)) !== undefined
   if (!valid) say('InvalidDefaultArgInFrom', stage.line, `Default value for ARG ${stage.base} results in empty or invalid base image name`)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { understand } from '../build.ts'
+import { understand } from './understand.ts'
 import { parseDuration, showDuration } from './duration.ts'
 import { quote } from './go-text.ts'
 

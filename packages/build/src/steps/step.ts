@@ -1,10 +1,10 @@
 import { EngineError } from '@engine/linux'
+import type { Semaphore } from '@engine/linux/semaphore'
 import { cacheKey, type CacheKey, type KeyParts } from '../cache.ts'
 import type { BuildContext, Unpack } from '../context/build-context.ts'
 import { expandWord, expandWords, toVariables, type Variables } from '../dockerfile/expand.ts'
 import type { BuildImage, Executor, NewImage } from '../executor.ts'
 import type { BuildOutput } from '../output.ts'
-import type { Gate } from '../gate.ts'
 import type { StageState } from '../stage-state.ts'
 import { explainMiss } from '../why.ts'
 
@@ -50,7 +50,7 @@ export interface Build {
   /** Images of this build's steps by their keys' digests, those included that are being made. */
   readonly made: Map<string, Promise<string>>
   /** Bounds how many steps are made at once. */
-  readonly gate: Gate
+  readonly gate: Semaphore
   /** Seconds since the epoch that no time of a layer is later than. */
   readonly epoch: number | undefined
   /** What the containers of RUN are called; the same for every build, so that it is no trace of this one. */

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { Readable, Transform } from 'node:stream'
+import type { BuildProgressLine } from '@engine/api/client'
 import { readExtraHost } from '../arguments/addresses.ts'
 import { list, onOff, text, value } from '../arguments/flag.ts'
 import { readLabel, readVariable, toMap, toMapWithNull } from '../arguments/key-values.ts'
@@ -10,7 +11,7 @@ import { listContext } from '../build-context/list.ts'
 import { readOutput, writeOutput } from '../build-context/output.ts'
 import { ApiError, type Client } from '../connection/client.ts'
 import { mergeUlimits, readUlimit } from '../container-options/limits.ts'
-import { showSteps, type StepMessage } from '../output/build-progress.ts'
+import { showSteps } from '../output/build-progress.ts'
 import { humanSize } from '../output/human.ts'
 import { ProgressError, showProgress, type ProgressMessage } from '../output/progress.ts'
 import { CommandError, defineCommand } from './command.ts'
@@ -81,7 +82,7 @@ export const command = defineCommand({
       print(listContext(path, flags.file))
       return 0
     }
-    const progress = progressKind(flags.progress, flags.quiet)
+    const progress = flags.quiet || flags.check ? 'classic' : progressKind(flags.progress)
     const outputs = flags.output.map(readOutput)
     using extra = await sendInputs(client, { secrets: flags.secret, agents: flags.ssh, contexts: Object.fromEntries(flags['build-context'].map(readBuildContext)) })
     const context = await withoutKnown(client, await openContext(path, flags.file, process.stdin))
@@ -138,9 +139,9 @@ export const command = defineCommand({
       if (typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string') id = aux.ID
     }
     try {
-      if (progress === 'rawjson') for await (const line of answer.lines<StepMessage>()) rawLine(line, onAux)
+      if (progress === 'rawjson') for await (const line of answer.lines<BuildProgressLine>()) rawLine(line, onAux)
       else if (progress === 'classic') await showProgress(answer.lines<ProgressMessage>(), standardOutput(), onAux)
-      else await showSteps(answer.lines<StepMessage>(), progress, standardError(), onAux)
+      else await showSteps(answer.lines<BuildProgressLine>(), progress, standardError(), onAux)
     } catch (error) {
       if (error instanceof ProgressError) throw new CommandError(error.message, error.code === 0 ? 1 : error.code)
       throw error
@@ -169,16 +170,18 @@ async function withoutKnown(client: Client, context: BuildContext): Promise<Buil
 
 type Kind = 'classic' | 'plain' | 'tty' | 'rawjson'
 
-/** `auto` is a list on a terminal, and text that scripts know elsewhere. A quiet build has nothing to show. */
-function progressKind(flag: string | undefined, quiet: boolean): Kind {
-  const wanted = flag ?? (process.env['BUILDKIT_PROGRESS'] || 'auto')
-  if (quiet) return 'classic'
-  if (wanted === 'auto') return isTerminal(1) && isTerminal(2) ? 'tty' : 'classic'
+/**
+ * `auto` is a list where a terminal is, and lines elsewhere, as with BuildKit; both on standard error. Who sets `DOCKER_BUILDKIT=0` gets
+ * the classic builder's text on standard output.
+ */
+function progressKind(flag: string | undefined): Kind {
+  const wanted = flag ?? (process.env['BUILDKIT_PROGRESS'] || (process.env['DOCKER_BUILDKIT'] === '0' ? 'classic' : 'auto'))
+  if (wanted === 'auto') return isTerminal(2) ? 'tty' : 'plain'
   if (wanted === 'plain' || wanted === 'tty' || wanted === 'classic' || wanted === 'rawjson') return wanted
   throw new CommandError(`invalid progress type ${JSON.stringify(wanted)}: must be auto, plain, tty, classic or rawjson`)
 }
 
-function rawLine(line: StepMessage, onAux: (aux: unknown) => void): void {
+function rawLine(line: BuildProgressLine, onAux: (aux: unknown) => void): void {
   print(`${JSON.stringify(line)}\n`)
   if (line.aux !== undefined) onAux(line.aux)
   if (line.errorDetail !== undefined) throw new ProgressError(line.errorDetail.message ?? '', line.errorDetail.code ?? 0)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { showSteps, type StepMessage } from './build-progress.ts'
+import type { BuildProgressLine } from '@engine/api/client'
+import { showSteps } from './build-progress.ts'
 
-async function* messages(...list: readonly StepMessage[]): AsyncGenerator<StepMessage> {
+async function* messages(...list: readonly BuildProgressLine[]): AsyncGenerator<BuildProgressLine> {
   yield* list
 }
 
-async function show(kind: 'plain' | 'tty', ...list: readonly StepMessage[]): Promise<string> {
+async function show(kind: 'plain' | 'tty', ...list: readonly BuildProgressLine[]): Promise<string> {
   let text = ''
   await showSteps(messages(...list), kind, { print: (more) => void (text += more), terminal: kind === 'tty' }, () => undefined)
   return text

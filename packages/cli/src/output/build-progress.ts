@@ -1,28 +1,10 @@
-import type { ProgressMessage, ProgressOutput } from './progress.ts'
+import type { BuildProgressLine, BuildStep } from '@engine/api/client'
+import type { ProgressOutput } from './progress.ts'
 import { ProgressError } from './progress.ts'
 
-/** One step as the daemon tells of it. */
-export interface Vertex {
-  readonly id: number
-  readonly name: string
-  /** Milliseconds since the epoch. */
-  readonly started: number
-  readonly completed?: number
-  readonly cached?: boolean
-  readonly error?: string
-  readonly reasons?: readonly string[]
-}
-
-/** One message of a build that tells of its steps by records. */
-export interface StepMessage extends ProgressMessage {
-  readonly vertex?: Vertex
-  readonly vertexLog?: { readonly id: number; readonly stream: string; readonly data: string }
-  readonly warning?: string
-}
-
 interface Display {
-  vertex(vertex: Vertex, before: Vertex | undefined): void
-  log(vertex: Vertex, text: string): void
+  vertex(vertex: BuildStep, before: BuildStep | undefined): void
+  log(vertex: BuildStep, text: string): void
   note(text: string): void
   end(): void
 }
@@ -35,9 +17,9 @@ const maxTail = 20
  * @param onAux takes the messages meant for programs (the image's ID)
  * @throws ProgressError at an error message
  */
-export async function showSteps(messages: AsyncIterable<StepMessage>, kind: 'plain' | 'tty', out: ProgressOutput, onAux: (aux: unknown) => void): Promise<void> {
+export async function showSteps(messages: AsyncIterable<BuildProgressLine>, kind: 'plain' | 'tty', out: ProgressOutput, onAux: (aux: unknown) => void): Promise<void> {
   const display: Display = kind === 'tty' ? new ListDisplay(out) : new LineDisplay(out)
-  const vertices = new Map<number, Vertex>()
+  const vertices = new Map<number, BuildStep>()
   const tails = new Map<number, string[]>()
   let failed: ProgressError | undefined
   try {
@@ -78,7 +60,7 @@ class LineDisplay implements Display {
     this.#out = out
   }
 
-  vertex(vertex: Vertex, before: Vertex | undefined): void {
+  vertex(vertex: BuildStep, before: BuildStep | undefined): void {
     if (before === undefined) this.#line(vertex.id, vertex.name)
     for (const reason of vertex.reasons === before?.reasons ? [] : vertex.reasons ?? []) if (before?.reasons === undefined) this.#line(vertex.id, `not cached: ${reason}`)
     if (vertex.completed === undefined) return
@@ -89,7 +71,7 @@ class LineDisplay implements Display {
     this.#last = 0
   }
 
-  log(vertex: Vertex, text: string): void {
+  log(vertex: BuildStep, text: string): void {
     const lines = ((this.#partial.get(vertex.id) ?? '') + text).split('\n')
     this.#partial.set(vertex.id, lines.pop() ?? '')
     for (const line of lines) this.#line(vertex.id, `${((Date.now() - vertex.started) / 1000).toFixed(3)} ${line.replace(/\r$/, '')}`)
@@ -118,7 +100,7 @@ const shownSteps = 12
 /** A list of steps that is written over as they go on. */
 class ListDisplay implements Display {
   readonly #out: ProgressOutput
-  readonly #vertices = new Map<number, Vertex>()
+  readonly #vertices = new Map<number, BuildStep>()
   readonly #logs = new Map<number, string[]>()
   readonly #began = Date.now()
   readonly #timer: NodeJS.Timeout
@@ -131,12 +113,12 @@ class ListDisplay implements Display {
     this.#timer.unref()
   }
 
-  vertex(vertex: Vertex): void {
+  vertex(vertex: BuildStep): void {
     this.#vertices.set(vertex.id, vertex)
     this.#dirty = true
   }
 
-  log({ id }: Vertex, text: string): void {
+  log({ id }: BuildStep, text: string): void {
     const known = this.#logs.get(id) ?? ['']
     const [first = '', ...more] = text.split('\n')
     known.push(`${known.pop() ?? ''}${first}`, ...more)

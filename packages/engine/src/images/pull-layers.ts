@@ -104,18 +104,17 @@ async function fetchBlob(registries: Registries, store: ImageStore, client: Regi
   store.contents.beginFetch(digest, Date.now())
   if ((await store.content.size(digest)) !== size) {
     using coming = comingBlob(registries, digest, size)
-    await registries.downloads.run(signal, () => report({ kind: 'status', status: 'Waiting' }), () =>
-      downloadBlob(client, { digest, size }, store.content.partialPath(digest), {
-        attempts: registries.options.attempts,
-        signal,
-        onProgress: (current) => {
-          coming.grow(current)
-          report({ kind: 'bar', status: 'Downloading', current, total: size })
-        },
-        onRestart: () => coming.restart(),
-        onWait: (seconds) => report({ kind: 'status', status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}` }),
-      }),
-    )
+    const download = (): Promise<unknown> => downloadBlob(client, { digest, size }, store.content.partialPath(digest), {
+      attempts: registries.options.attempts,
+      signal,
+      onProgress: (current) => {
+        coming.grow(current)
+        report({ kind: 'bar', status: 'Downloading', current, total: size })
+      },
+      onRestart: () => coming.restart(),
+      onWait: (seconds) => report({ kind: 'status', status: `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}` }),
+    })
+    await registries.downloads.run(download, { signal, onWait: () => report({ kind: 'status', status: 'Waiting' }) })
     report({ kind: 'status', status: 'Verifying Checksum' })
     await store.content.adopt(digest)
     coming.whole()

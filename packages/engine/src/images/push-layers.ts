@@ -33,9 +33,9 @@ export async function pushLayers(push: Push, layers: readonly LayerBlob[]): Prom
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
   const works = reversed.map(async (layer) => {
-    const wait = (): void => queue.push(statusLine(shortId(layer.diffId), 'Waiting'))
+    const onWait = (): void => queue.push(statusLine(shortId(layer.diffId), 'Waiting'))
     try {
-      return await registries.uploads.run(either, wait, () => pushLayer({ ...push, signal: either }, layer))
+      return await registries.uploads.run(() => pushLayer({ ...push, signal: either }, layer), { signal: either, onWait })
     } catch (error) {
       failed.abort()
       throw error

@@ -1,7 +1,7 @@
 import { EngineError } from '@engine/linux'
+import { Semaphore } from '@engine/linux/semaphore'
 import { ConnectionError, endpointsOf, mayPass, refuseBlocked, RegistryClient, Transport, type Credentials, type Digest, type Endpoint, type GrowingFile, type Reference, type RegistryOptions } from '@engine/image'
 import type { LayerRow } from '../state/layers-table.ts'
-import { Semaphore } from './semaphore.ts'
 import { SharedWork } from './shared-work.ts'
 
 /** How far a layer is, for all who pull it. */

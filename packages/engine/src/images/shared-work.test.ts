@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Semaphore } from './semaphore.ts'
 import { SharedWork } from './shared-work.ts'
 
 const ignore = (): void => undefined
@@ -38,23 +37,5 @@ describe('shared work', () => {
     client.abort()
     await assert.rejects(waiting, { code: 'cancelled' })
     assert.ok(cancelled)
-  })
-})
-
-describe('a semaphore', () => {
-  it('lets through so many, in order, and drops who does not wait any more', async () => {
-    const semaphore = new Semaphore(1)
-    const never = new AbortController().signal
-    const hold = Promise.withResolvers<undefined>()
-    const order: string[] = []
-    const client = new AbortController()
-    const first = semaphore.run(never, ignore, () => hold.promise)
-    const gone = semaphore.run(client.signal, () => order.push('waits'), async () => void order.push('gone'))
-    const next = semaphore.run(never, () => order.push('waits'), async () => void order.push('next'))
-    client.abort()
-    await assert.rejects(gone, { code: 'cancelled' })
-    hold.resolve(undefined)
-    await Promise.all([first, next])
-    assert.deepEqual(order, ['waits', 'waits', 'next'])
   })
 })

@@ -117,7 +117,7 @@ export class CacheSources implements AsyncDisposable {
     if (from === undefined || blob === undefined) throw new EngineError('not-found', `layer ${diffId} does not come with it`)
     const file = join(directory, `cache-${randomBytes(8).toString('hex')}`)
     try {
-      await registries.downloads.run(signal, () => undefined, () => downloadBlob(from.client, blob, file, { attempts: registries.options.attempts, signal }))
+      await registries.downloads.run(() => downloadBlob(from.client, blob, file, { attempts: registries.options.attempts, signal }), { signal })
       const name = (found: Digest): string => {
         if (found !== diffId) throw new EngineError('invalid-argument', `layer ${blob.digest} is ${found} and not ${diffId}, as was said`)
         return id

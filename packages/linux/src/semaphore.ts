@@ -1,23 +1,24 @@
-import { EngineError } from '@engine/linux'
+import { EngineError } from './error.ts'
 
 /** Lets so many pieces of work through at a time, in the order of asking. */
 export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
 
+  /** @param count at least 1 */
   constructor(count: number) {
     this.#free = count
   }
 
   /**
    * Runs work when there is room.
-   * @param onWait called when it has to wait
+   * @param options `signal` ends the wait; `onWait` is called when there is one
    * @throws EngineError cancelled when `signal` comes before its turn
    */
-  async run<T>(signal: AbortSignal, onWait: () => void, work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>, { signal, onWait }: { readonly signal?: AbortSignal; readonly onWait?: () => void } = {}): Promise<T> {
     if (this.#free > 0) this.#free--
     else {
-      onWait()
+      onWait?.()
       await this.#turn(signal)
     }
     try {
@@ -41,10 +42,10 @@ export class Semaphore {
     else next()
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #turn(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const enter = (): void => {
-        signal.removeEventListener('abort', leave)
+        signal?.removeEventListener('abort', leave)
         resolve()
       }
       const leave = (): void => {
@@ -52,9 +53,9 @@ export class Semaphore {
         if (at >= 0) this.#waiting.splice(at, 1)
         reject(new EngineError('cancelled', 'context canceled'))
       }
-      if (signal.aborted) return leave()
+      if (signal?.aborted === true) return leave()
       this.#waiting.push(enter)
-      signal.addEventListener('abort', leave, { once: true })
+      signal?.addEventListener('abort', leave, { once: true })
     })
   }
 }
