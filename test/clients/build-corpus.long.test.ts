@@ -137,7 +137,7 @@ describe('Dockerfiles as projects have them', () => {
     await ok('build', '-o', out, context)
     assert.equal((await run(join(out, 'usr/bin/evaluate'), ['2*2'])).stdout, '4\n')
     assert.equal(readFileSync(join(out, 'usr/share/evaluate/examples'), 'utf8'), '1 + 2 * 3\n$HOME is not a variable here\n')
-    assert.equal((await run('find', ['.', '-mindepth', '1', '-printf', '%P %m; '], { cwd: out })).stdout.split('; ').toSorted().join('; '), '; usr 555; usr/bin 555; usr/bin/evaluate 555; usr/share 755; usr/share/evaluate 755; usr/share/evaluate/examples 444')
+    assert.equal((await run('find', ['.', '-mindepth', '1', '-printf', '%P %m; '], { cwd: out })).stdout.split('; ').toSorted().join('; '), '; usr 555; usr/bin 555; usr/bin/evaluate 555; usr/share 755; usr/share/evaluate 755; usr/share/evaluate/examples 644')
 
     appendFileSync(join(context, 'src/main.c'), '/* changed */\n')
     const { steps, why, text } = await rebuild(context)

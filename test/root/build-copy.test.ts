@@ -1,80 +1,20 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { afterEach, beforeEach, describe, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
-import { build, type BuildLine, type BuildRequest } from '@engine/build'
-import { RecordingExecutor } from '../../packages/build/src/testing/recording-executor.ts'
-import { unpack } from '../../packages/build/src/testing/unpack.ts'
+import { describe, test } from 'node:test'
+import { getXattr, listXattrs, removeXattr, setXattr } from '@engine/linux/xattr'
+import { copyFixture } from '../harness/copy-fixture.ts'
 
-let base: string
-let context: string
-let executor: RecordingExecutor
-let lines: BuildLine[]
-
-beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), 'build-copy-'))
-  context = join(base, 'c')
-  mkdirSync(context)
-  const root = join(base, 'image')
-  mkdirSync(join(root, 'etc'), { recursive: true })
-  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/:/bin/sh\nbob:x:1000:1001::/:/bin/sh\n')
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nbob:x:1001:\nstaff:x:50:bob\n')
-  executor = new RecordingExecutor(base)
-  executor.add('base', { Env: ['PATH=/bin'] }, root)
-})
-afterEach(() => rmSync(base, { recursive: true }))
-
-/** Files of the context; a name that ends with a slash is a directory. */
-function put(files: Readonly<Record<string, string>>): void {
-  for (const [path, content] of Object.entries(files)) {
-    mkdirSync(join(context, path, path.endsWith('/') ? '' : '..'), { recursive: true })
-    if (!path.endsWith('/')) writeFileSync(join(context, path), content)
-  }
-}
-
-async function run(dockerfile: string, request: Partial<BuildRequest> = {}): Promise<string> {
-  writeFileSync(join(context, request.dockerfile ?? 'Dockerfile'), dockerfile)
-  const directory = mkdtempSync(join(base, 'work-'))
-  lines = []
-  const tar = execFileSync('tar', ['-C', context, '-c', '.'], { maxBuffer: 1 << 26 })
-  const stream = build(Readable.from([tar]), {
-    tags: [], dockerfile: 'Dockerfile', platform: '', noCache: false, quiet: false, remove: true, forceRemove: false, target: '', buildArgs: {}, labels: {}, ...request,
-  }, { executor, unpack, directory, signal: new AbortController().signal })
-  for await (const line of stream) lines.push(line)
-  const failure = lines.at(-1)?.['error']
-  if (typeof failure === 'string') throw new Error(failure)
-  const aux = lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string } | undefined
-  return executor.files(aux?.ID ?? '')
-}
-
-const wasCached = (): boolean => lines.some((line) => line['stream'] === ' ---> Using cache\n')
-
-/** Mode, owner and content of everything below a directory of an image. */
-function list(root: string, path: string): Record<string, string> {
-  const found: Record<string, string> = {}
-  const visit = (relative: string): void => {
-    const stat = lstatSync(join(root, relative))
-    const content = stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? `-> ${readlinkSync(join(root, relative))}` : stat.isFile() ? readFileSync(join(root, relative), 'utf8') : 'special'
-    found[relative] = `${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${content}`
-    if (stat.isDirectory()) for (const name of readdirSync(join(root, relative)).sort()) visit(`${relative}/${name}`)
-  }
-  visit(path)
-  return found
-}
+const fixture = copyFixture()
+const { list, put, run } = fixture
 
 describe('files', () => {
   test('go to a path, into a directory, and get root as owner', async () => {
     put({ 'a.txt': 'a', 'd/b.txt': 'b' })
-    chownSync(join(context, 'a.txt'), 77, 77)
-    chmodSync(join(context, 'a.txt'), 0o4750)
-    utimesSync(join(context, 'a.txt'), 1e9, 1e9)
+    chownSync(join(fixture.context, 'a.txt'), 77, 77)
+    chmodSync(join(fixture.context, 'a.txt'), 0o4750)
+    utimesSync(join(fixture.context, 'a.txt'), 1e9, 1e9)
     const root = await run('FROM base\nWORKDIR /w\nCOPY a.txt /x/y/z\nCOPY a.txt d/b.txt rel/\nCOPY a.txt .\nCOPY a.txt /etc\nCOPY d/b.txt /etc/group')
     assert.deepEqual(list(root, 'x'), { x: '755 0:0 directory', 'x/y': '755 0:0 directory', 'x/y/z': '4750 0:0 a' })
     assert.deepEqual(list(root, 'w'), { w: '755 0:0 directory', 'w/a.txt': '4750 0:0 a', 'w/rel': '755 0:0 directory', 'w/rel/a.txt': '4750 0:0 a', 'w/rel/b.txt': '644 0:0 b' })
@@ -85,9 +25,9 @@ describe('files', () => {
 
   test('of the context are found through links and patterns, never outside', async () => {
     put({ 'one.txt': '1', 'two.txt': '2', 'd/three.txt': '3', 'x[y': 'odd' })
-    symlinkSync('one.txt', join(context, 'link'))
-    symlinkSync('/etc', join(context, 'evil'))
-    symlinkSync('../../../../../../../../etc/passwd', join(context, 'worse'))
+    symlinkSync('one.txt', join(fixture.context, 'link'))
+    symlinkSync('/etc', join(fixture.context, 'evil'))
+    symlinkSync('../../../../../../../../etc/passwd', join(fixture.context, 'worse'))
     const root = await run('FROM base\nCOPY *.txt /p/\nCOPY link /l/\nCOPY d/thr*[e-f].t?t /q/\nCOPY x[[]y /odd\nCOPY /d/../one.txt ./two.txt /r/')
     assert.deepEqual(readdirSync(join(root, 'p')), ['one.txt', 'two.txt'])
     assert.deepEqual(list(root, 'l'), { l: '755 0:0 directory', 'l/link': '644 0:0 1' })
@@ -103,9 +43,9 @@ describe('files', () => {
 
   test('are written through links of the image, inside of it', async () => {
     put({ f: 'new', 'd/g': 'g' })
-    const outside = join(base, 'outside')
+    const outside = join(fixture.base, 'outside')
     mkdirSync(outside)
-    const image = executor.files(executor.tags.get('base') as string)
+    const image = fixture.executor.files(fixture.executor.tags.get('base') as string)
     mkdirSync(join(image, 'real'))
     writeFileSync(join(image, 'real/old'), 'old')
     symlinkSync('/real/old', join(image, 'to-file'))
@@ -132,15 +72,14 @@ describe('files', () => {
 describe('directories', () => {
   test('give their content, links and names included, and are merged', async () => {
     put({ 'd/sub/f': 'f', 'd/empty/': '', 'd/file': 'new', 'd/dir/x': 'x' })
-    symlinkSync('/anywhere', join(context, 'd/link'))
-    linkSync(join(context, 'd/sub/f'), join(context, 'd/again'))
-    execFileSync('mkfifo', [join(context, 'd/pipe')])
-    chmodSync(join(context, 'd'), 0o700)
-    chmodSync(join(context, 'd/sub'), 0o2711)
-    const image = executor.files(executor.tags.get('base') as string)
-    mkdirSync(join(image, 't/file/old'), { recursive: true })
+    symlinkSync('/anywhere', join(fixture.context, 'd/link'))
+    linkSync(join(fixture.context, 'd/sub/f'), join(fixture.context, 'd/again'))
+    execFileSync('mkfifo', [join(fixture.context, 'd/pipe')])
+    chmodSync(join(fixture.context, 'd'), 0o700)
+    chmodSync(join(fixture.context, 'd/sub'), 0o2711)
+    const image = fixture.executor.files(fixture.executor.tags.get('base') as string)
     mkdirSync(join(image, 't/sub/kept'), { recursive: true })
-    symlinkSync('/etc', join(image, 't/dir'))
+    symlinkSync('/etc/passwd', join(image, 't/file'))
     const root = await run('FROM base\nCOPY d /new\nCOPY d/ t')
     assert.deepEqual(list(root, 'new'), {
       new: '755 0:0 directory', 'new/again': '644 0:0 f', 'new/dir': '755 0:0 directory', 'new/dir/x': '644 0:0 x', 'new/empty': '755 0:0 directory',
@@ -149,18 +88,35 @@ describe('directories', () => {
     assert.equal(lstatSync(join(root, 'new/again')).ino, lstatSync(join(root, 'new/sub/f')).ino)
     assert.deepEqual(list(root, 't/sub'), { 't/sub': '2711 0:0 directory', 't/sub/f': '644 0:0 f', 't/sub/kept': '755 0:0 directory' })
     assert.equal(readFileSync(join(root, 't/file'), 'utf8'), 'new')
-    // A directory takes a link's place; nothing is written through it.
-    assert.deepEqual(list(root, 't/dir'), { 't/dir': '755 0:0 directory', 't/dir/x': '644 0:0 x' })
-    assert.ok(!existsSync(join(root, 'etc/x')))
+    // A file takes a link's place; nothing is written through it.
+    assert.deepEqual(list(root, 't/file'), { 't/file': '644 0:0 new' })
+    assert.match(readFileSync(join(root, 'etc/passwd'), 'utf8'), /^root:/)
+  })
+})
+
+describe('what is in the way', () => {
+  test('is replaced when it is a file or a link, and never when one of both is a directory', async () => {
+    put({ 'file/x': 'new', 'dir/x/y': 'new' })
+    mkdirSync(join(fixture.context, 'link'))
+    symlinkSync('there', join(fixture.context, 'link/x'))
+    const root = await run('FROM base\nCOPY file/x /a/x\nCOPY link /a\nCOPY link /b\nCOPY file /b')
+    assert.deepEqual([list(root, 'a/x'), list(root, 'b/x')], [{ 'a/x': '777 0:0 -> there' }, { 'b/x': '644 0:0 new' }])
+    for (const [first, second] of [['dir', 'file'], ['dir', 'link'], ['dir', 'file/x']]) {
+      await assert.rejects(run(`FROM base\nCOPY ${first} /d\nCOPY ${second} /d/`), { message: 'cannot replace to directory x with file' })
+    }
+    for (const first of ['file', 'link']) {
+      await assert.rejects(run(`FROM base\nCOPY ${first} /d\nCOPY dir /d`), { message: 'cannot copy to non-directory: x' })
+      await assert.rejects(run(`FROM base\nCOPY ${first} /d\nCOPY --parents ./dir/./x/y /d`), { message: 'cannot copy to non-directory: x' })
+    }
   })
 })
 
 describe('owner and mode', () => {
   test('are what --chown and --chmod say', async () => {
     put({ 'd/s/f': 'f', g: 'g' })
-    symlinkSync('x', join(context, 'd/l'))
+    symlinkSync('x', join(fixture.context, 'd/l'))
     const root = await run('FROM base\nARG U=bob\nCOPY --chown=$U:staff d /a/b\nCOPY --chown=bob g /h/i/\nCOPY --chown=7:8 --chmod=751 d /c\nCOPY --chmod=u=rw,go= g /m')
-    assert.deepEqual(list(root, 'a'), { a: '755 0:0 directory', 'a/b': '755 1000:50 directory', 'a/b/l': '777 1000:50 -> x', 'a/b/s': '755 1000:50 directory', 'a/b/s/f': '644 1000:50 f' })
+    assert.deepEqual(list(root, 'a'), { a: '755 1000:50 directory', 'a/b': '755 1000:50 directory', 'a/b/l': '777 1000:50 -> x', 'a/b/s': '755 1000:50 directory', 'a/b/s/f': '644 1000:50 f' })
     assert.deepEqual(list(root, 'h'), { h: '755 1000:1001 directory', 'h/i': '755 1000:1001 directory', 'h/i/g': '644 1000:1001 g' })
     assert.deepEqual(list(root, 'c'), { c: '751 7:8 directory', 'c/l': '777 7:8 -> x', 'c/s': '751 7:8 directory', 'c/s/f': '751 7:8 f' })
     assert.equal(list(root, 'm')['m'], '600 0:0 g')
@@ -172,16 +128,56 @@ describe('owner and mode', () => {
 
   test('are kept from other images and stages', async () => {
     put({ f: 'f' })
-    const other = join(base, 'other')
+    const other = join(fixture.base, 'other')
     mkdirSync(join(other, 'o/p'), { recursive: true })
     writeFileSync(join(other, 'o/f'), 'of')
     for (const path of ['o', 'o/p', 'o/f']) chownSync(join(other, path), 5, 6)
-    executor.add('other', {}, other)
+    fixture.executor.add('other', {}, other)
     const root = await run('FROM base AS one\nCOPY --chown=bob f /f\nFROM base\nCOPY --from=other /o /x\nCOPY --from=one /f /y/\nCOPY --from=0 f /z\nCOPY --from=other --chown=1 o/f /w')
     assert.deepEqual(list(root, 'x'), { x: '755 0:0 directory', 'x/f': '644 5:6 of', 'x/p': '755 5:6 directory' })
     assert.deepEqual(list(root, 'y'), { y: '755 0:0 directory', 'y/f': '644 1000:1001 f' })
     assert.deepEqual([list(root, 'z')['z'], list(root, 'w')['w']], ['644 1000:1001 f', '644 1:1 of'])
     await assert.rejects(run('FROM base\nCOPY --from=other /nope /x'), { message: 'COPY failed: stat nope: file does not exist' })
+  })
+})
+
+describe('extended attributes', () => {
+  const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
+
+  test('of the user, and capabilities, come along, and count for the cache', async () => {
+    const other = join(fixture.base, 'other')
+    mkdirSync(join(other, 'o/p'), { recursive: true })
+    writeFileSync(join(other, 'o/f'), 'of')
+    setXattr(join(other, 'o/f'), 'security.capability', capability)
+    setXattr(join(other, 'o/p'), 'user.note', Buffer.from('kept'))
+    // What an overlay marks its directories with is no part of the file.
+    setXattr(join(other, 'o/p'), 'trusted.overlay.opaque', Buffer.from('y'))
+    fixture.executor.add('other', {}, other)
+    const dockerfile = 'FROM base\nCOPY --from=other /o /x\nCOPY --from=other --chown=5 --chmod=700 /o/f /y'
+    const root = await run(dockerfile)
+    for (const name of ['x/f', 'y']) assert.deepEqual(getXattr(join(root, name), 'security.capability'), capability, name)
+    assert.deepEqual(listXattrs(join(root, 'x/p')), ['user.note'])
+    assert.deepEqual(getXattr(join(root, 'x/p'), 'user.note'), Buffer.from('kept'))
+    await run(dockerfile)
+    assert.ok(fixture.wasCached())
+    for (const change of [(): void => setXattr(join(other, 'o/p'), 'user.note', Buffer.from('other')), (): void => removeXattr(join(other, 'o/f'), 'security.capability')]) {
+      change()
+      // An image is as it is; another one has another id.
+      fixture.executor.add('other', { Labels: { at: String(change) } }, other)
+      await run('FROM base\nCOPY --from=other /o /x')
+      assert.ok(!fixture.wasCached())
+    }
+  })
+})
+
+describe('directories that are made for a destination', () => {
+  test('have the owner of --chown, and what BuildKit leaves of the mode of --chmod', async () => {
+    put({ f: 'f', 'd/g': 'g' })
+    const root = await run('FROM base\nCOPY --chown=5:6 d /a/b/\nCOPY --chown=5:6 --chmod=1777 d /c/d\nCOPY --chmod=0700 f /e/f/\nCOPY --chmod=go-rwx d /h')
+    assert.deepEqual(list(root, 'a'), { a: '755 5:6 directory', 'a/b': '755 5:6 directory', 'a/b/g': '644 5:6 g' })
+    assert.deepEqual(list(root, 'c'), { c: '755 5:6 directory', 'c/d': '755 5:6 directory', 'c/d/g': '1777 5:6 g' })
+    assert.deepEqual(list(root, 'e'), { e: '700 0:0 directory', 'e/f': '700 0:0 directory', 'e/f/f': '700 0:0 f' })
+    assert.deepEqual(list(root, 'h'), { h: '755 0:0 directory', 'h/g': '600 0:0 g' })
   })
 })
 
@@ -194,132 +190,31 @@ describe('here-documents', () => {
   })
 })
 
-describe('ADD', () => {
-  test('unpacks archives of the context', async () => {
-    put({ 't/in/f': 'f', plain: 'no archive' })
-    symlinkSync('/etc/passwd', join(context, 't/link'))
-    chownSync(join(context, 't/in/f'), 9, 9)
-    const tar = execFileSync('tar', ['-C', join(context, 't'), '-c', '.'])
-    writeFileSync(join(context, 'a.tar'), tar)
-    writeFileSync(join(context, 'a.tgz'), gzipSync(tar))
-    writeFileSync(join(context, 'bad.tar'), Buffer.alloc(1024, 'x'))
-    writeFileSync(join(context, 'bad.gz'), gzipSync('text'))
-    const root = await run('FROM base\nADD a.tar /p\nADD --chown=bob a.tgz /q/\nADD bad.tar bad.gz plain /r/\nCOPY a.tar /s\nADD --unpack=false a.tgz /u\nCOPY --link plain /v')
-    for (const name of ['p', 'q']) {
-      assert.deepEqual(list(root, name), { [name]: '755 0:0 directory', [`${name}/in`]: '755 0:0 directory', [`${name}/in/f`]: '644 9:9 f', [`${name}/link`]: '777 0:0 -> /etc/passwd' })
-    }
-    assert.deepEqual(readdirSync(join(root, 'r')), ['bad.gz', 'bad.tar', 'plain'])
-    assert.ok(readFileSync(join(root, 's')).equals(tar))
-    assert.ok(lstatSync(join(root, 'u')).isFile())
-    assert.equal(readFileSync(join(root, 'v'), 'utf8'), 'no archive')
-  })
-
-  test('does not let an archive write outside', async () => {
-    writeFileSync(join(context, 'evil.tar'), execFileSync('python3', ['-c', `
-import tarfile, io, sys
-t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|')
-def add(name, kind=tarfile.REGTYPE, link='', data=b'evil'):
-    i = tarfile.TarInfo(name); i.type = kind; i.linkname = link; i.size = len(data) if kind == tarfile.REGTYPE else 0
-    t.addfile(i, io.BytesIO(data))
-add('up', tarfile.SYMTYPE, '${base}')
-add('up/written')
-t.close()`]))
-    const root = await run('FROM base\nADD evil.tar /p')
-    assert.ok(!existsSync(join(base, 'written')))
-    assert.ok(existsSync(join(root, 'p', base, 'written')))
-  })
-
-  test('downloads', async () => {
-    const server: Server = createServer((request, response) => {
-      if (request.url === '/nope') return void response.writeHead(404).end('gone')
-      if (request.url === '/named/') response.setHeader('content-disposition', 'attachment; filename="n.txt"')
-      response.setHeader('last-modified', 'Sun, 09 Sep 2001 01:46:40 GMT')
-      response.end('body')
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    try {
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const checksum = `sha256:${createHash('sha256').update('body').digest('hex')}`
-      const root = await run(`FROM base\nADD ${url}/a%20b?x=y /d/\nADD --checksum=${checksum} ${url}/named/ /d/\nADD --chmod=644 ${url}/ /e`)
-      assert.deepEqual(list(root, 'd'), { d: '755 0:0 directory', 'd/a b': '600 0:0 body', 'd/n.txt': '600 0:0 body' })
-      assert.equal(list(root, 'e')['e'], '644 0:0 body')
-      assert.equal(lstatSync(join(root, 'd/a b')).mtimeMs, 1e12)
-      assert.ok(lines.some((line) => line['status'] === 'Downloading'))
-      await assert.rejects(run(`FROM base\nADD ${url}/ /d/`), { message: `ADD failed: cannot determine filename for source ${url}/` })
-      await assert.rejects(run(`FROM base\nADD ${url}/nope /d/`), { message: `ADD failed: failed to GET ${url}/nope with status 404 Not Found: gone` })
-      const other = `sha256:${'0'.repeat(64)}`
-      await assert.rejects(run(`FROM base\nADD --checksum=${other} ${url}/x /d/`), { message: `ADD failed: digest mismatch ${checksum}: ${other}` })
-    } finally {
-      server.close()
-    }
-  })
-})
-
 describe('the cache', () => {
   test('goes by content, mode and name, not by time or owner', async () => {
     put({ 'd/f': 'one', 'd/g': 'two' })
     const file = 'FROM base\nCOPY d /d'
     await run(file)
-    assert.ok(!wasCached())
-    utimesSync(join(context, 'd/f'), 1, 1)
-    chownSync(join(context, 'd/f'), 12, 12)
+    assert.ok(!fixture.wasCached())
+    utimesSync(join(fixture.context, 'd/f'), 1, 1)
+    chownSync(join(fixture.context, 'd/f'), 12, 12)
     await run(file)
-    assert.ok(wasCached())
+    assert.ok(fixture.wasCached())
     const changes: (() => void)[] = [
-      () => writeFileSync(join(context, 'd/f'), 'onE'),
-      () => chmodSync(join(context, 'd/f'), 0o755),
-      () => symlinkSync('a', join(context, 'd/l')),
+      () => writeFileSync(join(fixture.context, 'd/f'), 'onE'),
+      () => chmodSync(join(fixture.context, 'd/f'), 0o755),
+      () => symlinkSync('a', join(fixture.context, 'd/l')),
       () => put({ 'd/h': '' }),
-      () => rmSync(join(context, 'd/g')),
+      () => rmSync(join(fixture.context, 'd/g')),
     ]
     for (const change of changes) {
       change()
       await run(file)
-      assert.ok(!wasCached(), String(change))
+      assert.ok(!fixture.wasCached(), String(change))
       await run(file)
-      assert.ok(wasCached())
+      assert.ok(fixture.wasCached())
     }
     await run('FROM base\nCOPY --chown=1 d /d')
-    assert.ok(!wasCached())
+    assert.ok(!fixture.wasCached())
   })
-})
-
-describe('a context', () => {
-  test('has its Dockerfile in Docker’s places', async () => {
-    put({ 'sub/x': 'x' })
-    await run('FROM base\nCOPY sub/D /D', { dockerfile: 'sub/D' })
-    await run('FROM base', { dockerfile: 'dockerfile' })
-    rmSync(join(context, 'Dockerfile'), { force: true })
-    await run('FROM base', { dockerfile: 'dockerfile' })
-    await assert.rejects(run('', { dockerfile: 'Dockerfile' }), { message: 'the Dockerfile (Dockerfile) cannot be empty', code: 'invalid-argument' })
-    writeFileSync(join(context, 'real'), 'FROM base')
-    const missing = async (dockerfile: string): Promise<void> => void (await build(Readable.from([execFileSync('tar', ['-C', context, '-c', '.'])]), {
-      tags: [], dockerfile, platform: '', noCache: false, quiet: false, remove: true, forceRemove: false, target: '', buildArgs: {}, labels: {},
-    }, { executor, unpack, directory: mkdtempSync(join(base, 'work-')), signal: new AbortController().signal }).next())
-    await assert.rejects(missing('nope'), { message: 'Cannot locate specified Dockerfile: nope' })
-    await assert.rejects(missing('../x'), { message: 'forbidden path outside the build context: ../x ()' })
-  })
-
-  test('loses Dockerfile and .dockerignore when these are ignored', async () => {
-    put({ '.dockerignore': 'Dockerfile\n.dockerignore\nkept', kept: 'k' })
-    const root = await run('FROM base\nCOPY . /c/')
-    assert.deepEqual(readdirSync(join(root, 'c')), ['kept'])
-    put({ '.dockerignore': '*\n!Dockerfile' })
-    assert.deepEqual(readdirSync(join(await run('FROM base\nCOPY . /c/'), 'c')), ['Dockerfile', 'kept'])
-  })
-
-  test('must be an archive', async () => {
-    const broken = build(Readable.from([Buffer.from('x')]), {
-      tags: [], dockerfile: 'Dockerfile', platform: '', noCache: false, quiet: false, remove: true, forceRemove: false, target: '', buildArgs: {}, labels: {},
-    }, { executor, unpack, directory: mkdtempSync(join(base, 'work-')), signal: new AbortController().signal })
-    await assert.rejects(broken.next(), { message: 'unexpected EOF' })
-  })
-})
-
-test('tags are checked first and told last', async () => {
-  await run('FROM base\nUSER x', { tags: ['abc', 'x/y:2', 'abc'] })
-  assert.deepEqual(lines.slice(-3).map((line) => String(line['stream']).replace(/[0-9a-f]{12}/, '<id>')), ['Successfully built <id>\n', 'Successfully tagged abc:latest\n', 'Successfully tagged x/y:2\n'])
-  await assert.rejects(run('FROM base', { tags: ['Bad'] }), { message: 'invalid reference format: repository name (library/Bad) must be lowercase' })
-  await assert.rejects(run('FROM base', { remote: 'foo' }), { message: 'remoteURL (foo) could not be recognized as URL' })
-  await assert.rejects(run('FROM base', { remote: 'x/y' }), { message: 'remoteURL (x/y) could not be recognized as URL' })
 })

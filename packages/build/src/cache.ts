@@ -26,7 +26,7 @@ export interface CacheKey {
 }
 
 /** Raised when what a key is made of changes, so that older keys are never taken for newer ones. */
-const version = 2
+const version = 3
 
 export function cacheKey(parts: KeyParts): CacheKey {
   const settings = Object.entries(parts.settings ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1))

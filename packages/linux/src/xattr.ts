@@ -5,12 +5,15 @@ import { libc } from './libc.ts'
 import { failedWith } from './syscall-error.ts'
 
 /*
- * Extended attributes, xattr(7). Every function takes a path and does not follow a symbolic link at its end: give it
- * `procChild(directory, name)` of paths/ to act on a name, so that the path holds nothing that is not ours.
+ * Extended attributes, xattr(7). Functions that take a path do not follow a symbolic link at its end: give them
+ * `procChild(directory, name)` of paths/ to act on a name, so that the path holds nothing that is not ours. A descriptor's path under
+ * /proc is such a link: what it refers to is read by the functions that take the descriptor.
  */
 
 const lsetxattrCall = libc.func('int lsetxattr(const void *path, const void *name, const void *value, size_t size, int flags)')
 const lgetxattrCall = libc.func('int64 lgetxattr(const void *path, const void *name, void *value, size_t size)')
+const getxattrCall = libc.func('int64 getxattr(const void *path, const void *name, void *value, size_t size)')
+const listxattrCall = libc.func('int64 listxattr(const void *path, void *list, size_t size)')
 const llistxattrCall = libc.func('int64 llistxattr(const void *path, void *list, size_t size)')
 const lremovexattrCall = libc.func('int lremovexattr(const void *path, const void *name)')
 const fsetxattrCall = libc.func('int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)')
@@ -38,6 +41,15 @@ export function setXattrOf(fd: number, name: PathBytes, value: Buffer): void {
 
 /** lgetxattr(2): the value's bytes, or undefined when the file has no such attribute (or its file system has none at all). */
 export function getXattr(path: PathBytes, name: PathBytes): Buffer | undefined {
+  return readValue('lgetxattr', lgetxattrCall, path, name)
+}
+
+/** The same of what a descriptor refers to; O_PATH is enough, with which fgetxattr(2) fails. Not for one of a symbolic link. */
+export function getXattrOf(fd: number, name: PathBytes): Buffer | undefined {
+  return readValue('getxattr', getxattrCall, `/proc/self/fd/${fd}`, name)
+}
+
+function readValue(call: string, invoke: typeof getxattrCall, path: PathBytes, name: PathBytes): Buffer | undefined {
   const file = cString(path)
   const attribute = cString(name)
   const args = () => ({ path: shownPath(path), name: shownPath(name) })
@@ -45,7 +57,7 @@ export function getXattr(path: PathBytes, name: PathBytes): Buffer | undefined {
     const value = Buffer.alloc(size)
     // XATTR_SIZE_MAX is 65536.
     const expected = size > 65536 ? [Errno.ENODATA, Errno.EOPNOTSUPP] : [Errno.ENODATA, Errno.EOPNOTSUPP, Errno.ERANGE]
-    const length = lenientDoor('lgetxattr', args, expected, () => lgetxattrCall(file, attribute, value, size) as number | bigint)
+    const length = lenientDoor(call, args, expected, () => invoke(file, attribute, value, size) as number | bigint)
     if (length >= 0) return value.subarray(0, length)
     if (length !== -Errno.ERANGE) return undefined
     size *= 16
@@ -54,11 +66,20 @@ export function getXattr(path: PathBytes, name: PathBytes): Buffer | undefined {
 
 /** llistxattr(2): the names of a file's attributes, sorted. A process without CAP_SYS_ADMIN does not see `trusted.*`. */
 export function listXattrs(path: PathBytes): string[] {
+  return readNames('llistxattr', llistxattrCall, path)
+}
+
+/** The same of what a descriptor refers to, see {@link getXattrOf}. */
+export function listXattrsOf(fd: number): string[] {
+  return readNames('listxattr', listxattrCall, `/proc/self/fd/${fd}`)
+}
+
+function readNames(call: string, invoke: typeof listxattrCall, path: PathBytes): string[] {
   const file = cString(path)
   for (let size = 1024; ; ) {
     const list = Buffer.alloc(size)
     try {
-      const length = door('llistxattr', () => ({ path: shownPath(path) }), () => llistxattrCall(file, list, size) as number | bigint)
+      const length = door(call, () => ({ path: shownPath(path) }), () => invoke(file, list, size) as number | bigint)
       return length === 0 ? [] : list.subarray(0, length - 1).toString('latin1').split('\0').sort()
     } catch (error) {
       if (failedWith(error, Errno.EOPNOTSUPP)) return []

@@ -12,5 +12,5 @@ rm -f /var/log/apt/* /var/log/dpkg.log
 APT
 RUN ! ls /var/cache/apt/archives/*.deb && jq --version | tee /etc/jq-version
 ONBUILD ARG SERVICE=unnamed
-ONBUILD COPY --chmod=0644 config.json /etc/service/config.json
+ONBUILD COPY --chmod=u=rw,go=r config.json /etc/service/config.json
 ONBUILD RUN jq -r --arg name "$SERVICE" '.name = $name' /etc/service/config.json > /etc/service/active.json

@@ -1,20 +1,30 @@
+import { fileCases } from './file-cases.ts'
+import { instructionCases } from './instruction-cases.ts'
+
 /** One build that is compared with Docker's. */
 export interface BuildCase {
   readonly dockerfile: string
-  /** The context's files: content, or `{ link }`, or with a mode; a name that ends with a slash is a directory. */
-  readonly files?: Readonly<Record<string, string | { readonly link: string } | { readonly mode: number; readonly text?: string }>>
+  /** The context's files, by their paths; a name that ends with a slash is a directory. */
+  readonly files?: Readonly<Record<string, CaseFile>>
   readonly args?: Readonly<Record<string, string>>
   readonly labels?: Readonly<Record<string, string>>
   readonly target?: string
 }
+
+/** Content, a link's target, another name of a file before it, an archive of a few files with this compression, or a file with another mode. */
+export type CaseFile =
+  | string
+  | { readonly link: string }
+  | { readonly hardLink: string }
+  | { readonly archive: '' | 'gzip' | 'bzip2' | 'zstd'; readonly xattrs?: boolean }
+  | { readonly mode: number; readonly text?: string }
 
 const tree = { 'a.txt': 'a\n', 'b.md': 'b\n', 'dir/c.txt': 'c\n', 'dir/sub/d.txt': 'd\n', 'dir/sub/e.md': 'e\n', 'empty/': '', link: { link: 'a.txt' }, run: { mode: 0o755, text: '#!/bin/sh\n' }, private: { mode: 0o600, text: 'p\n' } } as const
 
 const copy = (...lines: readonly string[]): BuildCase => ({ dockerfile: ['FROM parity-busybox', ...lines].join('\n'), files: tree })
 const plain = (...lines: readonly string[]): BuildCase => ({ dockerfile: ['FROM parity-busybox', ...lines].join('\n') })
 
-/** Every case by its name. What Docker's builder makes of each is in recorded.json. */
-export const cases: Readonly<Record<string, BuildCase>> = {
+const firstCases: Readonly<Record<string, BuildCase>> = {
   'copy a file': copy('COPY a.txt /'),
   'copy a file to a name': copy('COPY a.txt /x/y/z'),
   'copy a file into a directory': copy('COPY a.txt /x/'),
@@ -85,3 +95,6 @@ export const cases: Readonly<Record<string, BuildCase>> = {
   'stages upon stages': { dockerfile: 'FROM parity-busybox AS a\nENV A=1\nWORKDIR /w\nRUN echo a > a\nFROM a AS b\nRUN echo b > b\nFROM scratch\nCOPY --from=b /w /\nCOPY --from=a /w/a /only' },
   'comments and continuations': { dockerfile: 'FROM parity-busybox\n# comment\nRUN echo one \\\n  # inside\n  two \\\n  > /x # not a comment?\n   ENV A=b' },
 }
+
+/** Every case by its name. What Docker's builder makes of each is in recorded.json. */
+export const cases: Readonly<Record<string, BuildCase>> = { ...firstCases, ...fileCases, ...instructionCases }

@@ -19,18 +19,23 @@ const build = (name: string, ...more: readonly string[]): Buffer => {
   const directory = writeContext(base, one)
   const args = Object.entries(one.args ?? {}).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`])
   const labels = Object.entries(one.labels ?? {}).flatMap(([key, value]) => ['--label', `${key}=${value}`])
-  return docker(['buildx', 'build', '-q', ...args, ...labels, ...(one.target === undefined ? [] : ['--target', one.target]), ...more, directory])
+  return docker(['buildx', 'build', '-q', '--network', 'none', ...args, ...labels, ...(one.target === undefined ? [] : ['--target', one.target]), ...more, directory])
 }
 const bottom = treeOf(build('', '--output', 'type=tar,dest=-'))
 const file = join(import.meta.dirname, 'recorded.json')
 const recorded = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Record<string, { readonly config: unknown; readonly tree: Tree }>
 // What is recorded already stays: take a case out of the file to record it again.
 for (const name of Object.keys(cases).filter((candidate) => recorded[candidate] === undefined)) {
-  const tree = treeOf(build(name, '--output', 'type=tar,dest=-'))
-  build(name, '--load', '-t', 'parity-case')
-  const [image] = JSON.parse(docker(['image', 'inspect', 'parity-case']).toString()) as { Config: Record<string, unknown> }[]
-  recorded[name] = { config: configOf(image?.Config ?? {}), tree: difference(tree, bottom) }
-  write()
+  try {
+    const tree = treeOf(build(name, '--output', 'type=tar,dest=-'))
+    build(name, '--load', '-t', 'parity-case')
+    const [image] = JSON.parse(docker(['image', 'inspect', 'parity-case']).toString()) as { Config: Record<string, unknown> }[]
+    recorded[name] = { config: configOf(image?.Config ?? {}), tree: difference(tree, bottom) }
+    write()
+  } catch (error) {
+    process.exitCode = 1
+    process.stderr.write(`${name}: ${String(error)}\n`)
+  }
 }
 docker(['rmi', '-f', 'parity-case', 'parity-busybox'])
 rmSync(base, { recursive: true })

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultLimits, TarReader, type TarEntry } from '@engine/image'
-import type { BuildCase } from './cases.ts'
+import { setXattr } from '@engine/linux/xattr'
+import type { BuildCase, CaseFile } from './cases.ts'
 
 /** A root file system: of each path what does not depend on when it was made. */
 export type Tree = Readonly<Record<string, string>>
@@ -64,11 +67,43 @@ export function writeContext(within: string, { dockerfile, files = {} }: BuildCa
     const full = join(directory, path)
     mkdirSync(path.endsWith('/') ? full : join(full, '..'), { recursive: true, mode: 0o755 })
     if (path.endsWith('/')) continue
-    if (typeof content === 'object' && 'link' in content) symlinkSync(content.link, full)
-    else {
-      writeFileSync(full, typeof content === 'string' ? content : content.text ?? '')
-      chmodSync(full, typeof content === 'string' ? 0o644 : content.mode)
-    }
+    writeCaseFile(directory, full, content)
   }
   return directory
+}
+
+function writeCaseFile(directory: string, path: string, content: CaseFile): void {
+  if (typeof content === 'string') writeWithMode(path, content, 0o644)
+  else if ('link' in content) symlinkSync(content.link, path)
+  else if ('hardLink' in content) linkSync(join(directory, content.hardLink), path)
+  else if ('archive' in content) writeWithMode(path, archive(content.archive, content.xattrs === true), 0o644)
+  else writeWithMode(path, content.text ?? '', content.mode)
+}
+
+function writeWithMode(path: string, content: string | Buffer, mode: number): void {
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+}
+
+/** An archive of files of several owners, modes and kinds. @param compression a program that compresses; empty for none @param xattrs with attributes, of Linux's own, too */
+function archive(compression: string, xattrs: boolean): Buffer {
+  const place = mkdtempSync(join(tmpdir(), 'case-archive-'))
+  try {
+    mkdirSync(join(place, 'sub'))
+    chmodSync(join(place, 'sub'), 0o750)
+    writeWithMode(join(place, 'x'), 'of the archive\n', 0o640)
+    writeWithMode(join(place, 'sub/y'), 'y\n', 0o4755)
+    symlinkSync('x', join(place, 'l'))
+    linkSync(join(place, 'x'), join(place, 'sub/same'))
+    chownSync(join(place, 'x'), 3, 4)
+    if (xattrs) {
+      setXattr(join(place, 'sub/y'), 'security.capability', Buffer.from('0100000200040000000000000000000000000000', 'hex'))
+      for (const name of ['x', 'sub']) setXattr(join(place, name), 'user.note', Buffer.from('kept'))
+    }
+    const names = ['x', 'l', 'sub', 'sub/y', 'sub/same']
+    const tar = execFileSync('tar', ['-C', place, '--numeric-owner', '--no-recursion', ...(xattrs ? ['--xattrs', '--xattrs-include=*'] : []), '-c', ...names])
+    return compression === '' ? tar : execFileSync(compression, ['-c'], { input: tar })
+  } finally {
+    rmSync(place, { recursive: true })
+  }
 }

@@ -7,13 +7,17 @@ import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openParent, openRoot, readFileInRoot, removeTree, type Descriptor } from '@engine/linux/paths'
 import { IgnoreMatcher, readDockerignore } from '../dockerignore.ts'
 import { cleanPath } from '../filepath.ts'
+import type { Owner } from './destination.ts'
 import type { KeptContext } from './open-context.ts'
 
 /** Largest Dockerfile or .dockerignore that is read, in bytes. */
 const maxTextBytes = 16 << 20
 
-/** Makes the entries of a tar (compressed or not) in a directory; names and links of it must not reach outside. */
-export type Unpack = (file: string, directory: string, signal: AbortSignal) => Promise<unknown>
+/**
+ * Makes the entries of a tar (compressed or not) in a directory; names and links of it must not reach outside. Without an owner they
+ * have those of the archive.
+ */
+export type Unpack = (file: string, directory: string, signal: AbortSignal, owner?: Owner) => Promise<unknown>
 
 /** The files that a client sent with its build, in a directory of their own. Names in there are the client's: only descriptors touch them. */
 export class BuildContext implements Disposable {

@@ -1,10 +1,11 @@
 import { constants, copyFileSync, fstatSync, type BigIntStats } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { Errno, failedWith } from '@engine/linux'
-import { chownat, linkDescriptor, mkdirat, mknodat, readlinkat, symlinkat, utimensat } from '@engine/linux/file-at'
-import { chmodDescriptor, listDirectory, openChild, O_PATH, procChild, procPath, removeTree, type Descriptor } from '@engine/linux/paths'
-import { getXattr, setXattr } from '@engine/linux/xattr'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { chownat, linkDescriptor, mkdirat, mknodat, readlinkat, symlinkat, unlinkIfThere, utimensat } from '@engine/linux/file-at'
+import { chmodDescriptor, listDirectory, openChild, O_PATH, procChild, procPath, type Descriptor } from '@engine/linux/paths'
+import { setXattr } from '@engine/linux/xattr'
+import { copiedXattrs } from './copied-xattrs.ts'
 import type { Selection } from './selection.ts'
 
 /** What a copy gets instead of what its source has. */
@@ -44,9 +45,11 @@ export class TreeCopier implements Disposable {
   }
 
   /**
-   * Copies what a directory holds into another: directories are merged, everything else replaces what is in its place.
+   * Copies what a directory holds into another: directories are merged, files and links replace each other. A directory is never
+   * replaced, nor does one take the place of a file or a link: that would lose what the image has there (`/lib` is a link in many).
    * @param part  what of it is copied; undefined is everything
    * @param fresh the directory was made just now: there is nothing to replace
+   * @throws EngineError invalid-argument in BuildKit's words when one is in the way of the other
    */
   async copyContent(fromFd: number, toFd: number, part?: Part, fresh = false): Promise<void> {
     for (const name of listDirectory(fromFd)) {
@@ -73,7 +76,7 @@ export class TreeCopier implements Disposable {
     if (stat.isDirectory()) return this.#directory(fd, stat, toFd, name, part, fresh)
     // Sockets belong to the process that listens.
     if (stat.isSocket()) return undefined
-    if (!fresh) removeTree(toFd, name)
+    if (!fresh) unlink(toFd, name)
     if (this.#link(stat, toFd, name)) return undefined
     if (stat.isFile()) return this.#file(fd, stat, toFd, name)
     if (stat.isSymbolicLink()) symlinkat(readlinkat(fd, ''), toFd, name)
@@ -103,7 +106,6 @@ export class TreeCopier implements Disposable {
   makeDirectory(fd: number, toFd: number, name: Buffer | string): Descriptor {
     const existing = openDirectory(toFd, name)
     if (existing !== undefined) return existing
-    removeTree(toFd, name)
     mkdirat(toFd, name, 0o700)
     this.#describe(fd, fstatSync(fd, { bigint: true }), toFd, name)
     return openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
@@ -111,10 +113,7 @@ export class TreeCopier implements Disposable {
 
   async #directory(fd: number, stat: BigIntStats, toFd: number, name: Buffer | string, part: Part | undefined, fresh: boolean): Promise<void> {
     const existing = fresh ? undefined : openDirectory(toFd, name)
-    if (existing === undefined) {
-      if (!fresh) removeTree(toFd, name)
-      mkdirat(toFd, name, 0o700)
-    }
+    if (existing === undefined) mkdirat(toFd, name, 0o700)
     {
       using made = existing ?? openChild(toFd, name, O_PATH | constants.O_DIRECTORY)
       await this.copyContent(fd, made.fd, part, existing === undefined)
@@ -142,10 +141,7 @@ export class TreeCopier implements Disposable {
       using made = openChild(toFd, name, O_PATH)
       chmodDescriptor(made.fd, bits)
     }
-    if (stat.isFile()) {
-      const capability = getXattr(procPath(fromFd), 'security.capability')
-      if (capability !== undefined) setXattr(procChild(toFd, name), 'security.capability', capability)
-    }
+    if (stat.isFile() || stat.isDirectory()) for (const [attribute, value] of copiedXattrs(fromFd)) setXattr(procChild(toFd, name), attribute, value)
     utimensat(toFd, name, stat.atimeNs, stat.mtimeNs)
   }
 
@@ -155,11 +151,23 @@ export class TreeCopier implements Disposable {
   }
 }
 
+/** Opens a directory that is there; undefined when nothing is. */
 function openDirectory(dirFd: number, name: Buffer | string): Descriptor | undefined {
   try {
     return openChild(dirFd, name, O_PATH | constants.O_DIRECTORY)
   } catch (error) {
-    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) return undefined
+    if (failedWith(error, Errno.ENOENT)) return undefined
+    if (failedWith(error, Errno.ENOTDIR, Errno.ELOOP)) throw new EngineError('invalid-argument', `cannot copy to non-directory: ${name.toString()}`, { cause: error })
+    throw error
+  }
+}
+
+/** Makes place for a file or a link. */
+function unlink(dirFd: number, name: Buffer | string): void {
+  try {
+    unlinkIfThere(dirFd, name)
+  } catch (error) {
+    if (failedWith(error, Errno.EISDIR)) throw new EngineError('invalid-argument', `cannot replace to directory ${name.toString()} with file`, { cause: error })
     throw error
   }
 }

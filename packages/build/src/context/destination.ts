@@ -10,6 +10,13 @@ export interface Owner {
   readonly gid: number
 }
 
+/** What directories get that are made above a destination, or as it. */
+export interface MadeDirectories {
+  /** Undefined is root. */
+  readonly owner: Owner | undefined
+  readonly mode: number
+}
+
 /** Where COPY and ADD put things, relative to the working directory; a slash at the end (it must be a directory) is kept. */
 export function destinationPath(workingDirectory: string, destination: string): string {
   if (destination.startsWith('/')) return destination
@@ -40,15 +47,15 @@ const maxLinks = 40
 /**
  * Finds the place of a file: makes the directories above it, and follows a symbolic link of its name inside the root, so that
  * the link stays and what it leads to is written.
- * @param owner of the directories that are made
+ * @param made owner and mode of the directories that are made
  * @throws SyscallError ENOTDIR when something above it is no directory
  */
-export function findPlace(rootFd: number, path: string, owner: Owner | undefined): Place {
+export function findPlace(rootFd: number, path: string, made: MadeDirectories): Place {
   const root = readlinkSync(procPath(rootFd))
   let target = cleanPath(path)
   for (let links = 0; links < maxLinks; links++) {
     const { parent, name } = splitPath(target) as { parent: string; name: string }
-    const directory = mkdirAllInRoot(rootFd, parent, 0o755, owner)
+    const directory = mkdirAllInRoot(rootFd, parent, made.mode, made.owner)
     const link = linkAt(directory.fd, name)
     if (link === undefined) return { directory, name, [Symbol.dispose]: () => directory.close() }
     // The directory's own path inside the root, of which no part is a link any more.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseMode } from './mode.ts'
+import { madeDirectoryMode, parseMode } from './mode.ts'
 
 const table: readonly (readonly [string, number, number])[] = [
   ['', 0o640, 0o640], ['755', 0o600, 0o755], ['0644', 0o777, 0o644], ['4755', 0, 0o4755], ['0', 0o777, 0], ['u=rwx,go=rx', 0, 0o755], ['a+x', 0o644, 0o755],
@@ -11,6 +11,11 @@ const table: readonly (readonly [string, number, number])[] = [
 for (const [text, before, after] of table) {
   test(`--chmod=${text} of ${before.toString(8)}`, () => assert.equal(parseMode(text)(before, false).toString(8), after.toString(8)))
 }
+
+test('directories that are made have what a umask leaves of an octal mode', () => {
+  const modes = ['', '0700', '777', '1777', '4750', 'go-rwx'].map((text) => madeDirectoryMode(text).toString(8))
+  assert.deepEqual(modes, ['755', '700', '755', '755', '750', '755'])
+})
 
 test('X is for directories and what some can execute', () => {
   const mode = parseMode('a=rX')

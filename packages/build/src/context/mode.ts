@@ -7,12 +7,24 @@ import { EngineError } from '@engine/linux'
  */
 export function parseMode(text: string): (mode: number, directory: boolean) => number {
   if (text === '') return (mode) => mode
-  if (/^0*[0-7]{1,4}$/.test(text)) {
+  if (isOctal(text)) {
     const octal = Number.parseInt(text, 8)
     return () => octal
   }
   const changes = text.split(',').map((clause) => parseClause(clause, text))
   return (mode, directory) => changes.reduce((result, change) => change(result, directory), mode)
+}
+
+/**
+ * Permission bits of directories that are made for the destination of a COPY with this `--chmod`: as BuildKit makes them, an octal mode
+ * counts without its special bits and as a umask of 022 leaves it, a symbolic one not at all.
+ */
+export function madeDirectoryMode(text: string): number {
+  return text !== '' && isOctal(text) ? Number.parseInt(text, 8) & 0o755 : 0o755
+}
+
+function isOctal(text: string): boolean {
+  return /^0*[0-7]{1,4}$/.test(text)
 }
 
 type Change = (mode: number, directory: boolean) => number

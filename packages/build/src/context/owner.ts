@@ -14,7 +14,8 @@ export function parseOwner(chown: string, rootFd: number): Owner {
   const failed = 'unable to convert uid/gid chown string to host mapping'
   const [user = '', group, ...more] = chown.split(':')
   if (more.length > 0) throw new EngineError('invalid-argument', `${failed}: invalid chown string format: ${chown}`)
-  const number = numeric(user)
+  // `:group` is root's.
+  const number = user === '' && group !== undefined ? 0 : numeric(user)
   const found = number === undefined ? find(rootFd, 'etc/passwd', user) : { id: number, group: number }
   if (found === undefined) throw new EngineError('invalid-argument', `${failed}: can't find uid for user ${user}: no such user: ${user}`)
   if (group === undefined || group === '') return { uid: found.id, gid: found.group ?? found.id }

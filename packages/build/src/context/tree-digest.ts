@@ -3,9 +3,9 @@ import { constants, fstatSync, read, readSync, type BigIntStats } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { readlinkat } from '@engine/linux/file-at'
-import { listDirectory, openChild, openInRoot, O_PATH, procPath, reopen } from '@engine/linux/paths'
-import { getXattr } from '@engine/linux/xattr'
+import { listDirectory, openChild, openInRoot, O_PATH, reopen } from '@engine/linux/paths'
 import type { KeyFile } from '../cache.ts'
+import { copiedXattrs } from './copied-xattrs.ts'
 import { DigestMemory, SourceMemory } from './digest-memory.ts'
 import type { Source } from './source.ts'
 
@@ -67,14 +67,16 @@ function digestEntry(fd: number, stat: BigIntStats, owned: boolean): string | Pr
     const content = memory.find(stat) ?? readContent(fd, stat)
     return typeof content === 'string' ? hash.update(content).digest('hex') : content.then((digest) => hash.update(digest).digest('hex'))
   }
-  if (stat.isSymbolicLink()) hash.update(readlinkat(fd, ''))
+  if (stat.isDirectory()) digestXattrs(fd, hash)
+  else if (stat.isSymbolicLink()) hash.update(readlinkat(fd, ''))
   else if (stat.isCharacterDevice() || stat.isBlockDevice()) hash.update(String(stat.rdev))
   return hash.digest('hex')
 }
 
-/** Digest of a file's content and capabilities. */
+/** Digest of a file's content and attributes. */
 function readContent(fd: number, stat: BigIntStats): string | Promise<string> {
-  const hash = createHash('sha256').update(getXattr(procPath(fd), 'security.capability') ?? '')
+  const hash = createHash('sha256')
+  digestXattrs(fd, hash)
   const remembered = (digest: string): string => {
     memory.remember(stat, digest)
     return digest
@@ -82,6 +84,10 @@ function readContent(fd: number, stat: BigIntStats): string | Promise<string> {
   if (stat.size > smallFile) return digestLarge(fd, hash).then(remembered)
   digestSmall(fd, Number(stat.size), hash)
   return remembered(hash.digest('hex'))
+}
+
+function digestXattrs(fd: number, hash: Hash): void {
+  for (const [name, value] of copiedXattrs(fd)) hash.update(`${name} ${value.length}\0`).update(value)
 }
 
 function digestSmall(fd: number, size: number, hash: Hash): void {

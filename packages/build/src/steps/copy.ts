@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
-import { chownat } from '@engine/linux/file-at'
-import { chmodDescriptor, mkdirAllInRoot, openChild, openInRoot, O_PATH, procPath, reopen, splitPath } from '@engine/linux/paths'
+import { mkdirAllInRoot, openChild, openInRoot, O_PATH, procPath, reopen, splitPath } from '@engine/linux/paths'
 import type { KeyFile } from '../cache.ts'
 import { isArchive } from '../context/archive.ts'
 import { TreeCopier } from '../context/copy-tree.ts'
-import { destinationPath, findPlace, isDirectory, type Owner } from '../context/destination.ts'
-import { parseMode } from '../context/mode.ts'
+import { destinationPath, findPlace, isDirectory, type MadeDirectories, type Owner } from '../context/destination.ts'
+import { madeDirectoryMode, parseMode } from '../context/mode.ts'
 import { parseOwner } from '../context/owner.ts'
 import type { Source } from '../context/source.ts'
 import { digestSource } from '../context/tree-digest.ts'
@@ -50,7 +49,7 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
     using copier = new TreeCopier({ owner, mode }, build.signal)
     const destination = destinationPath(state.config.WorkingDir ?? '', instruction.destination)
     if (instruction.link && state.image !== '') await keepDirectories(step, destination, root.fd)
-    const target = { rootFd: root.fd, destination, owner, chmod: instruction.chmod !== '', mode }
+    const target = { rootFd: root.fd, destination, made: { owner, mode: madeDirectoryMode(instruction.chmod) }, chown: instruction.chown !== '' }
     for (const source of sources) await put(build, source, target, copier)
     return await root.commit(newImage(step, createdBy))
   })
@@ -80,37 +79,33 @@ async function ownerIn({ build, state }: Step, { chown, link }: CopyInstruction,
   return parseOwner(chown, below.fd)
 }
 
-/** Where sources go, and what a directory that is made for them gets. */
+/** Where sources go. */
 interface Target {
   readonly rootFd: number
   readonly destination: string
-  readonly owner: Owner | undefined
-  /** `--chmod` was given. */
-  readonly chmod: boolean
-  readonly mode: (mode: number, directory: boolean) => number
+  readonly made: MadeDirectories
+  /** `--chown` was given: it counts for what an archive holds, too. */
+  readonly chown: boolean
 }
 
 /** Puts one source where it belongs. */
-async function put(build: Build, source: Source, { rootFd, destination, owner, chmod, mode }: Target, copier: TreeCopier): Promise<void> {
+async function put(build: Build, source: Source, { rootFd, destination, made, chown }: Target, copier: TreeCopier): Promise<void> {
   try {
     using from = openInRoot(source.rootFd, source.path, O_PATH)
-    if (source.strip !== undefined) return await putWithParents(source, from.fd, rootFd, destination, copier)
+    if (source.strip !== undefined) return await putWithParents(source, from.fd, rootFd, destination, made, copier)
     if (source.directory) {
       const existed = isDirectory(rootFd, destination)
-      using to = mkdirAllInRoot(rootFd, destination, 0o755)
-      await copier.copyContent(from.fd, to.fd, source.selection && { selection: source.selection, above: '' }, !existed)
-      if (!existed && owner !== undefined) chownat(to.fd, '', owner.uid, owner.gid)
-      if (!existed && chmod) chmodDescriptor(to.fd, mode(0o755, true))
-      return
+      using to = mkdirAllInRoot(rootFd, destination, made.mode, made.owner)
+      return await copier.copyContent(from.fd, to.fd, source.selection && { selection: source.selection, above: '' }, !existed)
     }
     if (source.extract && (await isArchive(procPath(from.fd)))) {
       using archive = reopen(from.fd, constants.O_RDONLY | constants.O_NOCTTY)
-      using to = mkdirAllInRoot(rootFd, destination, 0o755)
-      await build.unpack(procPath(archive.fd), procPath(to.fd), build.signal)
+      using to = mkdirAllInRoot(rootFd, destination, 0o755, made.owner)
+      await build.unpack(procPath(archive.fd), procPath(to.fd), build.signal, chown ? made.owner : undefined)
       return
     }
     const inDirectory = destination.endsWith('/') || isDirectory(rootFd, destination)
-    using place = findPlace(rootFd, inDirectory ? `${destination}/${baseName(source.path)}` : destination, owner)
+    using place = findPlace(rootFd, inDirectory ? `${destination}/${baseName(source.path)}` : destination, made)
     await copier.copyDescriptor(from.fd, place.directory.fd, place.name)
   } catch (error) {
     if (!failedWith(error, Errno.ENOTDIR)) throw error
@@ -119,9 +114,9 @@ async function put(build: Build, source: Source, { rootFd, destination, owner, c
 }
 
 /** `--parents`: the directories of the source's path are made as they are there, and the source is put below them. */
-async function putWithParents(source: Source, fd: number, rootFd: number, destination: string, copier: TreeCopier): Promise<void> {
+async function putWithParents(source: Source, fd: number, rootFd: number, destination: string, made: MadeDirectories, copier: TreeCopier): Promise<void> {
   const components = source.path.split('/').filter((part) => part !== '' && part !== '.')
-  let directory = mkdirAllInRoot(rootFd, destination, 0o755)
+  let directory = mkdirAllInRoot(rootFd, destination, made.mode, made.owner)
   try {
     for (let at = source.strip ?? 0; at < components.length - 1; at++) {
       using above = openInRoot(source.rootFd, components.slice(0, at + 1).join('/'), O_PATH)

@@ -21,7 +21,7 @@ export async function* buildImage(engine: BuildEngine, context: Readable, option
   const parent = buildsDirectory(engine.dataRoot)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   const directory = await mkdtemp(join(parent, 'build-'))
-  const unpack: Unpack = (file, target, ended) => engine.workers.run({ kind: 'extract', file, directory: target, options: { kind: 'archive', sync: false, limits: engine.limits } }, ended)
+  const unpack: Unpack = (file, target, ended, owner) => engine.workers.run({ kind: 'extract', file, directory: target, options: { kind: 'archive', sync: false, limits: engine.limits, owner } }, ended)
   try {
     await using inputs = options.inputs === undefined ? undefined : engine.inputs.take(options.inputs)
     await using executor = new EngineExecutor(engine, options, directory, signal)

@@ -19,6 +19,8 @@ export interface ExtractOptions {
   readonly limits?: TarLimits
   /** Whether all is on the disk when it returns. */
   readonly sync: boolean
+  /** Who owns what is made; without it, whom the archive says. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined
 }
 
 export interface Extracted {
@@ -77,7 +79,7 @@ async function extractPieces(
 ): Promise<Extracted> {
   const limits = options.limits ?? defaultLimits
   using root = openRoot(directory)
-  using writer = new TreeWriter(root.fd, { whiteouts: options.kind === 'layer', devices: options.kind !== 'archive', limits })
+  using writer = new TreeWriter(root.fd, { whiteouts: options.kind === 'layer', devices: options.kind !== 'archive', limits, owner: options.owner })
   const reader = new TarReader(writer, limits)
   const hash = createHash('sha256')
   let tarSize = 0

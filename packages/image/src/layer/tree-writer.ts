@@ -17,6 +17,8 @@ export interface TreeWriterOptions {
   /** Whether character and block devices may be made. */
   readonly devices: boolean
   readonly limits: TarLimits
+  /** Who owns what is made; without it, whom the archive says. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined
   /** Without it, names are resolved by openat2 with the directory as root. */
   readonly places?: TreePlaces
 }
@@ -54,7 +56,7 @@ export class TreeWriter implements TarHandler, Disposable {
 
   entry(entry: TarEntry): void {
     try {
-      this.#entry(entry)
+      this.#entry(this.#options.owner === undefined ? entry : { ...entry, ...this.#options.owner })
     } catch (error) {
       // What the kernel says of the archive's names, not of this machine.
       if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP, Errno.ENAMETOOLONG)) throw error
