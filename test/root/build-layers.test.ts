@@ -1,167 +1,15 @@
-import { EngineError } from '@engine/linux'
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defaultLimits, digestHex, endOfArchive, newEntry, padding, writeEntry, writeImageConfig, type Image } from '@engine/image'
-import { Intents } from '../../packages/engine/src/state/intents.ts'
-import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
-import { openDatabase } from '../../packages/engine/src/state/database.ts'
-import { BuildCacheTable } from '../../packages/engine/src/builds/build-cache-table.ts'
-import { CacheSources } from '../../packages/engine/src/builds/shared-cache/import.ts'
-import { ContextStore } from '../../packages/engine/src/builds/contexts.ts'
-import { InputStore } from '../../packages/engine/src/builds/inputs.ts'
-import { CacheMounts } from '../../packages/engine/src/builds/mounts/cache-mounts.ts'
-import { CacheMountsTable } from '../../packages/engine/src/builds/mounts/cache-mounts-table.ts'
 import { buildImage } from '../../packages/engine/src/builds/build.ts'
-import type { BuildEngine, BuildImages, StoredImage } from '../../packages/engine/src/builds/build-engine.ts'
-import type { BuildOptions, Progress } from '../../packages/engine/src/interface.ts'
+import type { Progress } from '../../packages/engine/src/interface.ts'
 import type { HostConfig } from '../../packages/engine/src/types/container-config.ts'
-import { imageStores, type ImageStores } from '../harness/image-stores.ts'
-
-/** Images in memory, layers on the disk. */
-class MemoryImages implements BuildImages {
-  readonly stored = new Map<string, StoredImage>()
-  readonly names = new Map<string, string>()
-  readonly held = new Set<string>()
-
-  find(reference: string): StoredImage {
-    return this.stored.get(this.names.get(reference) ?? '') as StoredImage
-  }
-
-  get(id: string): StoredImage | undefined {
-    return this.stored.get(id)
-  }
-
-  async add(image: Image, parent: string, layer: { readonly id: string } | undefined): Promise<void> {
-    const below = this.stored.get(parent)?.layers ?? []
-    this.stored.set(image.id, { id: image.id, config: image.config, layers: layer === undefined ? below : [layer.id, ...below] })
-  }
-
-  used(id: string): void {
-    assert.ok(this.stored.has(id))
-  }
-
-  async tag(id: string, reference: string): Promise<string> {
-    this.names.set(reference, id)
-    return `${reference}:latest`
-  }
-
-  hold(id: string): Disposable {
-    this.held.add(id)
-    return { [Symbol.dispose]: () => void this.held.delete(id) }
-  }
-}
-
-type Program = (root: string, host: HostConfig) => Promise<number> | number
-
-/** Containers whose process is a function that works on the mounted files. */
-class FunctionContainers {
-  readonly #stores: ImageStores
-  readonly #images: MemoryImages
-  readonly #hosts = new Map<string, HostConfig>()
-  readonly #killed = new Map<string, () => void>()
-  program: Program = () => 0
-
-  constructor(stores: ImageStores, images: MemoryImages) {
-    this.#stores = stores
-    this.#images = images
-  }
-
-  get count(): number {
-    return this.#hosts.size
-  }
-
-  create: BuildEngine['containers']['create'] = async ({ id = randomBytes(32).toString('hex'), config, hostConfig }) => {
-    this.#stores.snapshots.prepare(id, this.#images.get(config.Image as string)?.layers ?? [])
-    this.#hosts.set(id, hostConfig)
-    return { Id: id, Warnings: [] }
-  }
-
-  attach: BuildEngine['containers']['attach'] = async (id) => ({ tty: false, output: this.#run(id), detach: () => undefined })
-
-  start: BuildEngine['containers']['start'] = async () => undefined
-
-  readonly #status = new Map<string, PromiseWithResolvers<number>>()
-
-  wait: BuildEngine['containers']['wait'] = async (id) => {
-    const status = Promise.withResolvers<number>()
-    this.#status.set(id, status)
-    return { result: status.promise.then((StatusCode) => ({ StatusCode })) }
-  }
-
-  kill: BuildEngine['containers']['kill'] = async (id) => this.#killed.get(id)?.()
-
-  remove: BuildEngine['containers']['remove'] = async (id) => {
-    this.#hosts.delete(id)
-    await this.#stores.snapshots.remove(id)
-  }
-
-  async *#run(id: string): AsyncGenerator<{ stream: 'stdout'; data: Buffer }> {
-    yield { stream: 'stdout', data: Buffer.from('started\n') }
-    const root = await this.#stores.snapshots.mount(id)
-    const killed = new Promise<number>((resolve) => this.#killed.set(id, () => resolve(137)))
-    this.#status.get(id)?.resolve(await Promise.race([Promise.resolve(this.program(root, this.#hosts.get(id) as HostConfig)), killed]))
-  }
-}
-
-interface Fixture {
-  readonly stores: ImageStores
-  readonly images: MemoryImages
-  readonly containers: FunctionContainers
-  readonly engine: BuildEngine
-  run(files: Readonly<Record<string, string>>, options?: Partial<BuildOptions>, signal?: AbortSignal): Promise<{ lines: Progress[]; image: StoredImage }>
-  /** Ids of directories under overlay2/ that are no layer of an image. */
-  leftovers(): Promise<string[]>
-}
-
-const defaults: BuildOptions = {
-  tags: [], dockerfile: 'Dockerfile', buildArgs: {}, labels: {}, noCache: false, quiet: false, remove: true, forceRemove: false, target: '', platform: '',
-  networkMode: '', extraHosts: [], cacheFrom: [],
-}
-
-function tarOf(files: Readonly<Record<string, string>>): Buffer {
-  const parts = Object.entries(files).flatMap(([path, content]) => [writeEntry(newEntry('file', path, { size: Buffer.byteLength(content) })), Buffer.from(content), padding(Buffer.byteLength(content))])
-  return Buffer.concat([...parts, endOfArchive])
-}
-
-async function fixture(t: TestContext): Promise<Fixture> {
-  const stores = await imageStores(t)
-  const db = openDatabase(join(stores.directory, 'engine.db'), migrations)
-  t.after(() => db.close())
-  const images = new MemoryImages()
-  const blob = await stores.content.ingest([tarOf({ 'etc/old': 'old', 'bin/sh': 'shell' })])
-  const layer = await stores.snapshots.createLayer({ file: stores.content.path(blob.digest) }, [], digestHex)
-  const base = writeImageConfig({ architecture: 'amd64', os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs: { type: 'layers', diff_ids: [layer.diffId] }, history: [{ created_by: 'base' }] })
-  await images.add(base, '', layer)
-  images.names.set('base', base.id)
-  const containers = new FunctionContainers(stores, images)
-  const engine: BuildEngine = {
-    dataRoot: stores.directory, containers, images, overlay: stores.snapshots, remap: undefined, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
-    cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers, undefined), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
-    limits: defaultLimits, built: { count: 0 }, sharedCache: { open: () => new CacheSources([], {} as ConstructorParameters<typeof CacheSources>[1]), push: () => Readable.from([]) }, unsynced: { note: () => undefined, check: async () => undefined }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
-  }
-  return {
-    stores, images, containers, engine,
-    async run(files, options = {}, signal = new AbortController().signal) {
-      const lines: Progress[] = []
-      for await (const line of buildImage(engine, Readable.from([tarOf(files)]), { ...defaults, ...options }, signal)) lines.push(line)
-      const failure = lines.at(-1)?.['error']
-      if (typeof failure === 'string') throw new Error(failure)
-      const aux = lines.findLast((line) => 'aux' in line)?.['aux'] as { ID: string } | undefined
-      return { lines, image: images.get(aux?.ID ?? '') as StoredImage }
-    },
-    async leftovers() {
-      await stores.snapshots.settled()
-      const known = new Set([...images.stored.values()].flatMap((image) => image.layers))
-      const { layers, others } = await stores.snapshots.list()
-      return [...layers, ...others].filter((id) => !known.has(id))
-    },
-  }
-}
+import { tarOf } from '../harness/build.ts'
+import { buildFixture, defaultBuildOptions } from '../harness/build-engine.ts'
+import type { ImageStores } from '../harness/image-stores.ts'
 
 /** Contexts of builds are removed behind the client's back. */
 async function contextsGone({ directory }: ImageStores): Promise<void> {
@@ -172,7 +20,7 @@ async function contextsGone({ directory }: ImageStores): Promise<void> {
 const mounts = (stores: ImageStores): string[] => readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(`${stores.directory}/overlay2/`))
 
 test('steps become layers, and steps that change no file do not', async (t) => {
-  const { stores, containers, run, leftovers } = await fixture(t)
+  const { stores, containers, run, leftovers } = await buildFixture(t)
   containers.program = (root) => {
     rmSync(join(root, 'etc/old'))
     writeFileSync(join(root, 'made'), 'made')
@@ -198,7 +46,7 @@ test('steps become layers, and steps that change no file do not', async (t) => {
 })
 
 test('the cache outlives the build, and forgets images that are gone', async (t) => {
-  const { images, containers, run } = await fixture(t)
+  const { images, containers, run } = await buildFixture(t)
   let runs = 0
   containers.program = (root) => {
     writeFileSync(join(root, 'r'), String(++runs))
@@ -217,7 +65,7 @@ test('the cache outlives the build, and forgets images that are gone', async (t)
 })
 
 test('images of several layers are read as one, for COPY --from', async (t) => {
-  const { containers, run, stores, leftovers } = await fixture(t)
+  const { containers, run, stores, leftovers } = await buildFixture(t)
   containers.program = (root) => {
     rmSync(join(root, 'd/gone'))
     return 0
@@ -233,7 +81,7 @@ test('images of several layers are read as one, for COPY --from', async (t) => {
 })
 
 test('a failed step leaves its container, unless it is to be removed', async (t) => {
-  const { containers, run, leftovers } = await fixture(t)
+  const { containers, run, leftovers } = await buildFixture(t)
   containers.program = () => 3
   const files = { Dockerfile: 'FROM base\nRUN fail' }
   await assert.rejects(run(files, { forceRemove: true }), { message: "The command '/bin/sh -c fail' returned a non-zero code: 3" })
@@ -244,7 +92,7 @@ test('a failed step leaves its container, unless it is to be removed', async (t)
 })
 
 test('containers are kept when they are not to be removed', async (t) => {
-  const { containers, run } = await fixture(t)
+  const { containers, run } = await buildFixture(t)
   containers.program = (root) => {
     writeFileSync(join(root, 'r'), 'r')
     return 0
@@ -254,8 +102,21 @@ test('containers are kept when they are not to be removed', async (t) => {
   assert.equal(image.layers.length, 2)
 })
 
+test('scripts of steps that begin in the same moment do not meet', async (t) => {
+  const { containers, run } = await buildFixture(t)
+  t.mock.method(Date, 'now', () => 1_700_000_000_000)
+  const scripts = new Set<string>()
+  containers.program = (_, { Mounts }) => {
+    scripts.add(readFileSync(join(Mounts?.[0]?.Source ?? '', 'E'), 'utf8'))
+    return 0
+  }
+  const script = (name: string): string => `FROM base AS ${name}\nRUN <<E\n#!/bin/${name}\nE\n`
+  await run({ Dockerfile: `${script('one')}${script('two')}FROM base\nCOPY --from=one /etc /1\nCOPY --from=two /etc /2` })
+  assert.deepEqual(scripts, new Set(['#!/bin/one\n', '#!/bin/two\n']))
+})
+
 test('a script of the Dockerfile is bound into its container, and its resources are the build’s', async (t) => {
-  const { containers, run } = await fixture(t)
+  const { containers, run } = await buildFixture(t)
   let script = ''
   let host: HostConfig = {}
   containers.program = (_, given) => {
@@ -272,13 +133,13 @@ test('a script of the Dockerfile is bound into its container, and its resources 
 })
 
 test('a client that goes away ends the step and leaves nothing', async (t) => {
-  const { stores, engine, containers, leftovers, images } = await fixture(t)
+  const { stores, engine, containers, leftovers, images } = await buildFixture(t)
   containers.program = async (root) => {
     mkdirSync(join(root, 'half'))
     await sleep(10_000, undefined, { ref: false })
     return 0
   }
-  const stream = buildImage(engine, Readable.from([tarOf({ Dockerfile: 'FROM base\nCOPY f /f\nRUN slow\nRUN never', f: 'f' })]), defaults, new AbortController().signal)
+  const stream = buildImage(engine, Readable.from([tarOf({ Dockerfile: 'FROM base\nCOPY f /f\nRUN slow\nRUN never', f: 'f' })]), defaultBuildOptions, new AbortController().signal)
   for await (const line of stream) {
     if (line['stream'] === 'started\n') break
   }
@@ -290,7 +151,7 @@ test('a client that goes away ends the step and leaves nothing', async (t) => {
 
   const controller = new AbortController()
   const lines: Progress[] = []
-  for await (const line of buildImage(engine, Readable.from([tarOf({ Dockerfile: 'FROM base\nRUN slow' })]), defaults, controller.signal)) {
+  for await (const line of buildImage(engine, Readable.from([tarOf({ Dockerfile: 'FROM base\nRUN slow' })]), defaultBuildOptions, controller.signal)) {
     lines.push(line)
     if (line['stream'] === 'started\n') controller.abort()
   }
@@ -300,9 +161,9 @@ test('a client that goes away ends the step and leaves nothing', async (t) => {
 })
 
 test('a context that breaks off leaves nothing', async (t) => {
-  const { stores, engine } = await fixture(t)
+  const { stores, engine } = await buildFixture(t)
   const broken = new Readable({ read: () => undefined })
-  const stream = buildImage(engine, broken, defaults, new AbortController().signal)
+  const stream = buildImage(engine, broken, defaultBuildOptions, new AbortController().signal)
   const first = stream.next()
   broken.push(tarOf({ a: 'a' }).subarray(0, 600))
   await sleep(20)

@@ -49,6 +49,57 @@ async function attack(make: Make, query = ''): Promise<string> {
 
 const dockerfile = (...lines: string[]): Make => (directory) => writeFileSync(join(directory, 'Dockerfile'), `${lines.join('\n')}\n`)
 
+describe('an attack that succeeds', () => {
+  test('is seen by what these tests look at', async () => {
+    await assert.rejects(attack((directory) => {
+      writeFileSync(join(directory, 'told'), canary)
+      dockerfile('FROM base', 'COPY told /told', 'RUN cat /told')(directory)
+    }), /the host’s file was told/)
+    // As a mount point, a link or a program of the image would be, if it led to the host.
+    const bind = (...command: string[]): Promise<unknown> => onHost(['sh', '-c', command.join(' ')])
+    await bind('touch', '/host/made')
+    await assert.rejects(attack(dockerfile('FROM base')), /the host’s directory was written to/)
+    rmSync(join(host, 'made'))
+    await bind('echo', 'other', '>', '/host/canary')
+    await assert.rejects(attack(dockerfile('FROM base')), /other/)
+  })
+
+  /** Runs a command that has the host's directory, as the user may allow it. */
+  async function onHost(command: readonly string[]): Promise<void> {
+    const created = await daemon.api('POST', '/containers/create', { Image: 'base', Cmd: command, HostConfig: { Binds: [`${host}:/host`], NetworkMode: 'none' } })
+    const { Id } = created.body as { Id: string }
+    await daemon.api('POST', `/containers/${Id}/start`)
+    assert.deepEqual((await daemon.api('POST', `/containers/${Id}/wait`)).body, { StatusCode: 0 })
+    await daemon.api('DELETE', `/containers/${Id}`)
+  }
+
+  test('would take these ways: each leads where it should within the context and the image', async () => {
+    const inside = async (...lines: string[]): Promise<string> => {
+      const text = await attack((directory) => {
+        mkdirSync(join(directory, 'sub'))
+        writeFileSync(join(directory, 'sub/file'), 'of-the-context')
+        symlinkSync('sub/file', join(directory, 'link'))
+        symlinkSync('../../../../sub', join(directory, 'up'))
+        symlinkSync('/sub/file', join(directory, 'absolute'))
+        dockerfile('FROM base', ...lines)(directory)
+      })
+      assert.doesNotMatch(text, /errorDetail/)
+      return text
+    }
+    for (const source of ['link', 'up/file', 'absolute', 'sub/../sub/file']) {
+      assert.match(await inside(`COPY ${source} /got`, 'RUN cat /got'), /of-the-context/, source)
+      assert.match(await inside(`RUN --mount=type=bind,source=${source},target=/got cat /got`), /of-the-context/, source)
+    }
+    const place = 'RUN mkdir /real && ln -s /real /absolute && ln -s ../../../real /relative && ln -s /proc/1/root/real /magic'
+    for (const link of ['/absolute', '/relative']) {
+      assert.match(await inside(place, `COPY sub/file ${link}/made`, 'RUN cat /real/made'), /of-the-context/, link)
+      assert.match(await inside(place, `WORKDIR ${link}/dir`, 'RUN pwd -P; test -d /real/dir && echo it-is-there'), /it-is-there/, link)
+      assert.match(await inside(place, `RUN --mount=type=tmpfs,target=${link}/made touch /real/made/x && echo through-the-link`), /through-the-link/, link)
+    }
+    assert.match(await inside('RUN --mount=type=cache,id=kept,target=/c echo it-is-kept > /c/x', 'RUN --mount=type=cache,id=kept,target=/c cat /c/x'), /it-is-kept/)
+  })
+})
+
 describe('files of a context that are links out of it', () => {
   test('are no Dockerfile and no .dockerignore', async () => {
     for (const way of waysOut()) {

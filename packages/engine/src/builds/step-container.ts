@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { NewImage, StepContainer, StepFile, StepSettings } from '@engine/build'
 import type { Layer, RunConfig } from '@engine/image'
@@ -122,8 +122,13 @@ interface Bind {
 /** Puts files into a directory each, by where they go: a directory is bound, so that nothing of it stays in the container's layer. */
 async function bindFiles(directory: string, files: readonly StepFile[]): Promise<Bind[]> {
   const targets = [...new Set(files.map((file) => dirname(file.path)))]
-  const binds = targets.map((target, index) => ({ source: join(directory, `files-${Date.now()}-${index}`), target }))
-  for (const { source } of binds) await mkdir(source, { mode: 0o755 })
+  const binds: Bind[] = []
+  for (const target of targets) {
+    const source = await mkdtemp(join(directory, 'files-'))
+    // The step's user may be any.
+    await chmod(source, 0o755)
+    binds.push({ source, target })
+  }
   for (const file of files) {
     const bind = binds.find(({ target }) => target === dirname(file.path)) as Bind
     await writeFile(join(bind.source, basename(file.path)), file.data, { mode: file.mode, flag: 'wx' })
