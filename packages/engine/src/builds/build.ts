@@ -18,6 +18,8 @@ import { mountImage } from './roots.ts'
  * ended and nothing of it is left; the images of finished steps stay, for the cache.
  */
 export async function* buildImage(engine: BuildEngine, context: Readable, options: BuildOptions, signal: AbortSignal): AsyncGenerator<Progress, void, undefined> {
+  // Whoever reads it is told; until then an error that nobody listens for would end the daemon.
+  context.on('error', () => undefined)
   const parent = buildsDirectory(engine.dataRoot)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   const directory = await mkdtemp(join(parent, 'build-'))
