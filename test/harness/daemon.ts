@@ -41,8 +41,12 @@ export interface TestDaemon extends AsyncDisposable {
   log(): string
 }
 
-/** Starts a daemon. Leftovers of test runs that died are cleared first. @param settings more keys of engine.json */
-export async function startDaemon(settings: Readonly<Record<string, unknown>> = {}): Promise<TestDaemon> {
+/**
+ * Starts a daemon. Leftovers of test runs that died are cleared first.
+ * @param settings more keys of engine.json
+ * @param under    a program with arguments that executes what follows them, as `unshare` and `taskset` do
+ */
+export async function startDaemon(settings: Readonly<Record<string, unknown>> = {}, under: readonly string[] = []): Promise<TestDaemon> {
   if (!existsSync(join(dist, 'engined.cjs'))) throw new Error('dist/ is not built: npm run build')
   clearDeadRuns()
   const directory = makeOwnedDirectory(prefix)
@@ -77,7 +81,8 @@ export async function startDaemon(settings: Readonly<Record<string, unknown>> = 
 
   const start = async (environment: Readonly<Record<string, string>> = {}): Promise<void> => {
     const out = openSync(join(directory, 'log'), 'a')
-    child = spawn(node, [...flags, ...answers.options, join(dist, 'engined.cjs'), '--config', config], { stdio: ['ignore', out, out], env: { ...process.env, ...answers.environment, ...environment } })
+    const [program = '', ...rest] = [...under, node, ...flags, ...answers.options, join(dist, 'engined.cjs'), '--config', config]
+    child = spawn(program, rest, { stdio: ['ignore', out, out], env: { ...process.env, ...answers.environment, ...environment } })
     closeSync(out)
     const started = child
     for (let i = 0; i < 300 * patience; i++) {
