@@ -84,6 +84,9 @@ describe('a container in a user namespace of its own', () => {
     assert.match(output, /^uid=33 gid=34 groups=34\n/)
     assert.ok(output.includes(readlinkSync(`/proc/${container.pid}/ns/user`)), output)
     assert.match(output, /0 +100000 +65536/)
+    // Nothing of the host's mounts is left under or over its root.
+    assert.equal(statSync(`/proc/${container.pid}/root/`).ino, statSync(births.root).ino)
+    assert.deepEqual(readFileSync(`/proc/${container.pid}/mountinfo`, 'utf8').split('\n').filter((line) => line.split(' ')[4] === '/').length, 1)
     const root = await births.exec(container, (process) => ({ ...process, args: ['sh', '-c', 'id; grep -E "CapEff|NoNew" /proc/self/status; touch /tmp/by-exec'] }))
     assert.match(root.output, /^uid=0(\(root\))? gid=0.*\nCapEff:\t00000000a80425fb\n/)
     assert.equal(statSync(join(births.root, 'tmp/by-exec')).uid, 100_000)

@@ -7,7 +7,7 @@ import { makeBehindLinks } from './dangling-links.ts'
 import { closeAllBut } from './descriptors.ts'
 import { detach } from './detach.ts'
 import { bindConsole, makeDevices } from './devices.ts'
-import { prepareDevices } from './prepared-devices.ts'
+import { detachDevices, prepareDevices } from './prepared-devices.ts'
 import { closeByExecve, enterDirectory, layOutExecution, loadFilter, notExecuted } from './execute.ts'
 import { becomeUser, raiseHardLimits, resetSignals, setNoNewPrivileges, setRlimits } from './identity.ts'
 import { changeProfileOnExec, joinCgroup, joinKeyring, openCgroup, setNames, setOomScore, writeSysctls } from './kernel-files.ts'
@@ -72,9 +72,10 @@ function layOut(scope: BirthScope, spec: OciSpec, stdio: Stdio, compiled: Filter
   joinKeyring(program)
   if (user === undefined) joinNamespaces(program, joined)
   makeOwnNamespaces(program, spec)
+  const nodes = devices === undefined ? undefined : detachDevices(program, devices)
   bindRoot(program, spec, root)
   mountAll(program, mounts, streams.devpts)
-  makeDevices(program, spec, devices)
+  makeDevices(program, spec, nodes)
   if (streams.slave !== undefined) bindConsole(program)
   setNames(program, spec)
   writeSysctls(program, spec)

@@ -8,7 +8,7 @@ import type { OciDevice, OciSpec } from '../spec.ts'
 import { slots } from './descriptors.ts'
 import { attach, cloneDescriptor } from './filesystem.ts'
 import { openTarget } from './path-in-root.ts'
-import type { PreparedDevice } from './prepared-devices.ts'
+import type { DetachedDevice } from './prepared-devices.ts'
 
 const S_IFCHR = 0o020000
 const S_IFBLK = 0o060000
@@ -20,7 +20,7 @@ const S_IFIFO = 0o010000
  * A /dev that is bound from elsewhere is left as it is: nodes made there would be that directory's, on the host.
  * @param prepared nodes to bind where none can be made, see prepared-devices.ts
  */
-export function makeDevices(program: Program, spec: OciSpec, prepared: readonly PreparedDevice[] | undefined): void {
+export function makeDevices(program: Program, spec: OciSpec, prepared: readonly DetachedDevice[] | undefined): void {
   if (hasBoundDev(spec)) return
   if (prepared === undefined) for (const device of devicesOf(spec)) addDevice(program, device)
   else for (const device of prepared) bindDevice(program, device)
@@ -53,9 +53,10 @@ export function nodeOf(device: OciDevice): { readonly type: number; readonly mod
 }
 
 /** Appends: bind a node over an empty file. What has the name already is covered, unless it is a link, which could lead anywhere. */
-function bindDevice(program: Program, { device, fd }: PreparedDevice): void {
+function bindDevice(program: Program, { device, mount }: DetachedDevice): void {
   openTarget(program, device.path, 'file', `error creating device ${device.path}`, true)
-  attach(program, fd, { source: `device ${device.type} ${device.major}:${device.minor}`, destination: device.path })
+  attach(program, mount, { source: `device ${device.type} ${device.major}:${device.minor}`, destination: device.path })
+  program.call('close', [mount], { args: {}, quiet: true })
 }
 
 function addDevice(program: Program, device: OciDevice): void {

@@ -3,14 +3,14 @@ import {
   MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLONE,
 } from '@engine/linux/mount-api'
 import { O_CLOEXEC } from '@engine/linux/openat2'
-import type { Program } from '@engine/linux/program'
+import type { Program, Result } from '@engine/linux/program'
 import type { OciMount } from '../spec.ts'
 import { moveTo, slots } from './descriptors.ts'
 import type { MountOptions } from './mount-options.ts'
 
 
 /** Appends: move the mount of a descriptor onto the open target. */
-export function attach(program: Program, fd: number, mount: { readonly source: string; readonly destination: string }): void {
+export function attach(program: Program, fd: number | Result, mount: { readonly source: string; readonly destination: string }): void {
   program.call('move_mount', [fd, program.string(''), slots().target, program.string(''), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH], {
     args: { source: mount.source, target: mount.destination },
     failure: `error mounting "${mount.source}" to rootfs at "${mount.destination}"`,
