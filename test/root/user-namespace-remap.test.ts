@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, describe, test } from 'node:test'
+import { newEntry } from '@engine/image'
+import { tarOf } from '../harness/archives.ts'
 import { openTestEngine, removal, until, type TestEngine } from '../harness/engine.ts'
 
 const mappings = { uids: [{ containerID: 0, hostID: 300_000, size: 65_536 }], gids: [{ containerID: 0, hostID: 400_000, size: 65_536 }] }
@@ -192,6 +194,20 @@ describe('what lies on disk is right for all', () => {
     } finally {
       rmSync(work, { recursive: true, force: true })
     }
+  })
+
+  test('one more link to a file gives it its owner by the container’s ids', async () => {
+    const engine = await world
+    const { containers } = engine.engine
+    const id = await engine.create(['sleep', '1000'], { Binds: ['remap-link:/v'] })
+    const tar = tarOf([newEntry('file', 'a', { mode: 0o600, uid: 33, gid: 34 })], [newEntry('hardlink', 'b', { mode: 0o4711, uid: 35, gid: 36, linkPath: Buffer.from('a'), xattrs: new Map([['user.note', Buffer.from('x')]]) })])
+    for (const state of ['new', 'running']) {
+      if (state === 'running') await containers.start(id)
+      for (const path of ['/tmp', '/v']) await containers.writeArchive(id, path, Readable.from([tar]), { keepKinds: true, ownedByUser: false }, signal)
+    }
+    assert.equal(await exec(engine, id, ['stat', '-c', '%u:%g %a %h', '/tmp/a', '/tmp/b', '/v/a', '/v/b']), '35:36 4711 2\n'.repeat(4))
+    assert.deepEqual(owner(join(engine.options.dataRoot, 'volumes/remap-link/_data/a')), [300_035, 400_036])
+    await containers.remove(id, removal)
   })
 
   test('a volume is filled from the image by the container’s ids', async () => {
