@@ -24,6 +24,9 @@ export function withTag(reference: string): string {
   return /@|:[^/]*$/.test(name) ? name : `${name}:latest`
 }
 
+/** `@algorithm:hex` at the end of a name; of SHA-256 all 64 digits (distribution/reference). */
+const digest = /@(?:sha256:[0-9a-fA-F]{64}|(?!sha256:)[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})$/
+
 /** A reference taken apart as the API wants it: the whole repository name (`docker.io/library/b`), and the tag. */
 export interface Reference {
   readonly repository: string
@@ -48,7 +51,18 @@ export function readReference(given: string): Reference {
   return { repository: `${host}/${whole}`, tag }
 }
 
+/** A name that an image is to have, as it was given. @throws Error with docker's text */
+export function readTag(given: string): string {
+  readReference(given)
+  return given
+}
+
 /** Checks what names an image: an ID, or a name with tag or digest. @throws Error with docker's text */
 export function checkImageName(given: string): void {
-  if (!isImageId(given)) readReference(given.replace(/@[a-z0-9+._-]+:[0-9a-fA-F]+$/, ''))
+  if (!isImageId(given)) readReference(given.replace(digest, ''))
+}
+
+/** Whether a name is that of one certain image, by its digest. */
+export function hasDigest(given: string): boolean {
+  return digest.test(given)
 }

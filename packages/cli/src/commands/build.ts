@@ -3,6 +3,7 @@ import { Readable, Transform } from 'node:stream'
 import type { BuildProgressLine } from '@engine/api/client'
 import { readExtraHost } from '../arguments/addresses.ts'
 import { list, onOff, text, value } from '../arguments/flag.ts'
+import { readTag } from '../arguments/image-reference.ts'
 import { readLabel, readVariable, toMap, toMapWithNull } from '../arguments/key-values.ts'
 import { readBytes, readBytesOrUnlimited, readInteger } from '../arguments/sizes.ts'
 import { openContext, type BuildContext } from '../build-context/context.ts'
@@ -33,7 +34,7 @@ export const command = defineCommand({
   ],
   flags: {
     file: text('Name of the Dockerfile (default is "PATH/Dockerfile")', { short: 'f' }),
-    tag: list('Name and optionally a tag in the "name:tag" format', { ...result, short: 't' }),
+    tag: list('Name and optionally a tag in the "name:tag" format', { ...result, short: 't', read: readTag }),
     label: list('Set metadata for an image', { ...result, read: readLabel }),
     iidfile: text('Write the image ID to the file', result),
     quiet: onOff('Suppress the build output and print image ID on success', { ...result, short: 'q' }),

@@ -1,6 +1,8 @@
 import { filterFlag, toFilters } from '../arguments/filters.ts'
 import { onOff, value } from '../arguments/flag.ts'
 import { readBytes } from '../arguments/sizes.ts'
+import type { Client } from '../connection/client.ts'
+import type { QueryValue } from '../connection/wire.ts'
 import { humanSize } from '../output/human.ts'
 import { print } from '../terminal/output.ts'
 import { defineCommand } from './command.ts'
@@ -26,18 +28,21 @@ export const command = defineCommand({
   args: [0, 0],
   async run({ flags }, { client }) {
     if (!flags.force && !(await confirm(flags.all ? warnings.all : warnings.some))) return 0
-    const { body } = await client.request<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }>('POST', '/build/prune', {
-      query: {
-        all: flags.all ? 1 : undefined,
-        filters: toFilters(flags.filter),
-        'keep-storage': flags['keep-storage'],
-        'reserved-space': flags['reserved-space'],
-        'max-used-space': flags['max-used-space'],
-        'min-free-space': flags['min-free-space'],
-      },
+    const { text, reclaimed } = await pruneBuildCache(client, {
+      all: flags.all ? 1 : undefined,
+      filters: toFilters(flags.filter),
+      'keep-storage': flags['keep-storage'],
+      'reserved-space': flags['reserved-space'],
+      'max-used-space': flags['max-used-space'],
+      'min-free-space': flags['min-free-space'],
     })
-    if (body.CachesDeleted !== null) print(`Deleted build cache objects:\n${body.CachesDeleted.join('\n')}\n\n`)
-    print(`Total reclaimed space: ${humanSize(body.SpaceReclaimed, 4)}\n`)
+    print(`${text}Total reclaimed space: ${humanSize(reclaimed, 4)}\n`)
     return 0
   },
 })
+
+/** @returns what was removed, as docker lists it, and the bytes that are free now */
+export async function pruneBuildCache(client: Client, query: Readonly<Record<string, QueryValue>>): Promise<{ readonly text: string; readonly reclaimed: number }> {
+  const { body } = await client.request<{ readonly CachesDeleted: readonly string[] | null; readonly SpaceReclaimed: number }>('POST', '/build/prune', { query })
+  return { text: body.CachesDeleted === null ? '' : `Deleted build cache objects:\n${body.CachesDeleted.join('\n')}\n\n`, reclaimed: body.SpaceReclaimed }
+}

@@ -1,6 +1,7 @@
 import { filterFlag, toFilters } from '../arguments/filters.ts'
 import { text } from '../arguments/flag.ts'
 import { readMoment } from '../arguments/durations.ts'
+import type { Value } from '../output/go-template/value.ts'
 import { rfc3339 } from '../output/human.ts'
 import { textLines } from '../connection/client.ts'
 import { CommandError, defineCommand } from './command.ts'
@@ -39,13 +40,21 @@ export const command = defineCommand({
 async function formatter(format: string | undefined): Promise<(line: string) => string> {
   if (format === undefined || format === '') return showEvent
   if (format === 'json') return (line) => line
-  const { compile } = await import('../output/go-template/index.ts')
+  const { compile, Struct } = await import('../output/go-template/index.ts')
   try {
     const template = compile(format)
-    return (line) => template(JSON.parse(line))
+    return (line) => {
+      const event = JSON.parse(line) as Record<string, Value>
+      return template(new Struct(event, namesInTemplates(event)))
+    }
   } catch (error) {
     throw new CommandError(`Error parsing format: ${(error as Error).message}`, 64)
   }
+}
+
+/** The names that docker's templates have for what an event's JSON calls otherwise. */
+function namesInTemplates({ status = '', id = '', from = '', scope = '', time = 0, timeNano = 0 }: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+  return { Status: status, ID: id, From: from, Scope: scope, Time: time, TimeNano: timeNano }
 }
 
 /** `<time> container start <id> (image=…, name=…)`. Takes the text, because timeNano is beyond what a number holds. */

@@ -1,4 +1,5 @@
 import { list, text } from '../arguments/flag.ts'
+import { checkImageName } from '../arguments/image-reference.ts'
 import { openFile } from '../arguments/open-file.ts'
 import { showProgress, type ProgressMessage } from '../output/progress.ts'
 import { defineCommand } from './command.ts'
@@ -15,6 +16,8 @@ export const command = defineCommand({
   },
   args: [1, 2],
   async run({ flags, args: [source = '', reference] }, { client }) {
+    // Read as a name with a tag, as the docker command does; the daemon would find fault with the tag alone.
+    if (reference !== undefined && reference !== '') checkImageName(reference)
     const answer = await client.stream('POST', '/images/create', {
       query: { fromSrc: '-', repo: reference, message: flags.message, changes: flags.change, platform: flags.platform },
       body: source === '-' ? process.stdin : await openFile(source),

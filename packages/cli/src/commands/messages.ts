@@ -17,10 +17,11 @@ export function withHelp(error: unknown, path: string, status = 125): CommandErr
 }
 
 /**
- * Does something for each of several names, prints each that went well, and reports all that did not.
+ * Does something for each of several names, all at once, prints each that went well, and reports all that did not.
+ * @param options `forgiven` tells of errors that are reported, but are no failure
  * @returns the exit status: 1 when any failed
  */
-export async function forEach(names: readonly string[], work: (name: string) => Promise<void>): Promise<number> {
+export async function forEach(names: readonly string[], work: (name: string) => Promise<void>, options: { readonly forgiven?: (error: ApiError) => boolean } = {}): Promise<number> {
   const outcomes = await Promise.allSettled(names.map(work))
   let status = 0
   for (const [i, outcome] of outcomes.entries()) {
@@ -30,7 +31,14 @@ export async function forEach(names: readonly string[], work: (name: string) => 
     }
     if (outcome.reason instanceof ApiError && outcome.reason.status === 0) throw outcome.reason
     printError(`${describeError(outcome.reason)}\n`)
-    status = 1
+    if (!(outcome.reason instanceof ApiError && options.forgiven?.(outcome.reason) === true)) status = 1
   }
+  return status
+}
+
+/** The same one after the other: what is told of it has the order of the names. */
+export async function forEachInTurn(names: readonly string[], work: (name: string) => Promise<void>): Promise<number> {
+  let status = 0
+  for (const name of names) status = Math.max(status, await forEach([name], work))
   return status
 }

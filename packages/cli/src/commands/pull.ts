@@ -1,5 +1,5 @@
 import { onOff, text } from '../arguments/flag.ts'
-import { withTag } from '../arguments/image-reference.ts'
+import { checkImageName, withTag } from '../arguments/image-reference.ts'
 import { CommandError, defineCommand } from './command.ts'
 import { pullImage } from './pull-image.ts'
 import { standardOutput, print } from '../terminal/output.ts'
@@ -16,6 +16,7 @@ export const command = defineCommand({
   args: [1, 1],
   async run({ flags, args: [image = ''] }, { client }) {
     const allTags = flags['all-tags']
+    checkImageName(image)
     if (allTags && /@|:[^/]*$/.test(image)) throw new CommandError("tag can't be used with --all-tags/-a")
     const name = allTags ? image : withTag(image)
     if (name !== image && !flags.quiet && !image.startsWith('docker.io/')) print('Using default tag: latest\n')

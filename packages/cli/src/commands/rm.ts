@@ -17,5 +17,5 @@ export const command = defineCommand({
     if (container === '') throw new CommandError('container name cannot be empty')
     const on = (flag: boolean): 1 | undefined => (flag ? 1 : undefined)
     await client.request('DELETE', `/containers/${container}`, { query: { force: on(flags.force), link: on(flags.link), v: on(flags.volumes) } })
-  }),
+  }, { forgiven: ({ status }) => flags.force && status === 404 }),
 })

@@ -49,6 +49,8 @@ export const command = defineCommand({
       throw withHelp(error, path, failureStatus(error))
     }
     const container = `/containers/${id}`
+    // Also when it cannot be started: it is there.
+    if (input.flags.detach) print(`${id}\n`)
     const attach = body.AttachStdin || body.AttachStdout || body.AttachStderr
     const shown = body.AttachStdout || body.AttachStderr
     using cleanup = new DisposableStack()
@@ -74,7 +76,7 @@ export const command = defineCommand({
       if (body.HostConfig.AutoRemove) await exit?.status.catch(() => undefined)
       throw withHelp(error, path, failureStatus(error))
     }
-    if (!shown) print(`${id}\n`)
+    if (!shown && !input.flags.detach) print(`${id}\n`)
     if (attach && body.Tty && isTerminal(1)) cleanup.use(followSize(client, container))
     const end: SessionEnd | undefined = await session
     if (end === 'detached' || !shown || exit === undefined) {

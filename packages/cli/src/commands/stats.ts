@@ -35,8 +35,8 @@ export const command = defineCommand({
 })
 
 async function once(watched: Watched, draw: (rows: readonly StatsRow[]) => Promise<string>): Promise<number> {
-  print(await draw(watched.rows()))
   refuse(watched)
+  print(await draw(watched.rows()))
   return 0
 }
 

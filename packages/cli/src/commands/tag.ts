@@ -1,4 +1,4 @@
-import { readReference } from '../arguments/image-reference.ts'
+import { checkImageName, hasDigest, readReference } from '../arguments/image-reference.ts'
 import { CommandError, defineCommand } from './command.ts'
 
 export const command = defineCommand({
@@ -7,17 +7,18 @@ export const command = defineCommand({
   flags: {},
   args: [2, 2],
   async run({ args: [source = '', target = ''] }, { client }) {
-    if (/@[a-z0-9+._-]+:[0-9a-f]{32,}$/.test(target)) throw new CommandError('refusing to create a tag with a digest reference')
-    const { repository, tag } = parseTarget(target)
+    if (hasDigest(target)) throw new CommandError('refusing to create a tag with a digest reference')
+    parsed(source, checkImageName)
+    const { repository, tag } = parsed(target, readReference)
     await client.request('POST', `/images/${source}/tag`, { query: { repo: repository, tag: tag === '' ? 'latest' : tag } })
     return 0
   },
 })
 
-function parseTarget(target: string): { repository: string; tag: string } {
+function parsed<T>(name: string, read: (name: string) => T): T {
   try {
-    return readReference(target)
+    return read(name)
   } catch (error) {
-    throw new CommandError(`Error parsing reference: ${JSON.stringify(target)} is not a valid repository/tag: ${(error as Error).message}`)
+    throw new CommandError(`Error parsing reference: ${JSON.stringify(name)} is not a valid repository/tag: ${(error as Error).message}`)
   }
 }

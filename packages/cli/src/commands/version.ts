@@ -35,7 +35,7 @@ export const command = defineCommand({
     else if (flags.format === 'json') print(`${JSON.stringify({ Client: own, Server: server ?? null })}\n`)
     else {
       const { compile, typed } = await import('../output/go-template/index.ts')
-      print(`${compile(flags.format)(typed({ Client: own, Server: server ?? null }))}\n`)
+      print(`${compile(flags.format)(typed({ Client: own, Server: server === undefined ? null : { Experimental: false, ...server } }))}\n`)
     }
     if (failure === undefined) return 0
     printError(`${describeError(failure)}\n`)

@@ -51,6 +51,11 @@ export interface Client {
   hijack(method: string, path: string, options?: RequestOptions): Promise<Hijacked>
 }
 
+/** A path with names in it as they were given: what HTTP does not allow, and what would begin a query, is encoded. */
+function encodePath(path: string): string {
+  return encodeURI(path.toWellFormed()).replaceAll('?', '%3F').replaceAll('#', '%23')
+}
+
 /** @throws ApiError when `host` cannot be parsed */
 export function connect(host: string): Client {
   const sockets = new Sockets(parseHost(host))
@@ -59,7 +64,7 @@ export function connect(host: string): Client {
       const [body, type] = encodeBody(options.body)
       const socket = await sockets.take()
       const headers = { host: 'engine', ...(type === undefined ? {} : { 'content-type': type }), ...options.headers, ...more }
-      return { socket, ...await exchange(socket, method, `/v${API_VERSION}${path}${queryString(options.query)}`, headers, body) }
+      return { socket, ...await exchange(socket, method, `/v${API_VERSION}${encodePath(path)}${queryString(options.query)}`, headers, body) }
     } catch (error) {
       throw connectionError(host, error as NodeJS.ErrnoException)
     }

@@ -12,10 +12,10 @@ const passes = (filters: Readonly<Record<string, string[]>>): boolean => cacheFi
 
 describe('filters of the build cache', () => {
   test('compare as Docker\'s do', () => {
-    for (const filters of [{}, { id: ['bc1'] }, { id: ['^abc'] }, { id: ['123$'] }, { id: ['^a.*3$'] }, { parent: ['def'] }, { type: ['regular'] }, { description: ['RUN x'] }, { shared: [] }, { shared: ['true'] }, { inuse: ['false'] }, { until: ['24h'] }, { 'unused-for': ['1h'] }]) {
+    for (const filters of [{}, { id: ['bc1'] }, { id: ['^abc'] }, { id: ['123$'] }, { id: ['^a.*3$'] }, { parent: ['def'] }, { type: ['regular'] }, { description: ['RUN x'] }, { shared: [] }, { shared: ['true'] }, { inuse: ['false'] }, { until: ['24h'] }, { 'unused-for': ['1h'] }, { 'label!': ['x', 'y'] }]) {
       assert.equal(passes(filters), true, JSON.stringify(filters))
     }
-    for (const filters of [{ id: ['^bc'] }, { id: ['12$'] }, { id: ['^abc$'] }, { id: ['3.*a'] }, { parent: ['de'] }, { type: ['reg'] }, { description: ['RUN'] }, { private: [] }, { inuse: [] }, { inuse: ['zz'] }, { until: ['2025-01-01'] }, { shared: ['true'], private: ['true'] }]) {
+    for (const filters of [{ id: ['^bc'] }, { id: ['12$'] }, { id: ['^abc$'] }, { id: ['3.*a'] }, { parent: ['de'] }, { type: ['reg'] }, { description: ['RUN'] }, { private: [] }, { inuse: [] }, { inuse: ['zz'] }, { until: ['2025-01-01'] }, { shared: ['true'], private: ['true'] }, { label: ['x', 'y'] }]) {
       assert.equal(passes(filters), false, JSON.stringify(filters))
     }
   })

@@ -17,6 +17,9 @@ const fields: Readonly<Record<string, (value: string | undefined) => Passes>> = 
   inuse: (value) => flag(value, ({ InUse }) => InUse),
   shared: (value) => flag(value, ({ Shared }) => Shared),
   private: (value) => flag(value, ({ Shared }) => !Shared),
+  // Of `system prune --filter label=…`, which asks for everything with one filter. No record has a label; Docker takes these for no filter.
+  label: () => () => false,
+  'label!': () => () => true,
 }
 
 /**
@@ -30,7 +33,7 @@ export function cacheFilter(filters: Filters): Passes {
     if (name === 'until' || name === 'unused-for') continue
     const field = fields[name]
     if (field === undefined || !Object.hasOwn(fields, name)) throw refused(`invalid filter '${name}'`)
-    if (values.length > 1) throw refused('filters expect only one value')
+    if (values.length > 1 && !name.startsWith('label')) throw refused('filters expect only one value')
     wanted.push(field(values[0]))
   }
   const until = moment(filters)

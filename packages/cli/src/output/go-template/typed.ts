@@ -17,7 +17,7 @@ const pointers = new Set([
 
 /** Fields that Docker's types have and their JSON leaves out when empty, by the object they are in ('' is the outermost). */
 const optional: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
-  '': { SizeRw: nil('<nil>'), SizeRootFs: nil('<nil>'), ImageManifestDescriptor: nil('<nil>'), UsageData: nil('<nil>'), ClusterVolume: nil('<nil>'), Status: nil('map[]'), Variant: '', OsVersion: '' },
+  '': { SizeRw: nil('<nil>'), SizeRootFs: nil('<nil>'), ImageManifestDescriptor: nil('<nil>'), UsageData: nil('<nil>'), ClusterVolume: nil('<nil>'), Status: nil('map[]'), Variant: '', OsVersion: '', Created: '' },
   State: { Health: nil('<nil>') },
   Config: {
     Healthcheck: nil('<nil>'), ExposedPorts: nil('map[]'), StopSignal: '', StopTimeout: nil('<nil>'), Shell: nil('[]'),
