@@ -12,11 +12,12 @@ export interface KnownDifference {
 }
 
 const page = join(import.meta.dirname, '../../docs/compatibility.md')
-const heading = '## What the parity suite meets'
+/** Of the daemon, whoever asks; and of engine's command, whichever daemon it asks. */
+const headings = { docker: '## What the parity suite meets', engine: "## What the parity suite meets with engine's own command" }
 
-/** Reads the table of differences that are meant to be. */
-export function knownDifferences(text = readFileSync(page, 'utf8')): KnownDifference[] {
-  const [, section = ''] = text.split(`${heading}\n`)
+/** Reads a table of differences that are meant to be. */
+export function knownDifferences(command: keyof typeof headings): KnownDifference[] {
+  const [, section = ''] = readFileSync(page, 'utf8').split(`${headings[command]}\n`)
   const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'))
   return rows.map((row) => {
     // A pipe within a command line is written as `\|`, as Markdown wants it.

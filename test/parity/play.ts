@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { dockerArchive } from '../harness/archives.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { layerTar } from '../harness/layer-tar.ts'
-import { api } from '../harness/daemon.ts'
+import { api, dist } from '../harness/daemon.ts'
 import { Normaliser, type EventLine } from './normalise.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -30,15 +30,23 @@ interface Info {
   readonly OperatingSystem: string
 }
 
-/** A daemon, seen through the docker command. */
+/** What `docker` is in the lines: the docker command itself, or engine's own. */
+export type Command = 'docker' | 'engine'
+
+/** A daemon, seen through a command. */
 export class Stage implements Disposable {
   readonly socket: string
   /** Where lines run: it holds what they read. */
   readonly directory = mkdtempSync(join(tmpdir(), 'engine-parity-'))
   readonly #normaliser: Normaliser
+  readonly #command: Command
+  /** Where programs are found that the lines name. */
+  readonly #path: string
 
-  private constructor(socket: string, info: Info) {
+  private constructor(socket: string, info: Info, command: Command) {
     this.socket = socket
+    this.#command = command
+    this.#path = command === 'docker' ? (process.env['PATH'] ?? '') : `${engineAsDocker(mkdtempSync(join(tmpdir(), 'engine-parity-bin-')), socket)}:${process.env['PATH'] ?? ''}`
     this.#normaliser = new Normaliser(info.Name, {
       [info.DockerRootDir]: '<data-root>', [this.directory]: '<here>', [socket]: '<socket>', [info.ID]: '<engine>', [info.KernelVersion]: '<kernel>', [info.OperatingSystem]: '<system>',
     })
@@ -46,11 +54,11 @@ export class Stage implements Disposable {
   }
 
   /** @param socket the daemon's; it must have no container and no image, for all that it has goes after each scenario */
-  static async open(socket: string): Promise<Stage> {
+  static async open(socket: string, command: Command = 'docker'): Promise<Stage> {
     const info = (await api(socket, 'GET', '/info')).body as Info
     const { Containers, Images } = info
     if (Containers + Images > 0) throw new Error(`the daemon at ${socket} has ${Containers} containers and ${Images} images: it must have none`)
-    const stage = new Stage(socket, info)
+    const stage = new Stage(socket, info, command)
     await stage.#importBusybox()
     return stage
   }
@@ -73,6 +81,7 @@ export class Stage implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true })
+    if (this.#command === 'engine') rmSync(this.#path.split(':', 1)[0] as string, { recursive: true, force: true })
   }
 
   async #importBusybox(): Promise<void> {
@@ -85,14 +94,15 @@ export class Stage implements Disposable {
       const child = spawn('timeout', ['--signal=KILL', '45', 'sh', '-c', line], {
         cwd: this.directory,
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { PATH: process.env['PATH'], HOME: this.directory, DOCKER_HOST: `unix://${this.socket}`, DOCKER_CONFIG: join(this.directory, '.docker'), DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false' },
+        env: { PATH: this.#path, HOME: this.directory, DOCKER_HOST: `unix://${this.socket}`, DOCKER_CONFIG: join(this.directory, '.docker'), DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false' },
       })
       let stdout = ''
       let stderr = ''
       child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('latin1')))
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString('latin1')))
       child.on('error', reject)
-      child.on('close', (code) => resolve({ status: code ?? -1, stdout: Buffer.from(stdout, 'latin1').toString(), stderr: Buffer.from(stderr, 'latin1').toString() }))
+      const text = (bytes: string): string => (this.#command === 'docker' ? Buffer.from(bytes, 'latin1').toString() : asDocker(Buffer.from(bytes, 'latin1').toString()))
+      child.on('close', (code) => resolve({ status: code ?? -1, stdout: text(stdout), stderr: text(stderr) }))
     })
   }
 
@@ -124,6 +134,19 @@ export class Stage implements Disposable {
     }
     if (!images.some(({ RepoTags }) => RepoTags?.includes('busybox:latest') === true)) await this.#importBusybox()
   }
+}
+
+/** Puts engine's command under docker's name into a directory. @returns the directory */
+function engineAsDocker(directory: string, socket: string): string {
+  const program = join(directory, 'docker')
+  writeFileSync(program, `#!/bin/sh\nENGINE_HOST=unix://${socket} exec ${join(dist, 'bin/node')} -- ${join(dist, 'engine.cjs')} "$@"\n`)
+  chmodSync(program, 0o755)
+  return directory
+}
+
+/** What engine's command says, with docker's name where it names itself. */
+function asDocker(text: string): string {
+  return text.replaceAll(/^engine: unknown command: engine/gm, 'docker: unknown command: docker').replaceAll(/^engine:/gm, 'docker:').replaceAll("'engine ", "'docker ").replaceAll(/^Usage: {2}engine/gm, 'Usage:  docker')
 }
 
 /** What the lines read: a root file system, build contexts, files to copy. */
