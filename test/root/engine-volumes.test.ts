@@ -7,6 +7,7 @@ import { defaultLimits } from '@engine/image'
 import { openDatabase } from '../../packages/engine/src/state/database.ts'
 import { migrations } from '../../packages/engine/src/state/migrations/index.ts'
 import { VolumeStore } from '../../packages/engine/src/volumes/volume-store.ts'
+import { ProjectQuotas } from '../../packages/engine/src/quotas/project-quotas.ts'
 import { volumeVerbs } from '../../packages/engine/src/volumes/volumes.ts'
 import type { Filters, Volumes } from '../../packages/engine/src/interface.ts'
 import { imageStores } from '../harness/image-stores.ts'
@@ -25,7 +26,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const events: string[] = []
   const users = new Map<string, string[]>()
   const root = join(directory, 'volumes')
-  const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, log: () => undefined })
+  const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, quotas: new ProjectQuotas(db, () => undefined), log: () => undefined })
   const store = reopen()
   return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, owner: { uid: 0, gid: 0 }, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
 }

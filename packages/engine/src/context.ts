@@ -12,6 +12,7 @@ import type { NetworkRegistry } from './networks/network-registry.ts'
 import type { EnginePaths } from './paths.ts'
 import type { Database } from './state/database.ts'
 import type { Intents } from './state/intents.ts'
+import type { ProjectQuotas } from './quotas/project-quotas.ts'
 import type { Remap } from './userns/remap.ts'
 
 /** What containers need of images. */
@@ -84,6 +85,7 @@ export interface EngineContext {
   readonly shim: ShimClient
   readonly pump: Pump
   readonly overlay: OverlayStore
+  readonly quotas: ProjectQuotas
   /** The ids that containers have on the host, unless they say otherwise; undefined when they are the same. */
   readonly remap: Remap | undefined
   /** Threads for work at a client's pace, which would keep others waiting in the common ones. */

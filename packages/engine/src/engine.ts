@@ -46,6 +46,8 @@ import { migrations } from './state/migrations/index.ts'
 import { setting } from './state/settings.ts'
 import type { DiskUsageParts } from './system/disk-usage.ts'
 import { systemVerbs } from './system/system.ts'
+import { ProjectQuotas } from './quotas/project-quotas.ts'
+import { layerPlace } from './quotas/layer-place.ts'
 import { mappedIds } from './userns/mapped-ids.ts'
 import { resolveRemap } from './userns/remap.ts'
 import { VolumeStore } from './volumes/volume-store.ts'
@@ -88,7 +90,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const events = new Events(undo.use(new EventFile(paths.events, remembered, (error) => options.log('warn', { error: String(error) }, 'events could not be kept'))))
   const containers = new ContainerRegistry(new ContainersTable(db))
   const images = new ImageStore({ db, content, overlay, containers, events, log: options.log })
-  const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, log: options.log })
+  const quotas = new ProjectQuotas(db, options.log)
+  const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, quotas, log: options.log })
   const id = setting(db, 'id', randomUUID)
   const networks = undo.use(new NetworkRegistry(db, options, id))
   undo.use(networks.ports)
@@ -114,7 +117,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const closing = new AbortController()
   const reconciled = Promise.withResolvers<void>()
   const context: EngineContext = {
-    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, remap, transfers,
+    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, remap, quotas, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     health: new HealthTable(db),
@@ -140,6 +143,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await cleanBuilds(builder)
   await reconcile(context)
   volumes.reconcile(volumesInUse(containers.all()))
+  quotas.reconcile((owner) => ('volume' in owner ? volumes.quotaPlace(owner.volume) : containers.get(owner.container) && layerPlace(overlay, owner.container)), [overlay.root, paths.volumes])
   await images.reconcile()
   reconciled.resolve()
   startByPolicy(context)

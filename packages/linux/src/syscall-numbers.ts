@@ -18,7 +18,7 @@ const arm64: Readonly<Record<keyof typeof x64, number>> = {
 /** Calls that have one number on every architecture. */
 const common = {
   pidfd_send_signal: 424, open_tree: 428, move_mount: 429, fsopen: 430, fsconfig: 431, fsmount: 432, fspick: 433, pidfd_open: 434,
-  clone3: 435, close_range: 436, openat2: 437, pidfd_getfd: 438, mount_setattr: 442,
+  clone3: 435, close_range: 436, openat2: 437, pidfd_getfd: 438, mount_setattr: 442, quotactl_fd: 443,
 } as const
 
 export type SyscallName = keyof typeof x64 | keyof typeof common

@@ -11,6 +11,7 @@ export const command = defineCommand({
     label: list('Set metadata for a volume', { read: readLabel }),
     name: text('Specify volume name', { hidden: true }),
     opt: list('Set driver specific options', { short: 'o', word: 'map' }),
+    size: text('Bytes that it may take, as 10G, where the file system has project quotas', { word: 'bytes' }),
   },
   args: [0, 1],
   async run({ flags, args: [name] }, { client }) {
@@ -19,7 +20,7 @@ export const command = defineCommand({
       body: {
         Name: name ?? flags.name ?? '',
         Driver: flags.driver ?? 'local',
-        ...(flags.opt.length === 0 ? {} : { DriverOpts: toMap(flags.opt) }),
+        ...(flags.opt.length === 0 && flags.size === undefined ? {} : { DriverOpts: { ...toMap(flags.opt), ...(flags.size === undefined ? {} : { size: flags.size }) } }),
         ...(flags.label.length === 0 ? {} : { Labels: toMap(flags.label) }),
       },
     })

@@ -15,6 +15,7 @@ import { checkLogging } from '../logs/index.ts'
 import { transaction } from '../state/database.ts'
 import { kernelLimits } from '../system/limits.ts'
 import type { ContainerConfig, HostConfigView } from '../types/container-config.ts'
+import { layerPlace } from '../quotas/layer-place.ts'
 import { checkRemap } from '../userns/container-ids.ts'
 import { commandLine, mergeConfig } from './config.ts'
 import { Container, noSandbox, type ContainerRecord } from './container.ts'
@@ -87,7 +88,7 @@ export async function createContainer(engine: EngineContext, request: CreateCont
   warnings.push(...firewallWarnings(engine, record))
   try {
     // As late as with Docker: an image that is missing is pulled by the docker command, and only then is this said.
-    checkStorageOptions(host.StorageOpt ?? {})
+    checkStorageOptions(host.StorageOpt ?? {}, () => engine.quotas.supports(engine.overlay.root))
     const endpoints = endpointRequests(engine.networks, host, request.endpoints, config.MacAddress ?? '')
     const mounts = resolveImageMounts(engine, id, registerMounts(engine.containers, host, config, engine.options.dataRoot, request.readOnlyNonRecursive))
     if (mounts.some(({ image: mounted }) => mounted !== undefined)) warnings.push('Image mount is an experimental feature')
@@ -111,6 +112,11 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
   mkdirSync(directory, { mode: 0o710 })
   summarized('prepare layers', { directory: join(engine.overlay.root, id), lowers: record.layers.length }, () => engine.overlay.prepare(id, record.layers))
+  const size = checkStorageOptions(record.hostConfig.StorageOpt ?? {}, () => true)
+  if (size > 0) {
+    engine.quotas.hold({ container: id }, layerPlace(engine.overlay, id), size)
+    undo.defer(() => engine.quotas.release({ container: id }, engine.overlay.root))
+  }
   prepareImageMounts(engine, record, undo)
   const volumes = await makeVolumes(engine, record, names)
   undo.defer(volumes.undo)

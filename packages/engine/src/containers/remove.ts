@@ -93,6 +93,7 @@ export async function finishRemoval(engine: EngineContext, container: Container,
   const { id } = container
   const images = imagesOf(container.record)
   await engine.overlay.remove(id)
+  engine.quotas.release({ container: id }, engine.overlay.root)
   for (const { snapshot } of imageMounts(container.record)) await engine.overlay.remove(snapshot)
   discardDirectory(engine, container)
   if (volumes) await removeAnonymousVolumes(engine, container)

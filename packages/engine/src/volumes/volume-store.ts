@@ -13,7 +13,8 @@ import type { Database } from '../state/database.ts'
 import { VolumesTable, type VolumeRow } from '../state/volumes-table.ts'
 import { DeviceMounts } from './device-mounts.ts'
 import { unmountDevice } from './mount-device.ts'
-import { checkVolumeDriver, checkVolumeName, checkVolumeOptions } from './volume-options.ts'
+import type { ProjectQuotas, QuotaPlace } from '../quotas/project-quotas.ts'
+import { checkVolumeDriver, checkVolumeName, checkVolumeOptions, isDevice, volumeSize } from './volume-options.ts'
 
 const anonymousLabel = 'com.docker.volume.anonymous'
 /** Directories of volumes on their way out, and in; no volume can have such a name. */
@@ -28,6 +29,7 @@ export interface VolumeStoreParts {
   readonly root: string
   readonly workers: FileWorkers
   readonly events: Pick<Events, 'publish'>
+  readonly quotas: Pick<ProjectQuotas, 'supports' | 'hold' | 'release' | 'rename'>
   readonly log: EngineOptions['log']
 }
 
@@ -65,12 +67,14 @@ export class VolumeStore implements VolumeSource {
     checkVolumeName(chosen)
     const existing = this.#table.get(chosen)
     if (existing !== undefined) return this.#view(existing)
-    checkVolumeOptions(chosen, options)
+    checkVolumeOptions(chosen, options, () => this.#parts.quotas.supports(this.#parts.root))
     const all = anonymous ? { ...labels, [anonymousLabel]: '' } : labels
     // The directory first: a row means that all is there. One that a crash left without a row is taken over.
     mkdirSync(join(this.#parts.root, chosen), { recursive: true, mode: 0o711 })
     mkdirSync(this.#directory(chosen), { recursive: true, mode: 0o755 })
     if (owner.uid !== 0 || owner.gid !== 0) chownSync(this.#directory(chosen), owner.uid, owner.gid)
+    const bytes = volumeSize(options)
+    if (bytes > 0) this.#parts.quotas.hold({ volume: chosen }, this.#place(chosen), bytes)
     return this.#commit(chosen, all, options, anonymous)
   }
 
@@ -115,6 +119,7 @@ export class VolumeStore implements VolumeSource {
     renameSync(join(this.#parts.root, from), join(this.#parts.root, to))
     await this.#sync()
     this.#table.rename(from, to)
+    this.#parts.quotas.rename(from, to)
     unlinkSync(note)
     this.#parts.events.publish('volume', 'rename', to, { driver: 'local', oldName: from })
     return this.inspect(to)
@@ -122,14 +127,14 @@ export class VolumeStore implements VolumeSource {
 
   /** Bytes of a volume's files; 0 for one whose files lie elsewhere. */
   async usage(name: string): Promise<number> {
-    if (this.#get(name).options !== null) return 0
+    if (isDevice(this.#get(name).options)) return 0
     return await this.#parts.workers.run({ kind: 'usage', directory: this.#directory(name) })
   }
 
   /** Mounts a volume that has options. @param user a container's id */
   async use(name: string, user: string): Promise<void> {
     const { options } = this.#get(name)
-    if (options !== null) await this.#mounts.use(name, this.#directory(name), options, user)
+    if (isDevice(options)) await this.#mounts.use(name, this.#directory(name), options, user)
   }
 
   async release(name: string, user: string): Promise<void> {
@@ -170,6 +175,15 @@ export class VolumeStore implements VolumeSource {
     return this.#directory(this.#get(name).name)
   }
 
+  /** Where a volume's files are, which may be held to a size; undefined when there is none of the name. */
+  quotaPlace(name: string): QuotaPlace | undefined {
+    return this.has(name) ? this.#place(name) : undefined
+  }
+
+  #place(name: string): QuotaPlace {
+    return { root: this.#parts.root, directories: [this.#directory(name)] }
+  }
+
   isAnonymous(name: string): boolean {
     return this.#table.get(name)?.anonymous ?? false
   }
@@ -195,7 +209,7 @@ export class VolumeStore implements VolumeSource {
    */
   reconcile(inUse: Iterable<readonly [name: string, user: string]> = []): void {
     const { root } = this.#parts
-    for (const [name, user] of inUse) if (this.#table.get(name)?.options) this.#mounts.adopt(name, user)
+    for (const [name, user] of inUse) if (isDevice(this.#table.get(name)?.options ?? null)) this.#mounts.adopt(name, user)
     for (const { mountPoint } of mountsBelow(root)) {
       const name = mountPoint.slice(root.length + 1).split('/')[0] ?? ''
       if (!this.#mounts.isUsed(name)) while (unmount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW));
@@ -225,6 +239,7 @@ export class VolumeStore implements VolumeSource {
     const to = readlinkSync(note)
     const moved = !existsSync(join(this.#parts.root, from)) && existsSync(join(this.#parts.root, to))
     if (moved && this.#table.get(from) !== undefined) this.#table.rename(from, to)
+    if (moved) this.#parts.quotas.rename(from, to)
     unlinkSync(note)
   }
 
@@ -239,6 +254,7 @@ export class VolumeStore implements VolumeSource {
     }
     await this.#sync()
     this.#table.delete(name)
+    this.#parts.quotas.release({ volume: name }, this.#parts.root)
     this.#delete(trash)
   }
 

@@ -8,6 +8,7 @@ import { migration as health } from './0006-health.ts'
 import { migration as registry } from './0007-registry.ts'
 import { migration as volumeOptions } from './0008-volume-options.ts'
 import { migration as imageUses } from './0009-image-uses.ts'
+import { migration as projectQuotas } from './0010-project-quotas.ts'
 
 /** Every step of engine.db's schema, one file and one number each. */
-export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health, registry, volumeOptions, imageUses]
+export const migrations: readonly Migration[] = [containers, images, buildCache, networks, buildSteps, health, registry, volumeOptions, imageUses, projectQuotas]
