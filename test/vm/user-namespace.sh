@@ -7,7 +7,7 @@ set -u
 has() { grep -q -- "$1" <<<"$2"; }
 
 check 'npm start' timed npm start
-check 'programs' apt-get install -y -q apparmor runc
+check 'programs' apt-get install -y -q apparmor
 
 section 'before'
 engine run --name before busybox sh -c 'echo x > /before; chown 33:34 /before'
@@ -47,7 +47,6 @@ check 'devices' is 4 sh -c "engine run --rm --device /dev/zero:/dev/nought busyb
 check 'no nodes of its own' fails engine run --rm --cap-add ALL busybox mknod /n c 1 3
 check 'privileged is refused' has 'privileged mode is incompatible with user namespaces' "$(engine run --rm --privileged busybox true 2>&1)"
 check 'but not with --userns host' engine run --rm --privileged --userns host busybox true
-check 'by runc' is "0 $first 65536" sh -c "engine run --rm --runtime runc busybox cat /proc/self/uid_map | tr -s ' ' | sed 's/^ //'"
 check 'a build' is 33 sh -c "printf 'FROM busybox\nRUN touch /f && chown 33 /f\n' | engine build -q -t built - >/dev/null && engine run --rm built stat -c %u /f"
 
 section 'and off again'
