@@ -1,5 +1,6 @@
 import { compressionOf, digestHex, downloadBlob, GrowingFile, type Descriptor, type Digest, type RegistryClient } from '@engine/image'
 import type { LayerRow } from '../state/layers-table.ts'
+import { allOrNone } from './all-or-none.ts'
 import { EarlyLayer } from './early-layer.ts'
 import { shortId } from './errors.ts'
 import type { ImageStore } from './image-store.ts'
@@ -28,27 +29,14 @@ export async function pullLayers(registries: Registries, store: ImageStore, clie
     queue.push(statusLine(shortId(blob.digest), isHere ? 'Already exists' : 'Pulling fs layer'))
     return !isHere
   })
-  const failed = new AbortController()
-  const either = AbortSignal.any([signal, failed.signal])
-  const works = missing.map(async (job) => {
+  return allOrNone(missing, signal, (job, either) => {
     const id = shortId(job.blob.digest)
     const show: Report = (progress) => {
       if (progress.kind === 'status') queue.push(statusLine(id, progress.status))
       else queue.bar(id, progress.status, progress.current, progress.total)
     }
-    try {
-      return await registries.layers.run(job.chainId, either, show, (own, report) => makeLayer(registries, store, client, job, own, report))
-    } catch (error) {
-      failed.abort()
-      throw error
-    }
+    return registries.layers.run(job.chainId, either, show, (own, report) => makeLayer(registries, store, client, job, own, report))
   })
-  const results = await Promise.allSettled(works)
-  // The first that failed, not those that were broken off for it.
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
-  const isOwn = (error: unknown): boolean => !(error instanceof Error && 'code' in error && error.code === 'cancelled')
-  if (failures.length > 0) throw failures.find(isOwn) ?? failures[0]
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
 }
 
 function jobsOf({ manifest, image, chain }: PullPlan): LayerJob[] {

@@ -1,4 +1,5 @@
 import { hasBlob, mountBlob, uploadBlob, type Digest, type RegistryClient } from '@engine/image'
+import { allOrNone } from './all-or-none.ts'
 import { shortId } from './errors.ts'
 import type { ImageStore } from './image-store.ts'
 import { compressLayer, type LayerBlob } from './push-blob.ts'
@@ -30,22 +31,11 @@ export async function pushLayers(push: Push, layers: readonly LayerBlob[]): Prom
   const { queue, registries, signal } = push
   const reversed = [...layers].reverse()
   for (const { diffId } of reversed) queue.push(statusLine(shortId(diffId), 'Preparing'))
-  const failed = new AbortController()
-  const either = AbortSignal.any([signal, failed.signal])
-  const works = reversed.map(async (layer) => {
+  const pushed = await allOrNone(reversed, signal, (layer, either) => {
     const onWait = (): void => queue.push(statusLine(shortId(layer.diffId), 'Waiting'))
-    try {
-      return await registries.uploads.run(() => pushLayer({ ...push, signal: either }, layer), { signal: either, onWait })
-    } catch (error) {
-      failed.abort()
-      throw error
-    }
+    return registries.uploads.run(() => pushLayer({ ...push, signal: either }, layer), { signal: either, onWait })
   })
-  const results = await Promise.allSettled(works)
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
-  const isOwn = (error: unknown): boolean => !(error instanceof Error && 'code' in error && error.code === 'cancelled')
-  if (failures.length > 0) throw failures.find(isOwn) ?? failures[0]
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])).reverse()
+  return pushed.reverse()
 }
 
 async function pushLayer(push: Push, layer: LayerBlob): Promise<PushedLayer> {
