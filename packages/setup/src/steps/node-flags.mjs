@@ -5,5 +5,11 @@
  */
 export const withoutProtectionKeys = '--no-memory-protection-keys'
 
+/**
+ * Compiling (Sparkplug's part of it) where the code runs: at its end Node waits for the threads that would do it, and one may wait for
+ * the main thread to collect garbage, for ever (nodejs/node issue 54918, open).
+ */
+const compilingInPlace = '--no-concurrent-sparkplug'
+
 /** The daemon is to stay small: a small young generation, and memory given back early. */
-export const daemonFlags = ['--max-semi-space-size=2', '--optimize-for-size', withoutProtectionKeys, '--no-warnings']
+export const daemonFlags = ['--max-semi-space-size=2', '--optimize-for-size', withoutProtectionKeys, compilingInPlace, '--no-warnings']
