@@ -125,7 +125,8 @@ describe('containers whose engined was killed', () => {
     const stopped = await startContainer(client, ['sleep', '100'], policy('unless-stopped'))
     const revived = await startContainer(client, ['sleep', '100'], policy('always'))
     const failed = await startContainer(client, ['sleep', '100'], policy('on-failure'))
-    const trapped = await startContainer(client, ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'], policy('on-failure'))
+    const trapped = await startContainer(client, ['sh', '-c', 'trap "exit 0" TERM; echo ready; while :; do usleep 20000; done'], policy('on-failure'), { StopTimeout: 10 })
+    await until('it minds the signal', async () => (await logOf(client, trapped)) === 'ready\n')
     for (const id of [stopped, revived, failed]) await client.request('POST', `/containers/${id}/stop`, { query: { t: 0 } })
     await client.request('POST', `/containers/${trapped}/stop`)
     const first = (await inspectContainer(client, always)).State.StartedAt

@@ -7,7 +7,7 @@ set -u
 has() { grep -q -- "$1" <<<"$2"; }
 
 check 'npm start' timed npm start
-check 'programs' apt-get install -y -q apparmor
+check 'programs' apt-get install -y -q apparmor curl
 
 section 'before'
 engine run --name before busybox sh -c 'echo x > /before; chown 33:34 /before'
@@ -28,7 +28,7 @@ pid=$(engine inspect -f '{{.State.Pid}}' web)
 check 'is nobody on the host' is "$first" awk '/^Uid:/ { print $2 }' "/proc/$pid/status"
 check 'and root inside' is 0 engine exec web id -u
 check 'whose ids are mapped' is "0 $first 65536" sh -c "tr -s ' ' </proc/$pid/uid_map | sed 's/^ //'"
-check 'answers at its port' is hello sh -c 'for i in $(seq 50); do wget -q -O - http://127.0.0.1:8080/index.html && break; sleep 0.2; done'
+check 'answers at its port' is hello sh -c 'for i in $(seq 50); do curl -sf http://127.0.0.1:8080/index.html && break; sleep 0.2; done'
 dir=$(engine inspect -f '{{.GraphDriver.Data.UpperDir}}' web)
 check 'its files on disk are root'"'"'s' is 0 stat -c %u "$dir/index.html"
 check 'and its root'"'"'s where they are mounted' is "$first" stat -c %u "$(dirname "$dir")/merged/index.html"
