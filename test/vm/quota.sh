@@ -102,7 +102,7 @@ check 'the daemon' engined_on plain
 check 'the image' image
 check 'a size is refused' fails e create --storage-opt size=20m busybox true
 check 'in the words of Docker' has "storage-opt is supported only for overlay over xfs with 'pquota' mount option" "$(e create --storage-opt size=20m busybox true 2>&1)"
-check 'of a volume too' has 'quota size requested but no quota support' "$(e volume create --size 20m v 2>&1)"
+check 'of a volume too' has 'quota size requested but no quota support' "$(e volume create --size 20m vol 2>&1)"
 end_engined plain
 dist/bin/node --no-warnings dist/engined.cjs --config "$work/plain.json" --teardown
 

@@ -6,6 +6,9 @@ import { ProjectQuotasTable, type ProjectQuotaRow } from '../state/project-quota
 /** Where project ids of ours begin: far from those that an administrator, or Docker from 1 on, gives out. */
 const firstProject = 0x4000_0000
 
+/** Bytes beyond a size that are there while we work ourselves. */
+const room = 1 << 20
+
 /** Whose directories are held to a size. */
 export type QuotaOwner = { readonly container: string } | { readonly volume: string }
 
@@ -51,6 +54,18 @@ export class ProjectQuotas {
     } catch (error) {
       this.release(owner, root)
       throw error
+    }
+  }
+
+  /** Does work of our own in an owner's directories, for which there is room even where they are full. What a crash leaves the next start sets right. */
+  async withRoom<T>(owner: QuotaOwner, root: string, work: () => Promise<T>): Promise<T> {
+    const row = this.#rows.get(keyOf(owner))
+    if (row === undefined) return work()
+    limitProject(root, row.project, row.bytes + room)
+    try {
+      return await work()
+    } finally {
+      limitProject(root, row.project, row.bytes)
     }
   }
 
