@@ -15,8 +15,8 @@ import { program, show, step } from './steps/report.mjs'
 /** Tests are named `x.test.ts`; long ones `x.long.test.ts`. */
 const groups = [
   { name: 'pure code', files: /^(packages\/[^/]+\/src\/.*|test\/[^/]+)\.test\.ts$/, concurrency: 2 },
-  // Each has a daemon, a bridge and a cgroup of its own; two at once is what two processors bear.
-  { name: 'root, clients, security, crash, parity', files: /^test\/(root|clients|security|crash|parity)\/.*\.test\.ts$/, concurrency: 2 },
+  // Each has a daemon, a bridge and a cgroup of its own. A third of their time is waiting: three at once is what two processors bear.
+  { name: 'root, clients, security, crash, parity', files: /^test\/(root|clients|security|crash|parity)\/.*\.test\.ts$/, concurrency: 3 },
   // What containers are made by besides: the same tests, with another runtime as the default (test/harness/runtime.ts).
   { name: 'containers made by runc', files: /^test\/(root\/(engine-(lifecycle|exec|attach|mounts|restart|volumes)|container-(resources|health))|security\/container-privileges)\.test\.ts$/, concurrency: 2, environment: { ENGINE_TEST_RUNTIME: 'runc' } },
 ]
