@@ -104,7 +104,7 @@ describe('the same image on two machines', () => {
     const dockerfile = [
       'FROM debian:base AS made', 'RUN mkdir -p /out/z /out/a && for n in 5 3 9 1; do echo $n > /out/z/$n; ln /out/z/$n /out/a/link-$n; ln -s ../z/$n /out/a/soft-$n; done && mkfifo /out/pipe && chmod 4711 /out/z/1 && chown 7:8 /out/z/3',
       'RUN useradd -m someone && rm /out/z/9 && rm -r /var/lib/dpkg/info',
-      'FROM debian:base', 'WORKDIR /work/deep', 'COPY . .', 'COPY --link --chown=5:6 src /linked/', 'COPY --from=made /out /etc/passwd /made/', 'ADD files.tar /unpacked/',
+      'FROM debian:base', 'WORKDIR /app/deep', 'COPY . .', 'COPY --link --chown=5:6 src /linked/', 'COPY --from=made /out /etc/passwd /made/', 'ADD files.tar /unpacked/',
       'RUN --mount=target=/context cp -a /context /kept', 'RUN mv /kept /moved && umask > /umask && rm -r /unpacked && mkdir /unpacked && touch /unpacked/new',
       'COPY <<E /inline', 'text', 'E', 'USER 12', 'WORKDIR /home/of/twelve',
     ].join('\n')
