@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { makeNamespaces } from '@engine/linux/user-namespace'
 import type { OciSpec } from '@engine/runtime'
 import { born, ended, TestBirths } from '../harness/birth.ts'
+import { remapped } from '../harness/spec-changes.ts'
 
 const uids = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
 const gids = [{ containerID: 0, hostID: 200_000, size: 65_536 }]
@@ -18,11 +19,6 @@ before(() => {
   execFileSync('chown', ['-R', '100000:200000', births.root])
 })
 after(() => births[Symbol.asyncDispose]())
-
-/** In a user namespace of its own. */
-function remapped(spec: OciSpec): OciSpec {
-  return { ...spec, linux: { ...spec.linux, uidMappings: uids, gidMappings: gids, namespaces: [{ type: 'user' }, ...spec.linux.namespaces] } }
-}
 
 const status = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'utf8')
 

@@ -4,8 +4,9 @@ import { chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { capabilityNames, type OciSpec } from '@engine/runtime'
+import { capabilityNames } from '@engine/runtime'
 import { TestBirths } from '../harness/birth.ts'
+import { remapped } from '../harness/spec-changes.ts'
 
 let births: TestBirths
 
@@ -14,13 +15,6 @@ before(() => {
   execFileSync('chown', ['-R', '100000:200000', births.root])
 })
 after(() => births[Symbol.asyncDispose]())
-
-/** In a user namespace of its own. */
-function remapped(spec: OciSpec): OciSpec {
-  const uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
-  const gidMappings = [{ containerID: 0, hostID: 200_000, size: 65_536 }]
-  return { ...spec, linux: { ...spec.linux, uidMappings, gidMappings, namespaces: [{ type: 'user' }, ...spec.linux.namespaces] } }
-}
 
 describe('the host is out of reach', () => {
   it('of a root that has every capability', async () => {

@@ -84,13 +84,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { usernsRemap = '' } = options
   const remap = typeof usernsRemap === 'string' ? resolveRemap(usernsRemap) : usernsRemap
   const ids = remap === undefined ? undefined : undo.use(mappedIds(remap))
-  const overlay = await OverlayStore.open({ root: paths.overlay, workers, limits, ids, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
+  const quotas = new ProjectQuotas(db, options.log)
+  const withRoom = (id: string, mount: () => void): void => quotas.withRoom({ container: id }, paths.overlay, mount)
+  const overlay = await OverlayStore.open({ root: paths.overlay, workers, limits, ids, withRoom, onTrashError: (path, error) => options.log('warn', { path, error: String(error) }, 'a directory could not be deleted') })
   const content = new ContentStore(paths.content)
   await content.clean()
   const events = new Events(undo.use(new EventFile(paths.events, remembered, (error) => options.log('warn', { error: String(error) }, 'events could not be kept'))))
   const containers = new ContainerRegistry(new ContainersTable(db))
   const images = new ImageStore({ db, content, overlay, containers, events, log: options.log })
-  const quotas = new ProjectQuotas(db, options.log)
   const volumes = new VolumeStore({ db, root: paths.volumes, workers, events, quotas, log: options.log })
   const id = setting(db, 'id', randomUUID)
   const networks = undo.use(new NetworkRegistry(db, options, id))

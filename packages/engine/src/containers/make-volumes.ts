@@ -3,7 +3,6 @@ import { fstatSync } from 'node:fs'
 import { EngineError, Errno, failedWith } from '@engine/linux'
 import { openInRoot, openRoot, O_PATH } from '@engine/linux/paths'
 import type { EngineContext } from '../context.ts'
-import { mountLayer } from '../quotas/mount-layer.ts'
 import { isRemapped, rootIds } from '../userns/container-ids.ts'
 import type { ContainerRecord } from './container.ts'
 import type { ContainerMount } from './mount-parse.ts'
@@ -66,7 +65,7 @@ export async function makeVolumes(engine: EngineContext, record: ContainerRecord
 }
 
 async function populate(engine: EngineContext, record: ContainerRecord, mounts: readonly ContainerMount[]): Promise<void> {
-  const root = await mountLayer(engine, record.id, { mapped: isRemapped(engine, record.hostConfig) })
+  const root = await engine.overlay.mount(record.id, { mapped: isRemapped(engine, record.hostConfig) })
   try {
     using directory = openRoot(root)
     const imageVolumes = new Set(Object.keys(record.config.Volumes ?? {}))

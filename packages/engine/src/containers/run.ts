@@ -6,7 +6,6 @@ import { now, rfc3339 } from '../clock.ts'
 import type { EngineContext } from '../context.ts'
 import { startHealth } from '../health/monitor.ts'
 import { withContainer } from '../ledger/cause.ts'
-import { mountLayer } from '../quotas/mount-layer.ts'
 import { transaction } from '../state/database.ts'
 import { asContainerRoot, checkRemap, isRemapped, rootIds } from '../userns/container-ids.ts'
 import { openWayTo } from '../userns/runtime-access.ts'
@@ -93,7 +92,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
   await using undo = new AsyncDisposableStack()
   using namespaces = startNamespaces(engine, container, joined)
 
-  const root = await mountLayer(engine, container.id, { volatile: host.AutoRemove, mapped: isRemapped(engine, host) })
+  const root = await engine.overlay.mount(container.id, { volatile: host.AutoRemove, mapped: isRemapped(engine, host) })
   undo.defer(() => engine.overlay.unmount(container.id))
   undo.defer(() => removeRunDirectory(paths))
   mkdirSync(paths.run, { recursive: true, mode: 0o700 })

@@ -58,14 +58,14 @@ export class ProjectQuotas {
   }
 
   /** Does work of our own in an owner's directories, for which there is room even where they are full. What a crash leaves the next start sets right. */
-  async withRoom<T>(owner: QuotaOwner, root: string, work: () => Promise<T>): Promise<T> {
+  withRoom(owner: QuotaOwner, root: string, work: () => void): void {
     const row = this.#rows.get(keyOf(owner))
     if (row === undefined) return work()
     limitProject(root, row.project, row.bytes + room)
     try {
-      return await work()
+      work()
     } finally {
-      limitProject(root, row.project, row.bytes)
+      this.#limitAgain(row, root)
     }
   }
 
@@ -104,6 +104,15 @@ export class ProjectQuotas {
       } catch (error) {
         this.#log('warn', { owner: row.owner, bytes: row.bytes, error: String(error) }, 'a size is not kept: the file system has no project quotas any more')
       }
+    }
+  }
+
+  /** Does not fail for what has been done: should it stay so, there is a little more room until the next start. */
+  #limitAgain(row: ProjectQuotaRow, root: string): void {
+    try {
+      limitProject(root, row.project, row.bytes)
+    } catch (error) {
+      this.#log('warn', { owner: row.owner, error: String(error) }, 'a size could not be set again')
     }
   }
 

@@ -17,11 +17,15 @@ export interface MountOptions {
   readonly mapped?: boolean
 }
 
+/** Calls `mount` for the file system of a container. */
+export type WithRoom = (id: string, mount: () => void) => void
+
 /** Which containers' file systems are mounted, and who needs them so. */
 export class OverlayMounts {
   readonly #root: string
   readonly #links: ShortLinks
   readonly #ids: MappedIds | undefined
+  readonly #withRoom: WithRoom
   readonly #mounted = new Set<string>()
   readonly #unmounting = new Map<string, Promise<void>>()
   /** Who reads in a mounted file system beside the container itself, and whether it is unmounted after the last of them. */
@@ -31,10 +35,11 @@ export class OverlayMounts {
   readonly #retiring = new Set<string>()
 
   /** @param root the directory `overlay2` */
-  constructor(root: string, links: ShortLinks, ids: MappedIds | undefined) {
+  constructor(root: string, links: ShortLinks, ids: MappedIds | undefined, withRoom: WithRoom) {
     this.#root = root
     this.#links = links
     this.#ids = ids
+    this.#withRoom = withRoom
   }
 
   /**
@@ -73,8 +78,10 @@ export class OverlayMounts {
     if (lower.length === 0) throw new EngineError('internal', `container ${id} has no layer below it`)
     const mount = (directories: OverlayDirectories): void => mountOverlay(directories, layout.merged, { volatile })
     const directories = { lower, upper: layout.diff, work: layout.work }
-    if (mapped) mountMapped(this.#root, this.#ids, directories, mount)
-    else mount(directories)
+    this.#withRoom(id, () => {
+      if (mapped) mountMapped(this.#root, this.#ids, directories, mount)
+      else mount(directories)
+    })
     this.#mounted.add(id)
     return layout.merged
   }

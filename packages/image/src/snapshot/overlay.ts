@@ -9,7 +9,7 @@ import type { FileWorkers } from '../worker/pool.ts'
 import { LayerMaker, type CreateLayerOptions, type Layer, type LayerSource, type UnpackedLayer } from './layer-maker.ts'
 import { initSuffix, Layout } from './layout.ts'
 import type { MappedIds } from './mapped-ids.ts'
-import { OverlayMounts, type MountOptions } from './mounts.ts'
+import { OverlayMounts, type MountOptions, type WithRoom } from './mounts.ts'
 import { prepareContainer } from './prepare-container.ts'
 import { ShortLinks } from './short-links.ts'
 import { Trash } from './trash.ts'
@@ -21,6 +21,8 @@ export interface OverlayStoreOptions {
   readonly limits?: TarLimits
   /** For containers that are mounted with mapped ids. */
   readonly ids?: MappedIds | undefined
+  /** Mounts a container's file system when there is room for what the kernel needs for that: in a full layer it would be read-only. */
+  readonly withRoom?: WithRoom
   /** Told of trees that could not be deleted; they are tried again at the next start. */
   readonly onTrashError?: (path: string, error: unknown) => void
 }
@@ -45,12 +47,12 @@ export class OverlayStore {
   readonly #mounts: OverlayMounts
   readonly #maker: LayerMaker
 
-  private constructor({ root, workers, limits, ids, onTrashError }: OverlayStoreOptions) {
+  private constructor({ root, workers, limits, ids, withRoom, onTrashError }: OverlayStoreOptions) {
     this.root = root
     this.#workers = workers
     this.#links = new ShortLinks(root)
     this.#trash = new Trash(root, workers, onTrashError ?? (() => undefined))
-    this.#mounts = new OverlayMounts(root, this.#links, ids)
+    this.#mounts = new OverlayMounts(root, this.#links, ids, withRoom ?? ((_id, mount) => mount()))
     this.#maker = new LayerMaker(root, workers, limits, this.#links, this.#trash)
   }
 
