@@ -136,18 +136,21 @@ describe('containers whose shim was killed', () => {
 })
 
 describe('containers whose engined and shim were killed at once', () => {
-  it('run on and print without gap or repeat; only what nobody saw is lost, and said to be', async () => {
+  it('run on, print without gap or repeat and keep their terminals; those that ended meanwhile have their status and their last words', async () => {
     const counter = await startContainer(client, counting)
-    const ended = await startContainer(client, ...later('echo last words; exit 7'))
+    const ended = await startContainer(client, ...later('seq 5000; echo last words; exit 7'))
+    const killed = await startContainer(client, ['sleep', '100'])
+    const { Pid } = (await inspectContainer(client, killed)).State
     const shell = await startContainer(client, ['sh'], {}, { OpenStdin: true, Tty: true })
     const hungUp = await startContainer(client, ['sleep', '100'], {}, { Tty: true })
-    const reader = await startContainer(client, ['cat'], {}, { OpenStdin: true })
+    const reader = await startContainer(client, ['cat'], {}, { OpenStdin: true, StdinOnce: true })
     const always = await startContainer(client, later('exit 5')[0], { ...later('')[1], RestartPolicy: { Name: 'always' } })
     const told = await inspectContainer(client, counter)
     const shim = daemon.shimPid()
     const stopped = daemon.stop('SIGKILL')
     process.kill(shim, 'SIGKILL')
     await stopped
+    process.kill(Pid, 'SIGKILL')
     giveSign()
     await sleep(400)
     await daemon.start()
@@ -155,11 +158,21 @@ describe('containers whose engined and shim were killed at once', () => {
     assert.deepEqual(await inspectContainer(client, counter), told)
     const before = countedTo(await logOf(client, counter))
     await until('output goes on', async () => countedTo(await logOf(client, counter)) > before + 20)
-    // Its terminal and its standard input were held by the two alone: the one hung up, the other at its end, as when a user goes away.
-    for (const id of [ended, shell, reader]) {
+    for (const [id, code] of [[ended, 7], [killed, 137]] as const) {
       const { State } = await inspectContainer(client, id)
-      assert.deepEqual([State.Status, State.ExitCode, State.Error], ['exited', 255, 'the exit status is lost: nobody was there to see the process end'])
+      assert.deepEqual([State.Status, State.ExitCode, State.Error], ['exited', code, ''])
     }
+    const lines = (await logOf(client, ended)).split('\n')
+    assert.deepEqual([countedTo(lines.slice(0, 5000).join('\n') + '\n'), lines.slice(5000)], [5000, ['last words', '']])
+    const typing = await client.hijack('POST', `/containers/${shell}/attach`, { query: { stream: true, stdin: true } })
+    typing.socket.write('echo $((40 + 2)); exit 6\n')
+    assert.deepEqual((await client.request('POST', `/containers/${shell}/wait`)).body, { StatusCode: 6 })
+    assert.match(await logOf(client, shell, true), /\r\n42\r\n/)
+    typing.socket.destroy()
+    const attached = await client.hijack('POST', `/containers/${reader}/attach`, { query: { stream: true, stdin: true } })
+    attached.socket.end('after\n')
+    assert.deepEqual((await client.request('POST', `/containers/${reader}/wait`)).body, { StatusCode: 0 })
+    assert.equal(await logOf(client, reader), 'after\n')
     assert.equal((await inspectContainer(client, hungUp)).State.Status, 'running')
     await client.request('POST', `/containers/${hungUp}/stop`, { query: { t: 0 } })
     await until('it was started again by its policy', async () => (await inspectContainer(client, always)).RestartCount > 0)

@@ -27,7 +27,7 @@ export interface HostState {
   readonly groups: readonly string[]
   /** Names in directories of the data root and the exec root. */
   readonly files: readonly string[]
-  /** Children of the shim. */
+  /** Children of the shim, its keeper apart. */
   readonly processes: readonly number[]
 }
 
@@ -76,7 +76,7 @@ export function hostState(daemon: TestDaemon): HostState {
       ...files(dataRoot, 'containers', 'overlay2', 'overlay2/.making', 'overlay2/.trash', 'content/sha256', 'content/ingest', 'volumes', 'volumes/.removed', 'volumes/.making', 'volumes/.renamed', 'builds'),
       ...files(execRoot, 'containers'),
     ].sort(),
-    processes: children(daemon.shimPid()),
+    processes: childrenOfShim(daemon.shimPid()),
   }
 }
 
@@ -253,6 +253,8 @@ function shownElement(element: unknown): string {
   return (element as { readonly concat: readonly unknown[] }).concat.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ')
 }
 
-function children(pid: number): number[] {
-  return names(`/proc/${pid}/task`).flatMap((task) => readText(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter((text) => /^\d+$/.test(text)).map(Number)).sort((a, b) => a - b)
+/** What the shim is the parent of, but for the process that keeps descriptors with it. */
+export function childrenOfShim(pid: number): number[] {
+  const children = names(`/proc/${pid}/task`).flatMap((task) => readText(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter((text) => /^\d+$/.test(text)).map(Number))
+  return children.filter((child) => readText(`/proc/${child}/comm`) !== 'engine-keeper\n').sort((a, b) => a - b)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  connectShim, createCgroup, deleteSegmentsBefore, killCgroup, removeCgroup, SpoolReader,
+  connectShim, createCgroup, deleteSegmentsBefore, endKeeper, killCgroup, removeCgroup, SpoolReader,
   type ExecRequest, type ExitStatus, type OciSpec, type ProcessKey, type ShimClient, type ShimEvent, type Started, type StartRequest,
 } from '@engine/runtime'
 import { MNT_DETACH, unmount } from '@engine/linux/unmount'
@@ -123,6 +123,7 @@ export class TestShim implements AsyncDisposable {
     this.client.close()
     // Its containers are dead; what it had to say of them does not matter any more.
     process.kill(this.pid, 'SIGKILL')
+    endKeeper(join(this.directory, 'keeper'))
     await sleep(5)
     // Its program is mounted here.
     unmount(join(this.directory, 'engine-shim'), MNT_DETACH)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openWriteEnd, readExitFile, BirthError } from '@engine/runtime'
+import { childrenOfShim } from '../harness/host-state.ts'
 import { output, TestShim } from '../harness/shim.ts'
 
 let shim: TestShim
@@ -136,8 +137,7 @@ describe('a process of the shim', () => {
       shim.events.splice(0)
     }
     assert.equal(descriptors(), before)
-    const children = readFileSync(`/proc/${shim.pid}/task/${shim.pid}/children`, 'utf8').trim().split(' ')
-    assert.deepEqual(children, [String(container.started.pid)])
+    assert.deepEqual(childrenOfShim(shim.pid), [container.started.pid])
     process.kill(container.started.pid, 'SIGKILL')
     await shim.ended(container)
   })

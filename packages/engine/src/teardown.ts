@@ -5,7 +5,7 @@ import type { ProcessName } from '@engine/linux/open-process'
 import { processArguments, processStat } from '@engine/linux/process-stat'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { Firewall, listSandboxes, removeLeftBridge, removeSandbox } from '@engine/network'
-import { removeCgroup } from '@engine/runtime'
+import { endKeeper, removeCgroup } from '@engine/runtime'
 import { signalProcess } from './containers/signal-process.ts'
 import type { EngineOptions } from './interface.ts'
 import { EnginePaths } from './paths.ts'
@@ -20,6 +20,7 @@ export async function teardown(options: EngineOptions): Promise<void> {
   const paths = new EnginePaths(options)
   await removeCgroup(options.cgroupParent)
   await endShim(paths)
+  endKeeper(join(paths.execRoot, 'keeper'))
   if (existsSync(paths.sandboxes)) for (const name of listSandboxes(paths.sandboxes)) removeSandbox(join(paths.sandboxes, name))
   await removeNetwork(options)
   for (const target of mountsBelow([options.dataRoot, options.execRoot])) unmount(target, MNT_DETACH | UMOUNT_NOFOLLOW)

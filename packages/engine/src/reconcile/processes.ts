@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processStat } from '@engine/linux/process-stat'
-import { isFrozen, readExitFile, type ExitStatus, type ShimProcess } from '@engine/runtime'
+import { isFrozen, readExitFile, type AdoptRequest, type ExitStatus, type ProcessKey, type ShimProcess } from '@engine/runtime'
 import { now, rfc3339 } from '../clock.ts'
 import { cgroupPath } from '../containers/cgroup-path.ts'
 import type { Container } from '../containers/container.ts'
@@ -33,6 +33,7 @@ export async function reconcileProcesses(engine: EngineContext, processes: reado
     ...running.flatMap((container) => engine.execs.ofContainer(container.id).map((exec) => logged(engine, exec.id, () => takeUpExec(engine, exec, known, options.openLogs)))),
     ...strangers.map((process) => logged(engine, process.container, () => endStranger(engine, process))),
   ])
+  await engine.shim.renounce()
 }
 
 /** Whether a process of the shim's is one that the database has as running. */
@@ -57,10 +58,11 @@ async function takeUp(engine: EngineContext, container: Container, known: Known,
   if (status !== undefined) return containerExited(engine, container, state.pid, status)
   if (process === undefined) {
     const { config } = container.record
-    await engine.shim.adopt({
+    const end = await adopt(engine, {
       container: id, pid: state.pid, startTime: state.startTime, runDirectory: paths.run, directory: paths.directory,
       cgroupsPath: cgroupPath(engine.options, container), stdin: config.OpenStdin && !config.Tty,
     })
+    if (end !== undefined) return containerExited(engine, container, state.pid, end)
   }
   const frozen = isFrozen(cgroupPath(engine.options, container))
   if (frozen !== (state.status === 'paused')) {
@@ -81,10 +83,11 @@ async function takeUpExec(engine: EngineContext, exec: Exec, known: Known, openL
   const status = endOf(engine, process, paths.directory, exec)
   if (status !== undefined) return execExited(engine, exec, status)
   if (process === undefined && container !== undefined) {
-    await engine.shim.adopt({
+    const end = await adopt(engine, {
       container: exec.container, exec: exec.id, pid: exec.pid, startTime: exec.startTime, runDirectory: paths.run, directory: paths.directory,
       cgroupsPath: cgroupPath(engine.options, container), stdin: exec.config.AttachStdin && !exec.config.Tty,
     })
+    if (end !== undefined) return execExited(engine, exec, end)
   }
   engine.pump.notify(exec.id)
 }
@@ -99,18 +102,32 @@ function match(process: ShimProcess | undefined, wanted: Named): ShimProcess | u
   return process?.pid === wanted.pid && process.startTime === wanted.startTime ? process : undefined
 }
 
-/** How a process ended: as the shim says, as its file says, or unknown; undefined while it lives. */
+/** How a process ended: as the shim says, as its file says, or unknown, as of one from before a reboot; undefined when the shim is to look. */
 function endOf(engine: EngineContext, process: ShimProcess | undefined, directory: string, wanted: Named): ExitStatus | undefined {
   if (process !== undefined) return process.status
   const record = readExitFile(directory)
   if (record?.pid === wanted.pid && record.startTime === wanted.startTime) return record.status
-  const stat = processStat(wanted.pid)
   const sameBoot = wanted.bootId === undefined || wanted.bootId === engine.bootId
-  if (sameBoot && stat?.startTime === wanted.startTime && stat.state !== 'Z') return undefined
+  return sameBoot && wanted.pid > 0 ? undefined : lost()
+}
+
+function lost(): ExitStatus {
   return { code: 255, oomKilled: false, finishedAt: rfc3339(now()), lost: true }
 }
 
-/** How long a process may take to be gone after its SIGKILL, its output's bounded drain with it; in milliseconds, and how often it is asked for. */
+/**
+ * Has the shim look after a process that it does not know: its predecessor has died, and this engine's too.
+ * @returns how it ended, when it has: the shim may have that from its predecessor's keeper
+ */
+async function adopt(engine: EngineContext, request: AdoptRequest): Promise<ExitStatus | undefined> {
+  await engine.shim.adopt(request)
+  const stat = processStat(request.pid)
+  if (stat?.startTime === request.startTime && stat.state !== 'Z') return undefined
+  await untilEnded(engine, request)
+  return (await found(engine, request))?.status ?? lost()
+}
+
+/** How long a process may take to be gone after its end, its output's bounded drain with it; in milliseconds, and how often it is asked for. */
 const endPatience = 10_000
 const endInterval = 20
 
@@ -120,13 +137,20 @@ async function endStranger(engine: EngineContext, stranger: ShimProcess): Promis
   if (stranger.status === undefined) {
     engine.options.log('warn', { container, pid }, 'ending a process whose start was interrupted')
     signalProcess({ pid, startTime }, 'SIGKILL')
-    for (let waited = 0; waited < endPatience && (await isLive(engine, stranger)); waited += endInterval) await sleep(endInterval)
+    await untilEnded(engine, stranger)
   }
   await engine.shim.release(exec === undefined ? { container } : { container, exec })
 }
 
-/** Whether the shim has not yet said that a process has ended. */
-async function isLive(engine: EngineContext, { container, exec }: ShimProcess): Promise<boolean> {
-  const found = (await engine.shim.list()).find((process) => process.container === container && process.exec === exec)
-  return found !== undefined && found.status === undefined
+/** Waits until the shim has said that a process that ends has ended; not for ever. */
+async function untilEnded(engine: EngineContext, key: ProcessKey): Promise<void> {
+  for (let waited = 0; waited < endPatience; waited += endInterval) {
+    const process = await found(engine, key)
+    if (process === undefined || process.status !== undefined) return
+    await sleep(endInterval)
+  }
+}
+
+async function found(engine: EngineContext, { container, exec }: ProcessKey): Promise<ShimProcess | undefined> {
+  return (await engine.shim.list()).find((process) => process.container === container && process.exec === exec)
 }

@@ -125,6 +125,11 @@ export class Program {
     return new Result(index)
   }
 
+  /** Where an argument of a call lies: what the kernel writes there (recvmsg(2)) is what the call is made with next. */
+  argumentAddress({ instruction }: Result, index: number): number {
+    return this.#addressOf(instruction) + ARGUMENTS + index * 8
+  }
+
   #store({ instruction }: Result, field: number): void {
     const place = STORES[this.#stores[instruction] ?? 0]
     if (place === undefined) throw new EngineError('internal', 'a result is used more than twice')

@@ -20,9 +20,10 @@ const MM_MAP_BYTES = 104
  * - its memory is unmapped but for the table
  * - /proc/self/exe is an empty file that nobody can write to, no longer the shim's Node
  * @param kept descriptors that the program uses by number
+ * @param name of the process, as ps shows it
  */
-export function detach(program: Program, kept: readonly number[]): void {
-  program.call('prctl', [PR_SET_NAME, program.string('engine-init'), 0, 0, 0], { args: { option: 'PR_SET_NAME', name: 'engine-init' } })
+export function detach(program: Program, kept: readonly number[], name = 'engine-init'): void {
+  program.call('prctl', [PR_SET_NAME, program.string(name), 0, 0, 0], { args: { option: 'PR_SET_NAME', name } })
   setUndumpable(program)
   const { program: empty, ...numbers } = slots()
   const own = Object.values(numbers)

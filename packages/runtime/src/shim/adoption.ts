@@ -6,16 +6,19 @@ import type { AdoptRequest } from './client-types.ts'
 import { readExitFile } from './exit-file.ts'
 import { reopenFifos, type Fifos } from './fifos.ts'
 import { keyOf, keyText } from './key.ts'
+import type { SharedDescriptors } from './shared-descriptors.ts'
 import type { SupervisedState } from './supervised-state.ts'
 
 /**
  * What is there of a process whose shim died, for this one to go on with.
  * @param peer who asks: descriptors that it names are its own
+ * @param left what the dead shim's keeper had; the caller's to close
  * @param undo has what was opened closed
  */
-export function adoptedState(request: AdoptRequest, peer: PeerCredentials, log: (message: string) => void, undo: DisposableStack): SupervisedState {
+export function adoptedState(request: AdoptRequest, peer: PeerCredentials, left: SharedDescriptors, log: (message: string) => void, undo: DisposableStack): SupervisedState {
   const { pid, startTime, runDirectory, directory, cgroupsPath } = request
-  const supervised = { process: { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: request.master !== undefined }, adopted: true, oomKillsBefore: 0 }
+  const terminal = request.master !== undefined || left.master !== undefined
+  const supervised = { process: { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal }, adopted: true, oomKillsBefore: 0 }
   // The dead shim may have got as far as this: then all is in the spool, and there is nothing more to hold.
   const recorded = readExitFile(directory)
   if (recorded?.pid === pid && recorded.startTime === startTime) return { ...supervised, status: recorded.status }
@@ -23,10 +26,12 @@ export function adoptedState(request: AdoptRequest, peer: PeerCredentials, log: 
     if (fd !== undefined) undo.defer(() => closeSync(fd))
     return fd
   }
-  const master = request.master === undefined ? undefined : held(takeDescriptor(peer.pid, request.master))
-  const fifos = request.master === undefined ? reopen(request, log) : undefined
+  const duplicate = (fd: number | undefined): number | undefined => (fd === undefined ? undefined : takeDescriptor(process.pid, fd))
+  const master = held(request.master === undefined ? duplicate(left.master) : takeDescriptor(peer.pid, request.master))
+  // By their names: what is in them is there as long as somebody has them open.
+  const fifos = terminal ? undefined : reopen(request, log)
   for (const fd of Object.values(fifos ?? {})) held(fd as number)
-  const pidfd = held(request.pidfd === undefined ? openProcess({ pid, startTime }) : takeDescriptor(peer.pid, request.pidfd))
+  const pidfd = held(request.pidfd === undefined ? (openProcess({ pid, startTime }) ?? duplicate(left.pidfd)) : takeDescriptor(peer.pid, request.pidfd))
   return {
     ...supervised,
     ...(pidfd === undefined ? {} : { pidfd }),

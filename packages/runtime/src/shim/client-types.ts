@@ -61,6 +61,8 @@ export interface ShimClient {
   /** Forgets an ended process; FIFOs are removed, spool and exit.json stay for the caller to remove. Nothing happens when the shim has none of that key. */
   release(key: ProcessKey): Promise<void>
   list(): Promise<readonly ShimProcess[]>
+  /** Says that every process that is to be adopted has been: what a dead shim has left of others is closed. */
+  renounce(): Promise<void>
   onEvent(listener: (event: ShimEvent) => void): void
   /**
    * Called when the shim has died, after another one has been started and has adopted every process that this client holds

@@ -95,6 +95,10 @@ class Client implements ShimClient {
     }
     const adopted = (await this.list()).find((process) => keyText(process) === key)
     if (adopted?.status !== undefined) this.#letGo(request)
+    if (adopted?.status !== undefined || adopted?.terminal !== true) return
+    // Its master is not to be had by a name: the shim got it from the keeper of the one before.
+    this.#letGo(request)
+    await this.#share(await this.#connection, adopted)
   }
 
   async closeStdin(key: ProcessKey): Promise<void> {
@@ -118,6 +122,15 @@ class Client implements ShimClient {
 
   list(): Promise<readonly ShimProcess[]> {
     return this.#repeatable('list')
+  }
+
+  async renounce(): Promise<void> {
+    try {
+      await this.#repeatable('renounce')
+    } catch (error) {
+      // A shim from before keeps nothing.
+      if (!isError(error, 'not-implemented')) throw error
+    }
   }
 
   /** A request that may be made twice: where the connection is lost meanwhile, the next shim (or the one after it) is asked. */

@@ -10,7 +10,7 @@ export type ShimRequest =
   | { readonly method: 'adopt'; readonly params: AdoptRequest }
   | { readonly method: 'closeStdin' | 'terminal' | 'share' | 'release'; readonly params: ProcessKey }
   | { readonly method: 'resize'; readonly params: ProcessKey & { readonly rows: number; readonly columns: number } }
-  | { readonly method: 'list' }
+  | { readonly method: 'list' | 'renounce' }
   | { readonly method: 'inbox'; readonly params: { readonly socket: number } }
   | { readonly method: 'upgrade'; readonly params: { readonly path: string } }
 
@@ -153,7 +153,7 @@ export function requestId(message: unknown): number {
 export function parseRequest(message: unknown): ShimRequest {
   const request = fields(message, 'form')
   const method = text(request['method'], 'method')
-  if (method === 'list') return { method }
+  if (method === 'list' || method === 'renounce') return { method }
   const params = fields(request['params'], 'params')
   switch (method) {
     case 'start': {

@@ -101,6 +101,7 @@ async function main(): Promise<void> {
     emit: (event) => server.send(event),
     output: (key) => server.output(key),
     attended: () => server.connected,
+    keeperFile: join(directory, 'keeper'),
     upgrade: (path) => setImmediate(() => upgrade(path)),
   })
   const upgrade = (path: string): void => {
@@ -131,6 +132,7 @@ async function main(): Promise<void> {
     shim.close()
   })
   if (before !== undefined) shim.resume(before.state)
+  shim.settle()
   try {
     await server.listen(args.socket)
     quiet.disturb()

@@ -6,10 +6,12 @@ import { keyText } from './key.ts'
 import type { ProcessKey } from './messages.ts'
 
 /** Descriptors of one process, in the order in which they are passed. */
-const names = ['pidfd', 'stdout', 'stderr', 'stdin', 'master'] as const
+export const descriptorNames = ['pidfd', 'stdout', 'stderr', 'stdin', 'master'] as const
+
+export type DescriptorName = (typeof descriptorNames)[number]
 
 /** What shim and engined both hold of a process, so that either may die. What has ended or been closed is absent. */
-export type SharedDescriptors = { readonly [name in (typeof names)[number]]?: number }
+export type SharedDescriptors = { readonly [name in DescriptorName]?: number }
 
 /** A message's first byte: whether the process is one that its start is yet to be answered of. */
 const BORN = '+'
@@ -42,7 +44,7 @@ export class DescriptorOutbox {
   async send(process: ProcessKey, held: () => SharedDescriptors, how: { readonly born: boolean }): Promise<void> {
     while (!this.#closed) {
       const descriptors = held()
-      const passed = names.filter((name) => descriptors[name] !== undefined)
+      const passed = descriptorNames.filter((name) => descriptors[name] !== undefined)
       const letter = Buffer.from(`${how.born ? BORN : KNOWN}${keyText(process)} ${passed.join(',')}`)
       try {
         if (sendDescriptors(this.#socket, letter, passed.map((name) => descriptors[name] as number))) return

@@ -13,10 +13,12 @@ import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.
 import { removeExitFile } from './exit-file.ts'
 import { makeFifos, removeFifos, type Fifos } from './fifos.ts'
 import type { ShimRequest } from './guards.ts'
+import { Keeper } from './keeper.ts'
 import { keyOf, keyText } from './key.ts'
+import { Legacy } from './legacy.ts'
 import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 import { Poller } from './poller.ts'
-import { DescriptorOutbox } from './shared-descriptors.ts'
+import { closeAll, DescriptorOutbox, type SharedDescriptors } from './shared-descriptors.ts'
 import { Sink } from './sink.ts'
 import { ATTENDED_BYTES, LIMIT_BYTES } from './spool-format.ts'
 import { SpoolWriter } from './spool-writer.ts'
@@ -44,6 +46,8 @@ export interface ShimOptions {
   /** Whether engined is there to take the output; see `unattended`. */
   readonly attended: () => boolean
   readonly log: (message: string) => void
+  /** Names the process that keeps descriptors beside this one; see keeper.ts. */
+  readonly keeperFile: string
   /** Asks for the re-execution with the program at `path`, which happens after the answer has been sent. */
   readonly upgrade: (path: string) => void
 }
@@ -63,6 +67,8 @@ export class Shim {
   readonly #processes = new Map<string, SupervisedProcess>()
   readonly #births = new Map<string, Promise<unknown>>()
   readonly #sinks = new Set<Sink>()
+  readonly #keeper: Keeper
+  readonly #legacy: Legacy
   #outbox: DescriptorOutbox | undefined
   #upgrading = false
   #orphanTimer: NodeJS.Timeout | undefined
@@ -70,8 +76,11 @@ export class Shim {
   constructor(options: ShimOptions) {
     this.#options = options
     this.#poller = new Poller((error) => options.log(error instanceof Error ? (error.stack ?? error.message) : String(error)))
+    this.#legacy = new Legacy(options.keeperFile, options.log)
+    this.#keeper = new Keeper({ file: options.keeperFile, poller: this.#poller, everything: () => this.#everything(), log: options.log })
     this.#around = {
       poller: this.#poller,
+      keeper: this.#keeper,
       oomKills: options.oomKills,
       emit: options.emit,
       output: (process) => options.output(keyOf(process)),
@@ -121,6 +130,10 @@ export class Shim {
         this.#processes.delete(keyText(request.params))
         return undefined
       }
+      case 'renounce': {
+        for (const [runDirectory] of this.#legacy.parts) this.#keeper.release(runDirectory)
+        return this.#legacy.close()
+      }
       case 'list':
         return [...this.#processes.values()].map((process): ShimProcess => process.description)
       case 'upgrade': {
@@ -145,8 +158,23 @@ export class Shim {
 
   /** Takes over from the program that this process was before. */
   resume(state: ShimState): void {
-    for (const supervised of state.processes) this.#supervise(supervised, this.#spool(supervised.process.directory))
+    for (const supervised of state.processes) {
+      this.#supervise(supervised, this.#spool(supervised.process.directory))
+      closeAll(this.#legacy.take(supervised.process.runDirectory) ?? {})
+    }
     for (const fd of state.sinks) this.#sink(fd)
+  }
+
+  /** Has what a shim before this one has left kept by a keeper of this one's. After `resume`, if that is called. */
+  settle(): void {
+    this.#keeper.begin()
+    this.#legacy.settled()
+  }
+
+  /** All that is to outlive this process. */
+  *#everything(): Iterable<readonly [string, SharedDescriptors]> {
+    yield* this.#legacy.parts
+    for (const process of this.#processes.values()) yield [process.description.runDirectory, process.shared]
   }
 
   /** Not while processes are being made: theirs are not known yet. */
@@ -157,6 +185,7 @@ export class Shim {
   /** Ends the loop, for tests: processes are left to themselves. */
   close(): void {
     clearInterval(this.#orphanTimer)
+    this.#keeper.close()
     this.#poller.close()
   }
 
@@ -180,6 +209,7 @@ export class Shim {
   #supervise(state: SupervisedState, spool: SpoolWriter): void {
     const process = new SupervisedProcess(state, spool, this.#around)
     this.#processes.set(keyText(state.process), process)
+    this.#keeper.hold(state.process.runDirectory, process.shared)
     process.begin()
   }
 
@@ -273,7 +303,13 @@ export class Shim {
     using undo = new DisposableStack()
     const spool = this.#spool(request.directory)
     undo.defer(() => spool.close())
-    this.#supervise(adoptedState(request, peer, this.#options.log, undo), spool)
+    // Held until this one has opened it again: a pipe that nobody has open forgets its content.
+    const left = this.#legacy.take(request.runDirectory) ?? {}
+    try {
+      this.#supervise(adoptedState(request, peer, left, this.#options.log, undo), spool)
+    } finally {
+      closeAll(left)
+    }
     undo.move()
   }
 

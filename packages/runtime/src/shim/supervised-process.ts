@@ -9,6 +9,7 @@ import { setWindowSize } from '@engine/linux/window-size'
 import type { ShimProcess } from './client-types.ts'
 import { exitStatus, rfc3339, writeExitFile } from './exit-file.ts'
 import { removeFifos } from './fifos.ts'
+import type { Keeper } from './keeper.ts'
 import { keyOf, keyText } from './key.ts'
 import type { BlockReason, ExitStatus, ShimEvent } from './messages.ts'
 import { OutputTap } from './output-tap.ts'
@@ -26,6 +27,7 @@ const RETRY_MILLISECONDS = 1000
 /** What a process's supervision needs of the shim. */
 export interface Surroundings {
   readonly poller: Poller
+  readonly keeper: Pick<Keeper, 'drop' | 'release'>
   /** How many processes the kernel has killed in a cgroup for want of memory. */
   readonly oomKills: (cgroupsPath: string) => number
   readonly emit: (event: Exclude<ShimEvent, { event: 'output' }>) => void
@@ -117,6 +119,7 @@ export class SupervisedProcess {
     if (this.#stdin === undefined) return
     closeSync(this.#stdin)
     this.#stdin = undefined
+    this.#around.keeper.drop(this.#process.runDirectory, 'stdin')
   }
 
   /** Forgets an ended process. @throws EngineError conflict while it runs */
@@ -125,6 +128,7 @@ export class SupervisedProcess {
     this.#released = true
     clearTimeout(this.#timer)
     removeFifos(this.#process.runDirectory)
+    this.#around.keeper.release(this.#process.runDirectory)
   }
 
   /** For the program that this process becomes next. Nothing may happen here afterwards. */
@@ -283,6 +287,8 @@ export class SupervisedProcess {
     }
     this.closeStdin()
     this.#spool.close()
+    // All but what tells how it ended, until that is written.
+    this.#around.keeper.drop(this.#process.runDirectory, 'stdout', 'master')
     const oomKilled = this.#process.exec === undefined && this.#oomKills() > this.#oomKillsBefore
     if (oomKilled) this.#around.emit({ event: 'oom', ...keyOf(this.#process) })
     void this.#record(exitStatus(ended.end, oomKilled, ended.finishedAt), true)
@@ -290,9 +296,10 @@ export class SupervisedProcess {
 
   /** Writes exit.json, then announces; when that cannot be, announces all the same and tries again. */
   async #record(status: ExitStatus, announce: boolean): Promise<void> {
-    const { pid, startTime, directory } = this.#process
+    const { pid, startTime, directory, runDirectory } = this.#process
     try {
       await writeExitFile(directory, { pid, startTime, status })
+      if (!this.#released) this.#around.keeper.release(runDirectory)
     } catch (error) {
       const removed = error instanceof Error && 'code' in error && error.code === 'ENOENT'
       if (announce) this.#around.log(`${keyText(this.#process)}: exit.json: ${error instanceof Error ? error.message : String(error)}`)
