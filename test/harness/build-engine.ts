@@ -140,6 +140,7 @@ export async function buildFixture(t: TestContext): Promise<BuildFixture> {
     dataRoot: stores.directory, containers, images, overlay: stores.snapshots, remap: undefined, workers: stores.workers, cache: new BuildCacheTable(db), intents: new Intents(db),
     cacheMounts: new CacheMounts(join(stores.directory, 'build-cache'), new CacheMountsTable(db), stores.workers, undefined), inputs: new InputStore(join(stores.directory, 'builds'), stores.workers, defaultLimits), contexts: new ContextStore(join(stores.directory, 'build-contexts'), stores.workers),
     limits: defaultLimits, built: { count: 0 }, sharedCache: { open: () => new CacheSources([], {} as ConstructorParameters<typeof CacheSources>[1]), push: () => Readable.from([]) }, unsynced: { note: () => undefined, check: async () => undefined }, pull: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new EngineError('not-found', 'no registry')) }) }),
+    lookUp: () => Promise.reject(new EngineError('not-found', 'no registry')),
   }
   return {
     stores, images, containers, engine,

@@ -110,6 +110,11 @@ export interface Executor {
    * @throws EngineError not-found
    */
   resolve(reference: string, platform: string, tell?: (line: BuildLine) => Promise<void> | void): Promise<BuildImage>
+  /**
+   * The configuration of an image that FROM names, without getting the image where it is not there.
+   * @throws EngineError as resolve does
+   */
+  lookUp(reference: string, platform: string): Promise<RunConfig>
   /** An image that a step made or the cache knows. */
   image(id: string): Promise<BuildImage>
   /** Opens an image's files for reading. */

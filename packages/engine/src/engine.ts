@@ -27,6 +27,7 @@ import { execVerbs } from './execs/execs.ts'
 import { ExecRegistry } from './execs/registry.ts'
 import { ImageStore } from './images/image-store.ts'
 import { imageVerbs } from './images/images.ts'
+import { lookUpImage, type LookUpOptions } from './images/look-up.ts'
 import { pullImage } from './images/pull.ts'
 import { Registries } from './images/registries.ts'
 import type { Engine, EngineOptions, Images } from './interface.ts'
@@ -138,6 +139,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     unsynced: new UnsyncedLayers({ db, intents: context.intents, overlay, images, workers: transfers, bootId, log: options.log }),
     sharedCache: new SharedCache(images, registries),
     pull: ((ref, how, signal) => pullImage(imageParts, ref, how, signal)) satisfies Images['pull'],
+    lookUp: (name: string, how: LookUpOptions, signal: AbortSignal) => lookUpImage(imageParts, name, how, signal),
   }
   if (hasAppArmor()) await loadDefaultAppArmorProfile().catch((error: unknown) => options.log('warn', { error: String(error) }, 'containers that name no AppArmor profile are under none'))
   undo.defer(() => builder.unsynced.flush())

@@ -30,7 +30,7 @@ export function asksForChecks(text: string): boolean {
  * an error when one cannot be had, told after what was found without it.
  * @throws EngineError when they say anything
  */
-export async function check(text: string, request: CheckRequest, ignore: readonly string[], executor: Pick<Executor, 'resolve'>, output: BuildOutput): Promise<void> {
+export async function check(text: string, request: CheckRequest, ignore: readonly string[], executor: Pick<Executor, 'lookUp'>, output: BuildOutput): Promise<void> {
   const given = Object.entries(request.buildArgs).filter((entry): entry is [string, string] => entry[1] !== null)
   const args = new Map([...Object.entries(automaticArgs(request.platform, request.target)), ...given])
   const environments = new Map<string, readonly string[]>()
@@ -38,7 +38,7 @@ export async function check(text: string, request: CheckRequest, ignore: readonl
   for (const base of baseImages(understand(text), args)) {
     if (request.contexts?.[base] !== undefined) continue
     try {
-      environments.set(base, (await executor.resolve(base, request.platform)).config.Env ?? [])
+      environments.set(base, (await executor.lookUp(base, request.platform)).Env ?? [])
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
       unknown ??= new EngineError(error.code, `${base}: failed to resolve source metadata for ${nameOf(base)}: ${error.message}`, { cause: error, hint: error.hint })

@@ -46,6 +46,10 @@ export class RecordingExecutor implements Executor {
     return this.image(id)
   }
 
+  async lookUp(reference: string, platform: string): Promise<RunConfig> {
+    return (await this.resolve(reference, platform)).config
+  }
+
   async image(id: string): Promise<BuildImage> {
     const image = this.images.get(id)
     if (image === undefined) throw new EngineError('not-found', `No such image: ${id}`)

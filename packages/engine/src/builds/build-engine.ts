@@ -1,4 +1,5 @@
 import type { FileWorkers, Image, ImageConfig, Layer, OverlayStore, TarLimits } from '@engine/image'
+import type { LookUpOptions } from '../images/look-up.ts'
 import type { Containers, Images } from '../interface.ts'
 import type { Intents } from '../state/intents.ts'
 import type { Remap } from '../userns/remap.ts'
@@ -59,6 +60,8 @@ export interface BuildEngine {
   readonly sharedCache: Pick<SharedCache, 'open' | 'push'>
   /** Pulls an image; yields progress. */
   readonly pull: Images['pull']
+  /** The configuration of an image that a registry has; nothing is kept of it. */
+  readonly lookUp: (name: string, options: LookUpOptions, signal: AbortSignal) => Promise<ImageConfig>
   /** A step's container is nobody's after a crash. */
   readonly intents: Pick<Intents, 'begin' | 'end'>
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { BuildImage, BuildLine, CacheKey, EditedRoot, Executor, ImageRoot, KeyParts, NewImage, StepContainer, StepSettings } from '@engine/build'
-import { familiarName, parseReference, withDefaultTag, writeImageConfig, type Credentials, type Image, type ImageConfig, type Layer, type RunConfig } from '@engine/image'
+import { familiarName, parseReference, withDefaultTag, writeImageConfig, type Credentials, type Image, type ImageConfig, type Layer, type Reference, type RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { now, rfc3339 } from '../clock.ts'
 import type { BuildOptions } from '../interface.ts'
@@ -47,13 +47,25 @@ export class EngineExecutor implements Executor, AsyncDisposable {
   }
 
   async resolve(reference: string, platform: string, tell: (line: BuildLine) => Promise<void> | void = () => undefined): Promise<BuildImage> {
-    const name = isImageId(reference) ? undefined : withDefaultTag(parseReference(reference))
-    const found = this.#options.pull === true && name !== undefined ? undefined : this.#find(reference, platform)
-    if (found !== undefined) return this.#described(found)
-    if (name === undefined) return this.#described(this.#engine.images.find(reference, platform))
+    const { image, name } = this.#locate(reference, platform)
+    if (image !== undefined) return this.#described(image)
     const pulling = this.#engine.pull(familiarName(name), { platform, credentials: credentialsFor(name.domain, this.#options.credentials) }, this.#signal)
     for await (const line of pulling) await tell(line)
     return this.#described(this.#engine.images.find(reference, platform))
+  }
+
+  async lookUp(reference: string, platform: string): Promise<RunConfig> {
+    const { image, name } = this.#locate(reference, platform)
+    const config = image === undefined ? await this.#engine.lookUp(familiarName(name), { platform, credentials: credentialsFor(name.domain, this.#options.credentials) }, this.#signal) : image.config
+    return config.config ?? {}
+  }
+
+  /** The image that a reference means, if it is here; or the name that a registry is to be asked for. @throws EngineError not-found for an id that is not here */
+  #locate(reference: string, platform: string): { readonly image: StoredImage; readonly name?: undefined } | { readonly image?: undefined; readonly name: Reference } {
+    if (isImageId(reference)) return { image: this.#engine.images.find(reference, platform) }
+    const name = withDefaultTag(parseReference(reference))
+    const image = this.#options.pull === true ? undefined : this.#find(reference, platform)
+    return image === undefined ? { name } : { image }
   }
 
   #find(reference: string, platform: string): StoredImage | undefined {

@@ -1,26 +1,17 @@
-import { ConnectionError, getBlob, getManifest, maxConfigBytes, parseImageConfig, parseReference, withDefaultTag, type Credentials, type Reference, type RegistryClient } from '@engine/image'
+import { getBlob, getManifest, maxConfigBytes, parseImageConfig, parseReference, withDefaultTag, type Credentials, type Reference, type RegistryClient } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import type { DistributionInspect } from '../types/image-views.ts'
+import { atEndpoints } from './at-endpoints.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 
 /**
  * What a registry has under a name, without fetching it.
  * @throws EngineError in Docker's words
  */
-export async function inspectDistribution({ registries }: Pick<ImageVerbs, 'registries'>, name: string, credentials: Credentials | undefined, signal: AbortSignal): Promise<DistributionInspect> {
+export async function inspectDistribution(verbs: Pick<ImageVerbs, 'registries' | 'log'>, name: string, credentials: Credentials | undefined, signal: AbortSignal): Promise<DistributionInspect> {
   if (/^[0-9a-f]{64}$/.test(name)) throw new EngineError('invalid-argument', 'no manifest found for full image ID')
   const reference = withDefaultTag(parseReference(name))
-  await using connections = registries.transport()
-  let failure: unknown
-  for (const endpoint of await registries.endpoints(reference, 'pull')) {
-    try {
-      return await inspect(registries.client(connections.transport, endpoint, reference, credentials, 'pull'), reference, signal)
-    } catch (error) {
-      if (!endpoint.mirror && !(error instanceof ConnectionError)) throw error
-      failure = error
-    }
-  }
-  throw failure
+  return await atEndpoints(verbs, reference, credentials, signal, (client) => inspect(client, reference, signal))
 }
 
 async function inspect(client: RegistryClient, { digest, tag = 'latest' }: Reference, signal: AbortSignal): Promise<DistributionInspect> {

@@ -6,6 +6,7 @@ import { EngineError } from '@engine/linux'
 import type { Images, Progress } from '../interface.ts'
 import type { ImageContent } from '../state/image-contents-table.ts'
 import type { LayerRow } from '../state/layers-table.ts'
+import { atEndpoints } from './at-endpoints.ts'
 import { dropFetched, dropStale } from './drop-fetched.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { pullAttachments } from './pull-attachments.ts'
@@ -43,25 +44,13 @@ export function pullImage(verbs: ImageVerbs, ref: string, options: Parameters<Im
   })
 }
 
-/** Tries the endpoints in turn: a mirror may lack the image, or be away. */
 async function pullReference(verbs: ImageVerbs, pull: Pull): Promise<void> {
-  const { registries } = verbs
-  const { reference, credentials } = pull
-  const endpoints = await registries.endpoints(reference, 'pull')
-  await using connections = registries.transport()
-  let failure: unknown
-  for (const endpoint of endpoints) {
-    const client = registries.client(connections.transport, endpoint, reference, credentials, 'pull')
-    try {
-      return await pullFrom(verbs, client, pull)
-    } catch (error) {
-      // What the registry itself says counts; the next way to it is tried only when it could not be spoken to.
-      if (pull.signal.aborted || !(endpoint.mirror || (isInterruption(error) && !(error instanceof RegistryError)))) throw translate(error, pull.reference)
-      verbs.log(endpoint.mirror ? 'info' : 'debug', { endpoint: endpoint.base, error: String(error) }, 'a registry did not serve a pull; trying the next')
-      failure = error
-    }
+  const { reference, credentials, signal } = pull
+  try {
+    await atEndpoints(verbs, reference, credentials, signal, (client) => pullFrom(verbs, client, pull))
+  } catch (error) {
+    throw translate(error, reference)
   }
-  throw translate(failure, pull.reference)
 }
 
 async function pullFrom(verbs: ImageVerbs, client: RegistryClient, pull: Pull): Promise<void> {
