@@ -1,5 +1,5 @@
 import type { FileWorkers, OverlayStore, Platform, RunConfig } from '@engine/image'
-import type { NameServer } from '@engine/network'
+import type { NameServer, SpareNamespace } from '@engine/network'
 import type { ShimClient } from '@engine/runtime'
 import type { ContainerRegistry } from './containers/registry.ts'
 import type { Events } from './events/events.ts'
@@ -82,6 +82,7 @@ export interface EngineContext {
   readonly health: HealthTable
   readonly events: Events
   readonly ledger: Ledger
+  readonly spareNamespace: SpareNamespace
   readonly shim: ShimClient
   readonly pump: Pump
   readonly overlay: OverlayStore

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ContentStore, defaultLimits, defaultRegistryOptions, FileWorkers, OverlayStore } from '@engine/image'
-import { FirewallWatch, NameServer, ResolvConfWatch } from '@engine/network'
+import { FirewallWatch, NameServer, ResolvConfWatch, SpareNamespace } from '@engine/network'
 import { connectShim, hasAppArmor, loadDefaultAppArmorProfile, type ShimClient } from '@engine/runtime'
 import { Budgets } from './budgets.ts'
 import { BuildCacheTable } from './builds/build-cache-table.ts'
@@ -104,6 +104,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     else options.log('error', { error: String(error) }, 'somebody flushed the firewall: the rules for containers cannot be laid again')
   }))
   const names = undo.use(new NameServer({ program: programs.names, log: (level, message) => options.log(level, {}, message) }))
+  const spareNamespace = undo.use(new SpareNamespace())
   const pump = new LogPump({ workerPath: programs.logs, log: options.log })
   undo.defer(() => pump.shutdown())
   const shim = await connectShim({
@@ -119,7 +120,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const closing = new AbortController()
   const reconciled = Promise.withResolvers<void>()
   const context: EngineContext = {
-    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, pump, shim, overlay, remap, quotas, transfers,
+    options, paths, bootId, id, db, ledger, events, containers, images, volumes, networks, names, spareNamespace, pump, shim, overlay, remap, quotas, transfers,
     intents: new Intents(db),
     execs: new ExecRegistry(db),
     health: new HealthTable(db),

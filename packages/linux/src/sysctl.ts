@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { errnoName } from './errno.ts'
 import { EngineError } from './error.ts'
+import { privateProc } from './private-proc.ts'
 import { SyscallError } from './syscall-error.ts'
 import { tracer } from './tracer.ts'
 
@@ -22,8 +23,8 @@ function access<T>(call: string, name: string, detail: Readonly<Record<string, s
   if (!/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(name) || name.split('/').includes('..')) {
     throw new EngineError('invalid-argument', `invalid kernel parameter: ${JSON.stringify(name)}`)
   }
-  const path = `/proc/sys/${name}`
-  const args = { path, ...detail }
+  const path = `${privateProc()}/sys/${name}`
+  const args = { path: `/proc/sys/${name}`, ...detail }
   const report = call === 'write' ? tracer() : undefined
   const start = report === undefined ? 0n : process.hrtime.bigint()
   try {

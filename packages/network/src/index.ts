@@ -1,6 +1,7 @@
 export * from './cidr.ts'
 export * from './ipam.ts'
 export * from './sandbox.ts'
+export { SpareNamespace } from './spare-namespace.ts'
 export * from './network-driver.ts'
 export * from './bridge-network.ts'
 export * from './bridge-settings.ts'

@@ -2,32 +2,38 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } fro
 import { dirname, join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { bindMount } from '@engine/linux/mount'
-import { Routing } from '@engine/linux/netlink'
 import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { inNetworkNamespace } from '@engine/linux/setns'
 import { inNewNetworkNamespace, primeThreads } from '@engine/linux/unshare'
+import { turnLoopbackOn, type SpareNamespace } from './spare-namespace.ts'
 
-const loopbackIndex = 1
+/** Where a sandbox's namespace comes from, if it is not made then. */
+export interface NamespaceSource {
+  /** Descriptor of a new network namespace, which belongs to a user namespace. */
+  readonly made?: number | undefined
+  /** What may have one. */
+  readonly spare?: SpareNamespace | undefined
+}
 
 /**
  * Makes a network namespace with its loopback up and nothing else (all that `--network none` has), and keeps it alive by a bind
  * mount at `path`. The window in the new namespace is synchronous, so that any number of these can be under way.
  * @param path of a file that does not exist yet, as `/run/engine/netns/<id>`
- * @param made descriptor of a new network namespace to be taken instead, which belongs to a user namespace
  * @throws EngineError conflict when the file exists; SyscallError
  */
-export async function createSandbox(path: string, made?: number): Promise<void> {
+export async function createSandbox(path: string, { made, spare }: NamespaceSource = {}): Promise<void> {
   await primeThreads()
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   createFile(path)
   try {
+    using ready = made === undefined ? spare?.take() : undefined
     const settle = (): void => {
-      using routing = new Routing()
-      routing.setLink({ index: loopbackIndex, up: true })
+      turnLoopbackOn()
       bindMount('/proc/thread-self/ns/net', path)
     }
-    if (made === undefined) inNewNetworkNamespace(settle)
-    else inNetworkNamespace(made, settle)
+    if (ready !== undefined) bindMount(`/proc/thread-self/fd/${ready.fd}`, path)
+    else if (made !== undefined) inNetworkNamespace(made, settle)
+    else inNewNetworkNamespace(settle)
   } catch (error) {
     removeSandbox(path)
     throw error

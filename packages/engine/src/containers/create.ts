@@ -31,6 +31,7 @@ import { isRuntime } from './runtimes.ts'
 import { prepareImageMounts, resolveImageMounts } from './image-mounts.ts'
 import { registerMounts } from './register-mounts.ts'
 import { rlimitWarnings } from './spec/rlimits.ts'
+import { wantsSpare } from './sandbox.ts'
 import { parseSecurityOptions } from './spec/security-options.ts'
 import { createdState } from './state.ts'
 import { checkStorageOptions } from './storage-options.ts'
@@ -133,6 +134,8 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   undo.move()
   engine.ledger.name(id, record.name, record.createdNs)
   engine.events.publish('container', 'create', id, container.attributes())
+  // The client asks for its start next.
+  if (wantsSpare(engine, container)) engine.spareNamespace.prepare()
 }
 
 /** A container in the host's network has the host's name, unless it was given one. */

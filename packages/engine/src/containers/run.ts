@@ -18,7 +18,7 @@ import { linkEnvironment, updateLinkers } from './links.ts'
 import { joinedNamespaces, type JoinedNamespaces } from './joined-namespaces.ts'
 import { initializeLog } from './open-log.ts'
 import { externalRuntime } from './runtimes.ts'
-import { openSandbox } from './sandbox.ts'
+import { openSandbox, wantsSpare } from './sandbox.ts'
 import { publishNetwork, publishVolumes } from './publish.ts'
 import { writeNetworkFiles } from './network-files.ts'
 import { mountSharedMemory, prepareMounts, removeRunDirectory, volumeNames } from './prepare-mounts.ts'
@@ -143,7 +143,7 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
 
   await initializeLog(engine, container, paths)
   undo.defer(() => engine.pump.close(container.id))
-  const started = await engine.shim.start({
+  const starting = engine.shim.start({
     container: container.id,
     runDirectory: paths.run,
     directory: paths.directory,
@@ -152,6 +152,9 @@ async function launch(engine: EngineContext, container: Container): Promise<{ re
     ...filter,
     ...(engine.ledger.off ? { silent: true } : {}),
   })
+  // For the next container, while the kernel is at work on this one.
+  if (wantsSpare(engine, container)) engine.spareNamespace.prepare()
+  const started = await starting
   undo.move()
   return { started, sandbox }
 }

@@ -5,6 +5,7 @@ import type { EngineContext } from '../context.ts'
 import { chooseRoutes } from '../networks/default-routes.ts'
 import { closeNames, openNames } from '../networks/names.ts'
 import type { NetworkRecord } from '../networks/networks-table.ts'
+import { isRemapped } from '../userns/container-ids.ts'
 import { noSandbox, type Container, type Sandbox, type SandboxEndpoint } from './container.ts'
 import { openLinks } from './open-links.ts'
 import { publishPorts } from './publish-ports.ts'
@@ -34,7 +35,7 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     if (networks.some(({ driver }) => driver === 'host')) return { id, key: engine.paths.sandbox('default'), endpoints }
     const key = engine.paths.sandbox(id)
     undo.defer(() => removeSandbox(key))
-    await createSandbox(key, made)
+    await createSandbox(key, { made, spare: engine.spareNamespace })
     const sandbox = { id, key, endpoints }
     undo.defer(() => closeNames(engine, sandbox))
     await connectAll(engine, container, key, endpoints)
@@ -46,6 +47,12 @@ export async function openSandbox(engine: EngineContext, container: Container, u
     if (!(cause instanceof EngineError)) throw cause
     throw new EngineError(cause.code, `failed to set up container networking: ${cause.message}`, { hint: cause.hint, cause })
   }
+}
+
+/** Whether a container's start makes a network namespace, and may take one that is there. */
+export function wantsSpare(engine: EngineContext, { record: { hostConfig } }: Container): boolean {
+  const { NetworkMode } = hostConfig
+  return NetworkMode !== 'host' && !NetworkMode.startsWith('container:') && !isRemapped(engine, hostConfig)
 }
 
 async function connectAll(engine: EngineContext, container: Container, key: string, endpoints: readonly SandboxEndpoint[]): Promise<void> {
