@@ -27,7 +27,7 @@ export default async function* failedFiles(events) {
     if (type === 'test:pass') continue
     process.stderr.write(`\n✖ ${relative(root, file)}: ${name ?? ''}\n${reason(details?.error)}`)
     // The test that bears the file's name is its process.
-    if (name !== undefined && resolve(root, name) === resolve(file)) process.stderr.write((errors.get(file) ?? []).map((line) => `  | ${line}\n`).join(''))
+    if (name !== undefined && resolve(root, name) === resolve(file)) process.stderr.write([ending(details?.error), ...(errors.get(file) ?? [])].map((line) => `  | ${line}\n`).join(''))
     if (failed.has(file)) continue
     failed.add(file)
     yield `${file}\n`
@@ -43,4 +43,11 @@ function reason(error) {
   const text = cause instanceof Error ? cause.message : String(cause ?? '')
   if (text === '' || /^\d+ subtests? failed$/.test(text)) return ''
   return text.split('\n').slice(0, shown).map((line) => `    ${line}\n`).join('')
+}
+
+/** How a file's process ended: node:test notes it on the error of the file's own test.
+ * @param {unknown} error @returns {string} */
+function ending(error) {
+  const { exitCode, signal } = /** @type {{ exitCode?: unknown, signal?: unknown }} */ (error ?? {})
+  return typeof signal === 'string' ? `its process was ended by ${signal}` : `its process ended with status ${String(exitCode)}`
 }
