@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { engineOk, run } from '../harness/command-line.ts'
 import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { busyboxTar } from '../harness/images.ts'
+import { patience } from '../harness/patience.ts'
 
 /** What `script` starts: a shell on a terminal of 30 lines and 90 columns, in which `engine` runs. */
 interface Terminal {
@@ -48,7 +49,7 @@ describe('a terminal session', () => {
       ended,
       type: (keys) => void child.stdin.write(keys),
       shows: (text) => new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`waited for ${JSON.stringify(text)}, the screen shows ${JSON.stringify(screen)}`)), 15_000)
+        const timer = setTimeout(() => reject(new Error(`waited for ${JSON.stringify(text)}, the screen shows ${JSON.stringify(screen)}`)), 15_000 * patience)
         look = () => {
           const at = screen.indexOf(text, seen)
           if (at === -1) return
@@ -104,8 +105,11 @@ describe('a terminal session', () => {
   })
 
   it('follows changes of size', async () => {
-    const terminal = open('(sleep 2; stty rows 33 cols 99 </dev/tty) & engine run -it --rm --network none busybox sh -c "trap \'stty size; exit\' WINCH; echo ready; while :; do sleep 0.1; done"')
+    // Once the command is there to see it, however slow the machine.
+    const sign = join(directory, 'resize')
+    const terminal = open(`(until [ -e ${sign} ]; do sleep 0.1; done; stty rows 33 cols 99 </dev/tty) & engine run -it --rm --network none busybox sh -c "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.1; done"`)
     await terminal.shows('ready')
+    writeFileSync(sign, '')
     await terminal.shows('33 99')
     await terminal.ended
   })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -143,10 +143,12 @@ describe('containers whose engined was killed', () => {
   })
 
   it('are told of by events from the next one', async () => {
-    const id = await startContainer(client, ['sh', '-c', 'sleep 0.2; exit 2'])
+    const id = await startContainer(client, ['sh', '-c', "trap 'exit 2' USR1; while :; do sleep 0.05; done"])
     const still = await startContainer(client, ['sleep', '100'])
+    const { Pid } = (await inspectContainer(client, id)).State
     await daemon.stop('SIGKILL')
-    await sleep(500)
+    process.kill(Pid, 'SIGUSR1')
+    await until('it has ended', () => !existsSync(`/proc/${Pid}`))
     const from = Date.now() / 1000
     await daemon.start()
     await client.request('POST', `/containers/${still}/kill`)
