@@ -69,8 +69,10 @@ test('a terminal: its size, its keys, one stream', async () => {
   const { engine, start } = await world
   const id = await start(['sleep', '100'])
   const { Id } = await engine.execs.create(id, { ...plain, Cmd: ['sh', '-c', 'read x; stty size; echo got $x; tty >&2'], Tty: true, AttachStdin: true, ConsoleSize: [30, 100] })
+  // Told while it starts, as the docker command does, and with more than 16 bits.
+  const told = engine.execs.resize(Id, 40, 0x10000 + 120)
   const attachment = await engine.execs.start(Id, { detach: false, tty: true })
-  await engine.execs.resize(Id, 40, 120)
+  await told
   const output = said(attachment)
   attachment?.stdin?.write('hello\n')
   const { stdout, stderr } = await output

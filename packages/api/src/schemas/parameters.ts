@@ -57,7 +57,8 @@ export function time(): z.ZodType<bigint | undefined, string | undefined> {
     if (value === undefined || value === '') return undefined
     const parsed = parseTime(value)
     if (parsed !== undefined) return parsed
-    context.addIssue({ code: 'custom', message: `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax` })
+    const [, fraction] = /^-?\d+\.(.*)$/.exec(value) ?? []
+    context.addIssue({ code: 'custom', message: `strconv.ParseInt: parsing ${JSON.stringify(fraction ?? value)}: invalid syntax` })
     return z.NEVER
   })
 }

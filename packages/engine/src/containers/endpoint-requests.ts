@@ -14,7 +14,8 @@ import type { EndpointRequest } from './container.ts'
 export function endpointRequests(networks: NetworkRegistry, host: HostConfigView, given: Readonly<Record<string, EndpointSettings>>, mac: string): Record<string, EndpointRequest> {
   const mode = host.NetworkMode
   if (mode.startsWith('container:')) {
-    if (Object.keys(given).length > 0) throw new EngineError('invalid-argument', 'conflicting options: container type network cannot have endpoints of its own')
+    // Docker looks at them, and then does nothing with them.
+    for (const [name, settings] of Object.entries(given)) checkedRequest(undefined, name, settings, '', `invalid config for network ${name}: `)
     return {}
   }
   const first = nameOf(networks, mode)
@@ -56,7 +57,7 @@ export function checkedRequest(network: NetworkRecord | undefined, name: string,
 }
 
 function predefinedMistakes(name: string, { IPAMConfig, Aliases }: EndpointSettings): string[] {
-  if (!isPredefined(name)) return []
+  if (!isPredefined(name) && !name.startsWith('container:')) return []
   return [
     ...(IPAMConfig?.IPv4Address || IPAMConfig?.IPv6Address ? ['user specified IP address is supported on user defined networks only'] : []),
     ...((Aliases?.length ?? 0) > 0 ? ['network-scoped aliases are only supported for user-defined networks'] : []),

@@ -82,16 +82,17 @@ function checkNetwork(host: HostConfigView, { Hostname, MacAddress, ExposedPorts
   const exposes = ExposedPorts !== null && ExposedPorts !== undefined
   const bindings = Object.keys(host.PortBindings ?? {}).length > 0
   if (host.NetworkMode.startsWith('container:')) {
-    if (!isContainerMode(host.NetworkMode)) throw invalid('invalid container format container:<name|id>')
+    if (!isContainerMode(host.NetworkMode)) throw invalid('invalid network mode: invalid container format container:<name|id>')
     const conflict = (what: string): EngineError => invalid(`conflicting options: ${what} and the container type network mode`)
     if (Hostname) throw invalid('conflicting options: hostname and the network mode')
     if ((host.Links?.length ?? 0) > 0) throw invalid("conflicting options: container type network can't be used with links. This would result in undefined behavior")
-    if ((host.Dns?.length ?? 0) > 0) throw conflict('dns')
-    if ((host.ExtraHosts?.length ?? 0) > 0) throw conflict('custom host-to-IP mapping')
+    if ((host.Dns?.length ?? 0) > 0) throw invalid('conflicting options: dns and the network mode')
+    if ((host.ExtraHosts?.length ?? 0) > 0) throw invalid('conflicting options: custom host-to-IP mapping and the network mode')
     if (MacAddress) throw invalid('conflicting options: mac-address and the network mode')
     if (bindings || host.PublishAllPorts) throw conflict('port publishing')
     if (exposes) throw conflict('port exposing')
   } else if (host.NetworkMode === 'host') {
+    if ((host.Links?.length ?? 0) > 0) throw invalid("conflicting options: host type networking can't be used with links. This would result in undefined behavior")
     if (MacAddress) throw invalid('conflicting options: mac-address and the network mode')
     if (bindings) warnings.push('Published ports are discarded when using host network mode')
   }

@@ -20,9 +20,9 @@ export interface JoinedNamespaces {
 /** Finds the namespaces of PidMode, IpcMode and NetworkMode `container:…`. @throws EngineError in Docker's words */
 export function joinedNamespaces(engine: EngineContext, container: Container): JoinedNamespaces {
   const { PidMode, IpcMode, NetworkMode } = container.record.hostConfig
-  const pid = isContainerMode(PidMode) ? namespaceOf(engine, PidMode, 'PID', 'pid') : undefined
-  const ipc = isContainerMode(IpcMode) ? namespaceOf(engine, IpcMode, 'IPC', 'ipc') : undefined
-  const network = isContainerMode(NetworkMode) ? namespaceOf(engine, NetworkMode, 'network', 'net') : undefined
+  const pid = isContainerMode(PidMode) ? namespaceOf(engine, container, PidMode, 'PID', 'pid') : undefined
+  const ipc = isContainerMode(IpcMode) ? namespaceOf(engine, container, IpcMode, 'IPC', 'ipc') : undefined
+  const network = isContainerMode(NetworkMode) ? namespaceOf(engine, container, NetworkMode, 'network', 'net') : undefined
   return {
     ...(pid === undefined ? {} : { pid: pid.path }),
     ...(ipc === undefined ? {} : { ipc: ipc.path, shmPath: sharedMemory(engine, ipc.donor) }),
@@ -31,7 +31,7 @@ export function joinedNamespaces(engine: EngineContext, container: Container): J
   }
 }
 
-function namespaceOf(engine: EngineContext, mode: string, what: 'PID' | 'IPC' | 'network', file: string): { readonly donor: Container; readonly path: string } {
+function namespaceOf(engine: EngineContext, container: Container, mode: string, what: 'PID' | 'IPC' | 'network', file: string): { readonly donor: Container; readonly path: string } {
   const ref = mode.slice('container:'.length)
   let donor: Container
   try {
@@ -40,6 +40,7 @@ function namespaceOf(engine: EngineContext, mode: string, what: 'PID' | 'IPC' | 
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new EngineError('internal', what === 'network' ? `joining network namespace of container: ${message}` : `failed to join ${what} namespace: ${message}`, { cause })
   }
+  if (donor === container && what === 'network') throw new EngineError('invalid-argument', 'cannot join own network namespace')
   if (donor.state.status === 'restarting') throw new EngineError('conflict', `container ${donor.id} is restarting, wait until the container is running`)
   if (hasProcess(donor.state)) return { donor, path: `/proc/${donor.state.pid}/ns/${file}` }
   if (what === 'network') throw new EngineError('conflict', `cannot join network namespace of a non running container: container ${donor.name} is ${donor.state.status}`)

@@ -16,6 +16,8 @@ export interface Exec {
   startTime: string
   /** null until it has ended. */
   exitCode: number | null
+  /** Wakes who waits for it to run, or to have failed to. */
+  readonly started: PromiseWithResolvers<void>
   /** Wakes who waits for its end. */
   readonly ended: PromiseWithResolvers<void>
 }
@@ -46,14 +48,15 @@ export class ExecRegistry {
     this.#delete = db.prepare('DELETE FROM execs WHERE id = ?')
     for (const raw of db.prepare('SELECT * FROM execs').all()) {
       const { id, container_id, config, status, pid, start_time, exit_code } = row.parse(raw)
-      const exec: Exec = { id, container: container_id, config: JSON.parse(config) as CreateExec, transient: false, status, pid, startTime: start_time, exitCode: exit_code, ended: Promise.withResolvers() }
+      const exec: Exec = { id, container: container_id, config: JSON.parse(config) as CreateExec, transient: false, status, pid, startTime: start_time, exitCode: exit_code, started: Promise.withResolvers(), ended: Promise.withResolvers() }
+      if (status !== 'created') exec.started.resolve()
       if (status === 'exited') exec.ended.resolve()
       this.#byId.set(id, exec)
     }
   }
 
   create(id: string, container: string, config: CreateExec, transient = false): Exec {
-    const exec: Exec = { id, container, config, transient, status: 'created', pid: 0, startTime: '', exitCode: null, ended: Promise.withResolvers() }
+    const exec: Exec = { id, container, config, transient, status: 'created', pid: 0, startTime: '', exitCode: null, started: Promise.withResolvers(), ended: Promise.withResolvers() }
     if (!transient) this.#insert.run(id, container, JSON.stringify(config), exec.status)
     this.#byId.set(id, exec)
     this.#forgetOld(container)

@@ -5,6 +5,7 @@ import { EngineError } from '@engine/linux'
 import { BirthError, availableCapabilities, capabilitySets, openWriteEnd, type ExecRequest, type ExitStatus } from '@engine/runtime'
 import { cgroupPath } from '../containers/cgroup-path.ts'
 import type { Container } from '../containers/container.ts'
+import { cells } from '../containers/resize.ts'
 import { noSuchContainer } from '../containers/errors.ts'
 import { specAppArmor } from '../containers/spec/apparmor.ts'
 import { containerCapabilities } from '../containers/spec/container-spec.ts'
@@ -78,6 +79,7 @@ async function launch(engine: EngineContext, container: Container, exec: Exec, o
     const started = await engine.shim.exec(request)
     exec.pid = started.pid
     exec.startTime = started.startTime
+    exec.started.resolve()
     engine.execs.save(exec)
     if (!exec.transient) engine.ledger.add(container.id, started.records, exec.id)
   } catch (error) {
@@ -99,7 +101,7 @@ async function execRequest(
   const capabilities = containerCapabilities(container)
   const filter = await seccompFilter(seccompProfile(security, capabilities, host.Privileged), engine.paths.seccomp)
   const { user, home } = execUser(container, asked)
-  const [height, width] = options.consoleSize ?? asked.ConsoleSize ?? [0, 0]
+  const [height, width] = cells(options.consoleSize ?? asked.ConsoleSize ?? [0, 0])
   return {
     container: container.id,
     exec: exec.id,
@@ -158,6 +160,7 @@ function ended(engine: EngineContext, exec: Exec, exitCode: number): void {
   exec.status = 'exited'
   exec.exitCode = exitCode
   engine.execs.save(exec)
+  exec.started.resolve()
   exec.ended.resolve()
 }
 

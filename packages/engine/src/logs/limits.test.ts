@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DetachKeyScanner, DEFAULT_DETACH_KEYS, parseDetachKeys } from './detach-keys.ts'
-import { DEFAULT_LIMITS, logLimits } from './limits.ts'
+import { DEFAULT_LIMITS, fileLimits, logLimits } from './limits.ts'
 
 describe('log options', () => {
   it('bound a log by default', () => {
@@ -24,6 +24,16 @@ describe('log options', () => {
       [{ compress: 'true', 'max-file': '1' }, 'compress cannot be true when max-file is less than 2 or max-size is not set'],
     ]
     for (const [options, message] of refused) assert.throws(() => logLimits(options), { code: 'invalid-argument', message })
+    const refusedLocally: readonly [Record<string, string>, string][] = [
+      [{ 'max-size': '-1' }, "invalid value for max-size: -1: invalid size: '-1'"],
+      [{ 'max-size': '0' }, 'max size should be a positive number'],
+      [{ 'max-file': 'x' }, 'invalid value for max-file: x: strconv.Atoi: parsing "x": invalid syntax'],
+      [{ 'max-file': '0' }, 'compression cannot be enabled when max file count is 1'],
+      [{ 'max-file': '-1', compress: 'false' }, 'max file count cannot be less than 0'],
+      [{ compress: 'x' }, 'error reading compress log option: strconv.ParseBool: parsing "x": invalid syntax'],
+    ]
+    for (const [options, message] of refusedLocally) assert.throws(() => fileLimits('local', options), { code: 'invalid-argument', message })
+    assert.equal(fileLimits('local', { 'max-file': '0', compress: 'false' })?.files, 1)
   })
 })
 

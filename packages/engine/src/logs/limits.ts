@@ -40,16 +40,17 @@ export function fileLimits(driver: LogDriver, options: Readonly<Record<string, s
 function localLimits(options: Readonly<Record<string, string>>, prefix: string): LogLimits {
   const size = options[`${prefix}max-size`]
   const maximumSize = size === undefined ? LOCAL_LIMITS.maximumSize : parseMemory(size)
-  if (maximumSize === undefined) throw new EngineError('invalid-argument', `invalid value for max-size: invalid size: '${size}'`)
+  if (maximumSize === undefined) throw new EngineError('invalid-argument', `invalid value for max-size: ${size}: invalid size: '${size}'`)
   const count = options[`${prefix}max-file`] ?? String(LOCAL_LIMITS.files)
-  if (!/^[+-]?\d+$/.test(count)) throw new EngineError('invalid-argument', `invalid value for max-file: strconv.Atoi: parsing "${count}": invalid syntax`)
+  if (!/^[+-]?\d+$/.test(count)) throw new EngineError('invalid-argument', `invalid value for max-file: ${count}: strconv.Atoi: parsing "${count}": invalid syntax`)
   const compressed = options[`${prefix}compress`]
   const compress = compressed === undefined ? LOCAL_LIMITS.compress : parseBoolean(compressed)
-  if (compress === undefined) throw new EngineError('invalid-argument', `invalid value for compress: strconv.ParseBool: parsing "${compressed}": invalid syntax`)
+  if (compress === undefined) throw new EngineError('invalid-argument', `error reading compress log option: strconv.ParseBool: parsing "${compressed}": invalid syntax`)
   if (maximumSize <= 0) throw new EngineError('invalid-argument', 'max size should be a positive number')
-  if (Number(count) < 1) throw new EngineError('invalid-argument', 'max file count must be greater than 0')
-  if (compress && Number(count) === 1) throw new EngineError('invalid-argument', 'compression cannot be enabled when max file count is 1')
-  return { maximumSize, files: Number(count), compress }
+  if (Number(count) < 0) throw new EngineError('invalid-argument', 'max file count cannot be less than 0')
+  if (compress && Number(count) <= 1) throw new EngineError('invalid-argument', 'compression cannot be enabled when max file count is 1')
+  // The current file is there in any case.
+  return { maximumSize, files: Math.max(1, Number(count)), compress }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { availableCapabilities, capabilitySets, checkSysctls, defaultSysctls, resolveCapabilities, type OciNamespace, type OciRlimit, type OciSpec, type ResolvedUser } from '@engine/runtime'
 import type { IdMappings } from '@engine/linux/id-mappings'
 import type { Container } from '../container.ts'
+import { cells } from '../resize.ts'
 import { refusedByRuntime } from '../start-error.ts'
 import { containerDevices } from './devices.ts'
 import { environment } from './environment.ts'
@@ -50,7 +51,7 @@ export function containerSpec(settings: SpecSettings): OciSpec {
   const sysctl = { ...(ownNetwork ? defaultSysctls(settings.userNamespace !== undefined) : {}), ...host.Sysctls }
   refusedByRuntime(() => checkSysctls(host.Sysctls ?? {}, namespaces))
   const propagation = checkPropagation(container.record.mounts)
-  const [height, width] = host.ConsoleSize
+  const [height, width] = cells(host.ConsoleSize)
   const ownUts = host.UTSMode !== 'host'
   return {
     ociVersion: '1.2.0',

@@ -145,19 +145,20 @@ async function connected(socket: Socket, transport: 'tcp' | 'tls' | 'unix', show
 function tlsFiles(settings: SyslogSettings | undefined): { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized: boolean } {
   const { ca, certificate, key, verify = true } = settings?.tls ?? {}
   return {
-    ...(ca === undefined ? {} : { ca: readPem('CA certificate', ca) }),
-    ...(certificate === undefined ? {} : { cert: readPem('certificate', certificate) }),
-    ...(key === undefined ? {} : { key: readPem('key', key) }),
+    ...(ca === undefined ? {} : { ca: readPem(ca, (reason) => `could not read CA certificate "${ca}": ${reason}`) }),
+    ...(certificate === undefined && key === undefined ? {} : { cert: readPem(certificate ?? '', notLoaded), key: readPem(key ?? '', notLoaded) }),
     rejectUnauthorized: verify,
   }
 }
 
-function readPem(what: string, path: string): Buffer {
+const notLoaded = (reason: string): string => `Could not load X509 key pair: ${reason}`
+
+function readPem(path: string, described: (reason: string) => string): Buffer {
   try {
     return readFileSync(path)
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file or directory' : (cause as Error).message
-    throw new Error(`could not read ${what} "${path}": open ${path}: ${reason}`, { cause })
+    throw new Error(described(`open ${path}: ${reason}`), { cause })
   }
 }
 
