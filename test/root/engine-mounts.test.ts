@@ -53,6 +53,8 @@ test('volumes: filled from the image, shared, kept or gone with their container'
   assert.equal((await run(['cat', '/elsewhere/mine'], { Mounts: [{ Type: 'volume', Source: 'named', Target: '/elsewhere', ReadOnly: true }] })).stdout, 'kept\n')
   assert.match((await run(['ls', '/copy'], { Binds: ['etc:/etc', 'etc:/copy'] })).stdout, /passwd/)
   assert.equal((await run(['ls', '/etc'], { Mounts: [{ Type: 'volume', Source: 'bare', Target: '/etc/', VolumeOptions: { NoCopy: true } }] })).stdout.includes('passwd'), false)
+  // `VOLUME data` of a Dockerfile, which Docker takes too.
+  assert.match((await run(['grep', ' /relative ', '/proc/self/mountinfo'], {}, { Volumes: { relative: {} } })).stdout, / \/relative /)
   const id = await create(['true'], {}, { Volumes: { '/anonymous': {} } })
   const [mount] = (await engine.containers.inspect(id, { size: false })).Mounts
   assert.match(mount?.Name ?? '', /^[0-9a-f]{64}$/)

@@ -92,7 +92,7 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
     const ignore = context.readIgnored()
     const text = context.readDockerfile(request.dockerfile)
-    if (request.check === true || asksForChecks(text)) await check(text, request, ignore, tools.executor, output)
+    if (request.check === true || asksForChecks(text, request)) await check(text, request, ignore, tools.executor, output)
     if (request.check === true) return ''
     const file = understand(text)
     const common: Build = {

@@ -1,4 +1,4 @@
-import type { RunConfig } from '@engine/image'
+import type { ImageConfig, RunConfig } from '@engine/image'
 import type { CacheKey, KeyParts } from './cache.ts'
 import type { BuildLine } from './output.ts'
 import type { CacheSharing } from './dockerfile/run-mount.ts'
@@ -114,7 +114,7 @@ export interface Executor {
    * The configuration of an image that FROM names, without getting the image where it is not there.
    * @throws EngineError as resolve does
    */
-  lookUp(reference: string, platform: string): Promise<RunConfig>
+  lookUp(reference: string, platform: string): Promise<ImageConfig>
   /** An image that a step made or the cache knows. */
   image(id: string): Promise<BuildImage>
   /** Opens an image's files for reading. */

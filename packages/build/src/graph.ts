@@ -22,7 +22,7 @@ export class StageGraph {
   /**
    * @param globals build arguments that count in FROM lines
    * @param named names that mean something of the client's, and no stage
-   * @throws EngineError invalid-argument when two stages have one name, or a base is blank
+   * @throws EngineError invalid-argument when a base is blank
    */
   constructor(file: Stages, globals: Variables, named: ReadonlyMap<string, unknown> = new Map()) {
     this.#named = named
@@ -32,17 +32,15 @@ export class StageGraph {
       const base = expandWord(stage.base, globals, { escape: this.#escape })
       if (base === '') throw new EngineError('invalid-argument', `base name (${stage.base}) should not be blank`)
       const node = { index, stage, base, baseStage: named.has(base) ? undefined : byName.get(base.toLowerCase()) }
-      if (stage.name !== '') {
-        if (byName.has(stage.name)) throw new EngineError('invalid-argument', `${stage.name} stage name already used`)
-        byName.set(stage.name, index)
-      }
+      // Of two stages with one name the later counts for what follows, as with BuildKit.
+      if (stage.name !== '') byName.set(stage.name, index)
       return node
     })
   }
 
   /** The stage to build: by name, or the last. @throws EngineError invalid-argument */
   target(name: string): StageNode {
-    const node = name === '' ? this.nodes.at(-1) : this.nodes.find(({ stage }) => stage.name !== '' && stage.name === name.toLowerCase())
+    const node = name === '' ? this.nodes.at(-1) : this.nodes.findLast(({ stage }) => stage.name !== '' && stage.name === name.toLowerCase())
     if (node !== undefined) return node
     throw new EngineError('invalid-argument', name === '' ? 'file with no instructions' : `target stage "${name}" could not be found`)
   }
@@ -53,7 +51,7 @@ export class StageGraph {
    */
   find(from: string, index: number): StageNode | undefined {
     if (this.#named.has(from)) return undefined
-    const named = this.nodes.slice(0, index).find(({ stage }) => stage.name !== '' && stage.name === from.toLowerCase())
+    const named = this.nodes.slice(0, index).findLast(({ stage }) => stage.name !== '' && stage.name === from.toLowerCase())
     if (named !== undefined || !/^[+-]?\d+$/.test(from)) return named
     const number = Number(from)
     if (number === index) throw new EngineError('invalid-argument', 'refers to current build stage')

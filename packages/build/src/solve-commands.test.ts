@@ -55,6 +55,20 @@ describe('commands', () => {
     assert.deepEqual(config(id), { Env: ['PATH=/bin'], Entrypoint: ['e'], Cmd: ['c'], Healthcheck: { Test: ['CMD-SHELL', 'h'] } })
   })
 
+  test('see arguments and environment in the order of the Dockerfile, as with BuildKit', async () => {
+    const seen: (readonly string[])[] = []
+    fixture.executor.behave = ({ Env }) => ({ status: seen.push((Env ?? []).filter((entry) => !entry.startsWith('PATH=/bin'))) === 0 ? 1 : 0 })
+    const id = await build('FROM base AS s\nARG A=1 B=$A\nENV foo=1\nRUN one\nARG foo=2\nRUN two\nENV foo=3\nRUN three\nARG foo\nARG PATH=/x\nRUN four\nFROM s\nRUN five')
+    assert.deepEqual(seen, [['foo=1', 'A=1', 'B=1'], ['foo=2', 'A=1', 'B=1'], ['foo=3', 'A=1', 'B=1'], ['PATH=/x', 'foo=3', 'A=1', 'B=1'], ['foo=3', 'A=1', 'B=1']])
+    assert.deepEqual(config(id)?.Env, ['PATH=/bin', 'foo=3'])
+    seen.length = 0
+    await build('FROM base\nENV foo=1\nARG foo\nENV bar=$foo\nRUN x', { buildArgs: { foo: '9', HTTP_PROXY: 'http://h' } })
+    assert.deepEqual(seen, [['foo=9', 'bar=9', 'HTTP_PROXY=http://h', 'http_proxy=http://h']])
+    seen.length = 0
+    await build('ARG N=ba$BUILDOS\nARG M=se O=${N%linux}$M\nFROM $O\nARG N\nRUN x')
+    assert.deepEqual(seen, [['N=balinux']])
+  })
+
   test('that fail end the build with their status', async () => {
     fixture.executor.behave = () => ({ status: 3 })
     await assert.rejects(build('FROM base\nRUN exit 3'), { message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3", exitCode: 3 })
@@ -113,10 +127,10 @@ describe('commands', () => {
 })
 
 describe('build arguments', () => {
-  test('count from their ARG on, in their stage, and give way to ENV', async () => {
+  test('count from their ARG on, in their stage, and give way to ENV that comes later', async () => {
     const id = await build('ARG G=g\nARG H=${G}h\nFROM base\nENV before=$A\nARG A=1\nENV after=$A\nARG H\nARG G=mine\nLABEL v=$H$G\nENV A=env\nARG A=2\nLABEL a=$A', { buildArgs: { A: 'given' } })
     assert.deepEqual(config(id)?.Env, ['PATH=/bin', 'before=', 'after=given', 'A=env'])
-    assert.deepEqual(config(id)?.Labels, { v: 'ghmine', a: 'env' })
+    assert.deepEqual(config(id)?.Labels, { v: 'ghmine', a: 'given' })
     const other = await build('FROM base AS one\nARG A=1\nFROM base\nLABEL a=x$A')
     assert.deepEqual(config(other)?.Labels, { a: 'x' })
   })
@@ -134,7 +148,7 @@ describe('build arguments', () => {
     let environment: unknown
     fixture.executor.behave = (config) => ({ status: (environment = config.Env) === undefined ? 1 : 0 })
     const first = await build('FROM base\nRUN true', { buildArgs: { http_proxy: 'a' } })
-    assert.deepEqual(environment, ['PATH=/bin', 'http_proxy=a'])
+    assert.deepEqual(environment, ['PATH=/bin', 'HTTP_PROXY=a', 'http_proxy=a'])
     assert.equal(history(first).at(-1), '|0 /bin/sh -c true')
     assert.equal(await build('FROM base\nRUN true', { buildArgs: { http_proxy: 'b' } }), first)
     assert.notEqual(await build('FROM base\nARG http_proxy\nRUN true', { buildArgs: { http_proxy: 'b' } }), first)

@@ -2,7 +2,7 @@ import { EngineError } from '@engine/linux'
 import { hostPlatform, parsePlatform, type Platform } from '@engine/image'
 import { BuildArgs } from './build-args.ts'
 import { expandWord } from './dockerfile/expand.ts'
-import type { ArgInstruction, Instruction, Stages } from './dockerfile/instruction-types.ts'
+import type { Instruction, Stages } from './dockerfile/instruction-types.ts'
 import { parseInstruction } from './dockerfile/instructions.ts'
 import { parseDockerfile } from './dockerfile/parse.ts'
 import type { BuildImage } from './executor.ts'
@@ -61,7 +61,7 @@ class Solver {
     // One stage's failure ends the others.
     this.#build = { ...build, signal: AbortSignal.any([build.signal, this.#stop.signal]) }
     this.#args = new BuildArgs(options.buildArgs, automaticArgs(build.platform, options.target))
-    for (const arg of file.globalArgs) this.#declareGlobal(arg)
+    for (const { args } of file.globalArgs) this.#args.declareGlobals(args, file.escape)
     this.#graph = new StageGraph(file, this.#args.globals(), build.contexts)
   }
 
@@ -78,11 +78,6 @@ class Solver {
     if (unused.length > 0) await output.stdout(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`)
     if (image === '') throw new EngineError('invalid-argument', 'No image was generated. Is your Dockerfile empty?')
     return { image, base: this.#bases.get(target) ?? '' }
-  }
-
-  #declareGlobal({ args }: ArgInstruction): void {
-    const expand = (word: string): string => expandWord(word, this.#args.declared(), { escape: this.#file.escape })
-    for (const { key, value } of args) this.#args.declareGlobal(expand(key), value === undefined ? undefined : expand(value))
   }
 
   /** Builds stages at once, each as far as it does not wait for another. When one fails the others are ended first. */

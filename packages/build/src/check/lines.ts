@@ -1,37 +1,32 @@
 import type { Dockerfile, Node } from '../dockerfile/parse.ts'
-import type { Finding, RuleName } from './finding.ts'
-
-type Say = (rule: RuleName, line: number, text: string) => void
+import type { Say } from './finding.ts'
 
 /** Rules that look at one instruction, or at all of them without regard to stages. */
-export function checkLines(file: Dockerfile, source: string): Finding[] {
-  const findings: Finding[] = []
-  const say: Say = (rule, line, text) => void findings.push({ rule, line, text })
-  checkCasing(file.nodes, say)
-  const lines = source.split('\n')
-  for (const node of file.nodes) {
-    checkContinuation(node, lines, say)
-    checkDescription(node, lines, say)
-    const check = checks[node.keyword.toLowerCase()]
-    check?.(node, say)
-  }
-  return findings
+export function checkLines(file: Dockerfile, say: Say): void {
+  const first = file.nodes.findIndex(({ keyword }) => keyword.toLowerCase() === 'from')
+  const nodes = file.nodes.slice(Math.max(0, first))
+  checkCasing(nodes, say)
+  for (const line of file.emptyContinuations) say('NoEmptyContinuation', line, 'Empty continuation line')
+  for (const node of file.nodes) checkDescription(node, say)
+  for (const node of nodes) checkNode(node, node.startLine, say)
 }
 
-const checks: Readonly<Record<string, (node: Node, say: Say) => void>> = {
+/** Rules that look at one instruction of a stage. @param line where it is told of: for what ONBUILD brings, that of FROM */
+export function checkNode(node: Node, line: number, say: Say): void {
+  checks[node.keyword.toLowerCase()]?.(node, line, say)
+}
+
+const checks: Readonly<Record<string, (node: Node, line: number, say: Say) => void>> = {
   from: checkFrom,
-  cmd: recommendJson,
-  entrypoint: recommendJson,
-  env: (node, say) => {
-    legacyPair(node, say)
-    for (let at = 0; at < node.args.length; at += 3) secret(node, node.args[at] ?? '', say)
+  env: (node, line, say) => {
+    legacyPair(node, line, say)
+    for (let at = 0; at < node.args.length; at += 3) secret('ENV', node.args[at] ?? '', line, say)
   },
   label: legacyPair,
-  arg: (node, say) => {
-    for (const word of node.args) secret(node, word.split('=', 1)[0] ?? '', say)
+  arg: (node, line, say) => {
+    for (const word of node.args) secret('ARG', word.split('=', 1)[0] ?? '', line, say)
   },
-  expose: checkExpose,
-  maintainer: (node, say) => say('MaintainerDeprecated', node.startLine, 'Maintainer instruction is deprecated in favor of using label'),
+  maintainer: (_node, line, say) => say('MaintainerDeprecated', line, 'Maintainer instruction is deprecated in favor of using label'),
 }
 
 /** One casing for all instructions: that of most. */
@@ -45,66 +40,32 @@ function checkCasing(nodes: readonly Node[], say: Say): void {
   }
 }
 
-function checkContinuation({ startLine, endLine, heredocs }: Node, lines: readonly string[], say: Say): void {
-  if (heredocs.length > 0) return
-  for (let line = startLine + 1; line <= endLine; line++) {
-    if ((lines[line - 1] ?? '').trim() === '') return say('NoEmptyContinuation', line, 'Empty continuation line')
-  }
+/** The comment before FROM or ARG should begin with the name that it describes. */
+function checkDescription({ keyword, args, comment, startLine }: Node, say: Say): void {
+  const kind = keyword.toUpperCase()
+  const names = kind === 'ARG' ? args.map((word) => word.split('=', 1)[0] ?? '') : kind === 'FROM' && args[1]?.toLowerCase() === 'as' ? [(args[2] ?? '').toLowerCase()] : []
+  if (comment === undefined || names.length === 0 || names.includes(comment.split(' ', 1)[0] ?? '')) return
+  say('InvalidDefinitionDescription', startLine, `Comment for ${kind} should follow the format: \`# ${names.length > 1 ? '<arg_key>' : names[0]} <description>\``)
 }
 
-/** A comment right above FROM or ARG should begin with the name that it describes. */
-function checkDescription(node: Node, lines: readonly string[], say: Say): void {
-  const comment = /^#\s*(\S+)?/.exec(lines[node.startLine - 2]?.trim() ?? '')
-  if (comment === null || /^#\s*\w+\s*=/.test(lines[node.startLine - 2] ?? '')) return
-  const keyword = node.keyword.toLowerCase()
-  const name = keyword === 'arg' ? node.args[0]?.split('=', 1)[0] : keyword === 'from' && node.args[1]?.toLowerCase() === 'as' ? node.args[2] : undefined
-  if (name === undefined || comment[1] === name) return
-  const kind = keyword === 'arg' ? 'argument' : 'build stage'
-  say('InvalidDefinitionDescription', node.startLine - 1, `Comment for ${kind} should follow the format: \`# ${name} <description>\`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.`)
-}
-
-function checkFrom(node: Node, say: Say): void {
+function checkFrom(node: Node, line: number, say: Say): void {
   const [, as, name] = node.args
   if (as !== undefined) {
     const upper = node.keyword === node.keyword.toUpperCase()
-    if (as !== (upper ? as.toUpperCase() : as.toLowerCase())) say('FromAsCasing', node.startLine, `'${as}' and '${node.keyword}' keywords' casing do not match`)
+    if (as !== (upper ? as.toUpperCase() : as.toLowerCase())) say('FromAsCasing', line, `'${as}' and '${node.keyword}' keywords' casing do not match`)
   }
-  if (name !== undefined && name !== name.toLowerCase()) say('StageNameCasing', node.startLine, `Stage name '${name}' should be lowercase`)
-  if (name !== undefined && ['context', 'scratch'].includes(name.toLowerCase())) say('ReservedStageName', node.startLine, `Stage name should not use the same name as reserved stage "${name.toLowerCase()}"`)
-  const platform = node.flags.find((flag) => flag.startsWith('--platform='))?.slice('--platform='.length)
-  if (platform === undefined) return
-  if (platform === '$TARGETPLATFORM' || platform === '${TARGETPLATFORM}') {
-    say('RedundantTargetPlatform', node.startLine, `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`)
-  } else if (!platform.includes('$')) {
-    say('FromPlatformFlagConstDisallowed', node.startLine, `FROM --platform flag should not use constant value "${platform}"`)
-  }
+  if (name !== undefined && name !== name.toLowerCase()) say('StageNameCasing', line, `Stage name '${name}' should be lowercase`)
+  if (name !== undefined && ['context', 'scratch'].includes(name.toLowerCase())) say('ReservedStageName', line, `Stage name should not use the same name as reserved stage "${name.toLowerCase()}"`)
 }
 
-function recommendJson(node: Node, say: Say): void {
-  if (node.json || node.args.length === 0) return
-  say('JSONArgsRecommended', node.startLine, `JSON arguments recommended for ${node.keyword.toUpperCase()} to prevent unintended behavior related to OS signals`)
-}
-
-function legacyPair(node: Node, say: Say): void {
-  if (node.args[2] !== '') return
-  const name = node.keyword.toUpperCase()
-  say('LegacyKeyValueFormat', node.startLine, `"${name} key=value" should be used instead of legacy "${name} key value" format`)
+function legacyPair({ keyword, args }: Node, line: number, say: Say): void {
+  if (args[2] === '') say('LegacyKeyValueFormat', line, `"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`)
 }
 
 const secretWords = /(?:^|_)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)/i
 const publicWords = /(?:^|_)public(?:_|$)/i
 
-function secret(node: Node, name: string, say: Say): void {
+function secret(kind: 'ARG' | 'ENV', name: string, line: number, say: Say): void {
   if (!secretWords.test(name) || publicWords.test(name)) return
-  say('SecretsUsedInArgOrEnv', node.startLine, `Do not use ARG or ENV instructions for sensitive data (${node.keyword.toUpperCase()} "${name}")`)
-}
-
-function checkExpose(node: Node, say: Say): void {
-  for (const port of node.args) {
-    if (port.includes(':')) say('ExposeInvalidFormat', node.startLine, `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`)
-    const protocol = port.split('/')[1]
-    if (protocol !== undefined && protocol !== protocol.toLowerCase() && !protocol.includes('$')) {
-      say('ExposeProtoCasing', node.startLine, `Defined protocol '${port}' in EXPOSE instruction should be lowercase`)
-    }
-  }
+  say('SecretsUsedInArgOrEnv', line, `Do not use ARG or ENV instructions for sensitive data (${kind} "${name}")`)
 }

@@ -1,11 +1,10 @@
-import { fullName, parseReference, withDefaultTag } from '@engine/image'
+import { fullName, parseReference, withDefaultTag, type ImageConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { understand } from '../dockerfile/understand.ts'
 import type { Executor } from '../executor.ts'
 import type { BuildOutput } from '../output.ts'
-import { automaticArgs } from '../solve.ts'
-import { checkDockerfile, showFinding } from './check.ts'
-import { baseImages } from './stages.ts'
+import { checkDockerfile, checkOptions, showFinding } from './check.ts'
+import { StageChecker } from './stages.ts'
 
 /** What a check is asked about. */
 export interface CheckRequest {
@@ -20,34 +19,37 @@ export interface CheckRequest {
   readonly check?: boolean | undefined
 }
 
-/** `# check=error=true`: findings fail a build, too. */
-export function asksForChecks(text: string): boolean {
-  return /^#\s*check\s*=.*error\s*=\s*true/im.test(text)
+/** `# check=error=true`, or the same by a build argument: findings fail a build, too. @throws EngineError invalid-argument for options that are none */
+export function asksForChecks(text: string, { buildArgs }: Pick<CheckRequest, 'buildArgs'>): boolean {
+  return checkOptions(text, buildArgs).error
 }
 
 /**
  * Tells what BuildKit's rules have to say of a Dockerfile. What they say of variables depends on the base images: as with BuildKit it is
- * an error when one cannot be had, told after what was found without it.
+ * an error when one cannot be had, told after what was found without it. So is what a build would fail with in any case.
  * @throws EngineError when they say anything
  */
 export async function check(text: string, request: CheckRequest, ignore: readonly string[], executor: Pick<Executor, 'lookUp'>, output: BuildOutput): Promise<void> {
-  const given = Object.entries(request.buildArgs).filter((entry): entry is [string, string] => entry[1] !== null)
-  const args = new Map([...Object.entries(automaticArgs(request.platform, request.target)), ...given])
-  const environments = new Map<string, readonly string[]>()
+  const args = { given: request.buildArgs, platform: request.platform, target: request.target }
+  const known = new Map<string, ImageConfig>()
+  const nothing = { baseOf: () => undefined, ignore: undefined }
   let unknown: EngineError | undefined
-  for (const base of baseImages(understand(text), args)) {
-    if (request.contexts?.[base] !== undefined) continue
+  for (const { image, platform } of new StageChecker(understand(text), args, nothing, () => undefined).bases()) {
+    if (request.contexts?.[image] !== undefined) continue
     try {
-      environments.set(base, (await executor.lookUp(base, request.platform)).Env ?? [])
+      known.set(`${image} ${platform}`, await executor.lookUp(image, platform || request.platform))
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
-      unknown ??= new EngineError(error.code, `${base}: failed to resolve source metadata for ${nameOf(base)}: ${error.message}`, { cause: error, hint: error.hint })
+      unknown ??= new EngineError(error.code, `${image}: failed to resolve source metadata for ${nameOf(image)}: ${error.message}`, { cause: error, hint: error.hint })
     }
   }
-  const { findings } = checkDockerfile(text, { args, environmentOf: (image) => environments.get(image), ignore })
+  const { findings, failure } = checkDockerfile(text, { ...args, baseOf: (image, platform) => known.get(`${image} ${platform}`), ignore })
   const tell = (line: string): Promise<void> | void => (request.check === true ? output.write({ stream: line }) : output.stderr(line))
   for (const finding of findings) await tell(`${showFinding(finding, request.dockerfile)}\n`)
-  if (unknown !== undefined && request.check === true) throw unknown
+  if (request.check === true) {
+    if (failure !== undefined) throw new EngineError(failure.error.code, `${request.dockerfile}:${failure.line}: ${failure.error.message}`, { cause: failure.error })
+    if (unknown !== undefined) throw unknown
+  }
   if (findings.length > 0) throw new EngineError('invalid-argument', `check complete, ${findings.length} warning${findings.length === 1 ? ' has' : 's have'} been found!`)
   if (request.check === true) await tell('Check complete, no warnings found.\n')
 }

@@ -85,7 +85,7 @@ export class BuildContext implements Disposable {
    */
   readDockerfile(given: string): string {
     const name = this.#dockerfile ?? given
-    const path = contextPath(name)
+    const path = dockerfilePath(name)
     const text = this.#read(path) ?? (path === 'Dockerfile' ? this.#read('dockerfile') : undefined)
     // Docker answers this one with status 500.
     if (text === undefined) throw new EngineError('invalid-argument', `Cannot locate specified Dockerfile: ${name}`)
@@ -125,12 +125,17 @@ export class BuildContext implements Disposable {
   }
 }
 
-/**
- * A path in a context or an image as COPY and ADD name it: relative, without `.` and `..`.
- * @throws EngineError invalid-argument when it leads outside
- */
-export function contextPath(path: string): string {
+/** @throws EngineError invalid-argument when it leads outside */
+function dockerfilePath(path: string): string {
   const clean = cleanPath(path.replace(/^\//, ''))
   if (clean === '..' || clean.startsWith('../')) throw new EngineError('invalid-argument', `forbidden path outside the build context: ${path.replace(/^\//, '')} ()`)
   return clean.replace(/^\//, '')
+}
+
+/**
+ * A path in a context or an image as COPY and ADD name it: relative, without `.` and `..`. What would lead outside begins at the root,
+ * as the Dockerfile reference says: `../x` is `x`.
+ */
+export function contextPath(path: string): string {
+  return cleanPath(`/${path}`).slice(1) || '.'
 }

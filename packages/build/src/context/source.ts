@@ -39,7 +39,7 @@ export interface FindOptions {
  */
 export function findSources(rootFd: number, word: string, options: FindOptions): Source[] {
   if (options.parents === true) return findWithParents(rootFd, word, options)
-  const bare = word.replace(/^\//, '').replace(/^\.\//, '')
+  const bare = word.replace(/^(?:\.{0,2}\/)+/, '')
   if (!hasWildcards(bare)) return [findSource(rootFd, bare, options)]
   return matchingPaths(rootFd, bare, false).map((path) => findSource(rootFd, path, options))
 }
@@ -47,8 +47,8 @@ export function findSources(rootFd: number, word: string, options: FindOptions):
 /** The part of a path before `/./` says where to look, and is not part of the copy's path. */
 function findWithParents(rootFd: number, word: string, options: FindOptions): Source[] {
   const pivot = word.indexOf('/./')
-  const strip = pivot < 0 ? 0 : cleanPath(word.slice(0, pivot)).split('/').filter((part) => part !== '' && part !== '.').length
-  const bare = cleanPath(word).replace(/^\//, '')
+  const strip = pivot < 0 ? 0 : cleanPath(`/${word.slice(0, pivot)}`).split('/').filter((part) => part !== '' && part !== '.').length
+  const bare = cleanPath(`/${word}`).slice(1)
   const paths = hasWildcards(bare) ? matchingPaths(rootFd, bare, true) : [bare]
   return paths.map((path) => ({ ...findSource(rootFd, path, options), strip }))
 }

@@ -17,6 +17,8 @@ export interface Node {
   /** The instruction in one line, continuations joined. */
   readonly original: string
   readonly heredocs: readonly Heredoc[]
+  /** The last comment before it. */
+  readonly comment?: string | undefined
   /** ONBUILD's trigger. */
   readonly trigger?: Node
   /** Line numbers, from 1. */
@@ -31,6 +33,8 @@ export interface Dockerfile {
   readonly directives: ReadonlyMap<string, string>
   /** Complaints to print, without mark: `Empty continuation line found in: RUN echo`. */
   readonly warnings: readonly string[]
+  /** Numbers of the lines in which instructions end that have an empty line within. */
+  readonly emptyContinuations: readonly number[]
 }
 
 /** bufio.MaxScanTokenSize: what Docker's parser takes as one line, in bytes with its end. */
@@ -45,6 +49,8 @@ export function parseDockerfile(text: string): Dockerfile {
   const directives = new Directives()
   const nodes: Node[] = []
   const warnings: string[] = []
+  const emptyContinuations: number[] = []
+  let comment: string | undefined
   let at = 0
   const nextLine = (): string | undefined => {
     const line = lines[at]
@@ -58,6 +64,7 @@ export function parseDockerfile(text: string): Dockerfile {
     const first = trimLeft(trimLineEnd(nextLine() as string))
     directives.read(first)
     const startLine = at
+    if (isComment(first)) comment = first.slice(1).trim()
     let { text: line, ended } = trimContinuation(isComment(first) ? '' : first, directives.escape)
     if (ended && line === '') continue
     let hasEmptyLine = false
@@ -73,13 +80,17 @@ export function parseDockerfile(text: string): Dockerfile {
       line += part.text
       ended = part.ended
     }
-    if (hasEmptyLine) warnings.push(`Empty continuation line found in: ${line}`)
+    if (hasEmptyLine) {
+      warnings.push(`Empty continuation line found in: ${line}`)
+      emptyContinuations.push(at)
+    }
     const node = parseLine(line, directives.escape)
     const heredocs = takesHeredocs(node) && line.includes('<<') ? heredocsOfLine(line).map((heredoc) => readHeredoc(heredoc, nextLine)) : []
-    nodes.push({ ...node, heredocs, startLine, endLine: at })
+    nodes.push({ ...node, heredocs, startLine, endLine: at, comment })
+    comment = undefined
   }
   if (nodes.length === 0) throw new EngineError('invalid-argument', 'file with no instructions')
-  return { nodes, escape: directives.escape, directives: directives.values, warnings }
+  return { nodes, escape: directives.escape, directives: directives.values, warnings, emptyContinuations }
 }
 
 function readHeredoc(heredoc: Heredoc, nextLine: () => string | undefined): Heredoc {

@@ -34,6 +34,7 @@ const changes: { readonly [K in Kind]?: (state: StageState, instruction: Of<K>) 
     for (const { key, value } of pairs) {
       const at = environment.findIndex((entry) => entry.split('=', 1)[0] === key)
       environment.splice(at < 0 ? environment.length : at, 1, `${key}=${value}`)
+      state.args.cover(key)
     }
     state.config.Env = environment
     return `ENV ${showPairs(pairs)}`
@@ -103,8 +104,6 @@ export function applyInstruction(state: StageState, instruction: Instruction): s
 export function expandInstruction(instruction: Instruction, one: (word: string) => string, many: (word: string) => string[]): Instruction {
   const pairs = (list: readonly Pair[]): Pair[] => list.map(({ key, value }) => ({ key: one(key), value: one(value) }))
   switch (instruction.kind) {
-    case 'arg':
-      return { ...instruction, args: instruction.args.map(({ key, value }) => ({ key: one(key), value: value === undefined ? undefined : one(value) })) }
     case 'env':
       return { ...instruction, pairs: pairs(instruction.pairs) }
     case 'label':

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { showList } from '../dockerfile/go-text.ts'
-import type { Instruction } from '../dockerfile/instruction-types.ts'
+import type { ArgInstruction, Instruction } from '../dockerfile/instruction-types.ts'
 import { shortId } from '../output.ts'
 import { applyInstruction, expandInstruction } from './change.ts'
 import { comment, expand, expandMany, newImage, withCache, type Step } from './step.ts'
@@ -8,7 +8,7 @@ import { comment, expand, expandMany, newImage, withCache, type Step } from './s
 /** Carries out an instruction that changes the configuration only. */
 export async function configure(step: Step, written: Instruction): Promise<void> {
   const { state, build, output } = step
-  const instruction = expandInstruction(written, (word) => expand(step, word), (word) => expandMany(step, word))
+  const instruction = written.kind === 'arg' ? declareArgs(step, written) : expandInstruction(written, (word) => expand(step, word), (word) => expandMany(step, word))
   if (instruction.kind === 'healthcheck') {
     const before = state.config.Healthcheck?.Test ?? []
     if (before.length > 0 && before[0] !== 'NONE') await output.stdout(`Note: overriding previous HEALTHCHECK: ${showList(before)}\n`)
@@ -17,6 +17,16 @@ export async function configure(step: Step, written: Instruction): Promise<void>
   // After the change: SHELL counts for its own step.
   const createdBy = comment(step, ` ${change}`)
   await withCache(step, { instruction: createdBy }, () => named(step, () => build.executor.commit(newImage(step, createdBy))))
+}
+
+/** Of several arguments in one ARG, each sees those before it. */
+function declareArgs(step: Step, written: ArgInstruction): ArgInstruction {
+  const args = written.args.map(({ key, value }) => {
+    const arg = { key: expand(step, key), value: value === undefined ? undefined : expand(step, value) }
+    step.state.args.declare(arg.key, arg.value)
+    return arg
+  })
+  return { ...written, args }
 }
 
 /**

@@ -19,7 +19,6 @@ export async function collectSources(step: Step, instruction: CopyInstruction, o
     const sources: Source[] = []
     for (const word of instruction.sources) sources.push(...(await sourcesOf(step, word, instruction, root, open)))
     for (const file of instruction.files) sources.push(inlineSource(step, file.path, file.data, open))
-    if (sources.length === 0) throw new EngineError('invalid-argument', 'no source files were specified')
     return withoutExcluded(sources, instruction.exclude)
   } catch (error) {
     if (error instanceof EngineError) throw new EngineError(error.code, `${name} failed: ${error.message}`, { cause: error, hint: error.hint })

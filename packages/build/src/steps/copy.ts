@@ -18,14 +18,10 @@ import { comment, expand, newImage, variablesOf, withCache, type Build, type Ste
 
 /** COPY and ADD: put files of the context, of another image, of an address, or of the Dockerfile itself into a new layer. */
 export async function copy(step: Step, written: CopyInstruction): Promise<void> {
-  const name = written.kind.toUpperCase()
   const instruction = expandCopy(step, written)
   const mode = parseMode(instruction.chmod)
   await using open = new AsyncDisposableStack()
   const sources = await collectSources(step, instruction, open)
-  if (sources.length > 1 && !instruction.destination.endsWith('/') && !instruction.parents) {
-    throw new EngineError('invalid-argument', `When using ${name} with more than one source file, the destination must be a directory and end with a /`)
-  }
   const { build, state } = step
   // Files of another image keep their owners unless --chown says otherwise; all others get root as theirs.
   const keepOwner = instruction.from !== '' && instruction.chown === ''
@@ -33,7 +29,7 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
   for (const source of sources) files.push(await digestSource(source, keepOwner, build.signal))
   const flags = [['chown', instruction.chown], ['chmod', instruction.chmod]].filter(([, value]) => value !== '')
   const shown = [...flags.map(([flag, value]) => `--${flag}=${value}`), showSources(sources, files)].join(' ')
-  const createdBy = comment(step, `${name} ${shown} in ${instruction.destination} `)
+  const createdBy = comment(step, `${written.kind.toUpperCase()} ${shown} in ${instruction.destination} `)
   const settings = {
     destination: instruction.destination,
     workingDirectory: state.config.WorkingDir ?? '',
@@ -50,7 +46,10 @@ export async function copy(step: Step, written: CopyInstruction): Promise<void> 
     const destination = destinationPath(state.config.WorkingDir ?? '', instruction.destination)
     if (instruction.link && state.image !== '') await keepDirectories(step, destination, root.fd)
     const target = { rootFd: root.fd, destination, made: { owner, mode: madeDirectoryMode(instruction.chmod) }, chown: instruction.chown !== '' }
-    for (const source of sources) await put(build, source, target, copier)
+    for (const source of sources) {
+      if (sources.length > 1 && !source.directory && source.strip === undefined) refuseUnlessDirectory(target, written.kind)
+      await put(build, source, target, copier)
+    }
     return await root.commit(newImage(step, createdBy))
   })
 }
@@ -86,6 +85,12 @@ interface Target {
   readonly made: MadeDirectories
   /** `--chown` was given: it counts for what an archive holds, too. */
   readonly chown: boolean
+}
+
+/** Of several files each would take the place of the one before, as BuildKit does it without a word. */
+function refuseUnlessDirectory({ rootFd, destination }: Target, kind: CopyInstruction['kind']): void {
+  if (destination.endsWith('/') || isDirectory(rootFd, destination)) return
+  throw new EngineError('invalid-argument', `When using ${kind.toUpperCase()} with more than one source file, the destination must be a directory and end with a /`)
 }
 
 /** Puts one source where it belongs. */

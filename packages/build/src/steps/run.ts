@@ -31,7 +31,7 @@ export async function run(step: Step, instruction: RunInstruction): Promise<void
     ...(instruction.security === '' ? {} : { security: instruction.security }),
   }
   await withCache(step, { instruction: createdBy, settings, files: mounts.files }, async () => {
-    const environment = [...state.environment, ...buildArgs, ...mounts.environment]
+    const environment = [...toVariables([...state.environment, ...buildArgs, ...mounts.environment])].map(([name, value]) => `${name}=${value}`)
     const config = { ...structuredClone(state.config), Hostname: step.build.hostname, Cmd: args, Env: environment, Healthcheck: { Test: ['NONE'] } }
     // An image's entry point must not swallow the command.
     if (args.length > 0) config.Entrypoint = []

@@ -69,10 +69,10 @@ export interface Step {
   readonly openFrom: (from: string) => Promise<FromRoot>
 }
 
-/** Variables that count in a step: the environment, then build arguments that it does not set. */
-export function variablesOf({ state }: Step): Variables {
+/** Variables that count in a step: the environment, and build arguments that it does not set or that were declared later. */
+export function variablesOf({ state }: Pick<Step, 'state'>): Variables {
   const environment = toVariables(state.environment)
-  return new Map([...toVariables(state.args.environment(environment)), ...environment])
+  return new Map([...environment, ...toVariables(state.args.environment(environment))])
 }
 
 /** Expands one word of an instruction. */

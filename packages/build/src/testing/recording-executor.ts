@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunConfig } from '@engine/image'
+import type { ImageConfig, RunConfig } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { openRoot, procPath } from '@engine/linux/paths'
 import type { CacheKey, KeyParts } from '../cache.ts'
@@ -46,8 +46,8 @@ export class RecordingExecutor implements Executor {
     return this.image(id)
   }
 
-  async lookUp(reference: string, platform: string): Promise<RunConfig> {
-    return (await this.resolve(reference, platform)).config
+  async lookUp(reference: string, platform: string): Promise<ImageConfig> {
+    return { architecture: 'amd64', os: 'linux', config: (await this.resolve(reference, platform)).config, rootfs: { type: 'layers', diff_ids: [] } }
   }
 
   async image(id: string): Promise<BuildImage> {

@@ -54,10 +54,9 @@ export class EngineExecutor implements Executor, AsyncDisposable {
     return this.#described(this.#engine.images.find(reference, platform))
   }
 
-  async lookUp(reference: string, platform: string): Promise<RunConfig> {
+  async lookUp(reference: string, platform: string): Promise<ImageConfig> {
     const { image, name } = this.#locate(reference, platform)
-    const config = image === undefined ? await this.#engine.lookUp(familiarName(name), { platform, credentials: credentialsFor(name.domain, this.#options.credentials) }, this.#signal) : image.config
-    return config.config ?? {}
+    return image === undefined ? await this.#engine.lookUp(familiarName(name), { platform, credentials: credentialsFor(name.domain, this.#options.credentials) }, this.#signal) : image.config
   }
 
   /** The image that a reference means, if it is here; or the name that a registry is to be asked for. @throws EngineError not-found for an id that is not here */

@@ -32,8 +32,8 @@ export function registerMounts(containers: ContainerRegistry, host: HostConfigVi
     add(mount)
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
-    if (!path.startsWith('/')) throw new EngineError('invalid-argument', `invalid volume specification: '${path}': invalid mount path: '${path}' mount path must be absolute`)
-    const destination = cleanPath(path)
+    // `VOLUME data` of a Dockerfile: Docker takes it, and runc begins at the root.
+    const destination = cleanPath(`/${path}`)
     if (destination === '/') throw new EngineError('invalid-argument', "invalid specification: destination can't be '/'")
     if (registered.has(destination) || asked.has(destination)) continue
     registered.set(destination, { point: { Type: 'volume', Name: '', Source: '', Destination: destination, Driver: host.VolumeDriver || 'local', Mode: '', RW: true, Propagation: '' } })
