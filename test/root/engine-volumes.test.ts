@@ -28,7 +28,7 @@ async function world(t: TestContext): Promise<{ root: string; directory: string;
   const root = join(directory, 'volumes')
   const reopen = () => new VolumeStore({ db, root, workers, events: { publish: (type, action, id) => void events.push(`${type} ${action} ${id}`) }, quotas: new ProjectQuotas(db, () => undefined), log: () => undefined })
   const store = reopen()
-  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, owner: { uid: 0, gid: 0 }, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
+  return { root, directory, store, volumes: volumeVerbs({ store, transfers: workers, limits: defaultLimits, owner: { uid: 0, gid: 0 }, ids: undefined, users: (name) => users.get(name) ?? [], publish: () => undefined }), users, events, reopen }
 }
 
 describe('volumes', () => {
@@ -155,6 +155,28 @@ describe('volumes', () => {
     await assert.rejects(volumes.prune(filters(['all', 'x'])), { message: 'invalid filter \'all\': strconv.ParseBool: parsing "x": invalid syntax' })
     await assert.rejects(volumes.prune(filters(['dangling', 'x'])), { message: "invalid filter 'dangling'" })
     assert.ok(events.includes('volume rename other'))
+  })
+
+  test('are not taken away from who works with them, nor from who is about to have them', async (t) => {
+    const { root, volumes, store } = await world(t)
+    const { Name: name } = await volumes.create({ ...plain, Name: '' })
+    await store.using(name, 'export', async () => {
+      await assert.rejects(volumes.remove(name, true), { code: 'conflict', message: `remove ${name}: volume is in use - [export]` })
+      await assert.rejects(volumes.rename(name, 'other'), { code: 'conflict', message: `rename ${name}: volume is in use - [export]` })
+      assert.deepEqual((await volumes.prune(filters(['all', '1']))).VolumesDeleted, [])
+    })
+    // Who asks for one that is on its way out gets a new one.
+    await volumes.create({ ...plain, Name: 'data' })
+    writeFileSync(join(root, 'data/_data/old'), '')
+    const [, made] = await Promise.all([volumes.remove('data', false), volumes.create({ ...plain, Name: 'data' })])
+    assert.deepEqual([store.has('data'), readdirSync(made.Mountpoint)], [true, []])
+    writeFileSync(join(root, 'data/_data/kept'), '')
+    await Promise.all([volumes.rename('data', 'moved'), volumes.create({ ...plain, Name: 'data' }), volumes.create({ ...plain, Name: 'moved' })])
+    assert.deepEqual([readdirSync(join(root, 'moved/_data')), readdirSync(join(root, 'data/_data'))], [['kept'], []])
+    // Others' removals do not stop a prune or a count.
+    for (let i = 0; i < 10; i++) await volumes.create({ ...plain, Name: `many-${i}` })
+    await Promise.all([volumes.prune(filters(['all', '1'])), volumes.usage(), ...Array.from({ length: 10 }, (_, i) => volumes.remove(`many-${9 - i}`, true))])
+    assert.deepEqual(store.all(), [])
   })
 
   test('whose renaming or cloning was broken off are whole under one name after the next start', async (t) => {

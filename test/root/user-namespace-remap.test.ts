@@ -221,6 +221,29 @@ describe('what lies on disk is right for all', () => {
     assert.deepEqual(owner((await engine.engine.volumes.create({ Name: 'remap-empty', Driver: 'local', DriverOpts: {}, Labels: {} })).Mountpoint), [300_000, 400_000])
   })
 
+  test('a volume is exported and imported by the containers’ ids', async () => {
+    const engine = await world
+    const { volumes } = engine.engine
+    const directory = (name: string): string => join(engine.options.dataRoot, 'volumes', name, '_data')
+    await engine.run(['sh', '-c', 'echo x > /v/f; chown 33:34 /v/f; mkdir /v/d; ln /v/f /v/d/g; ln -s f /v/l; chown 35:36 /v; chmod 700 /v'], { Binds: ['remap-out:/v'] })
+    writeFileSync(join(directory('remap-out'), 'of-the-host'), '')
+    const listing = (tar: Buffer): string => spawnSync('tar', ['--numeric-owner', '-tvf', '-'], { input: tar, encoding: 'utf8' }).stdout.replace(/ +\d+ \d{4}-.*:\d\d /g, ' ')
+    const tar = await bytes(await volumes.read('remap-out'))
+    assert.equal(listing(tar), 'drwx------ 35/36 ./\ndrwxr-xr-x 0/0 d/\n-rw-r--r-- 33/34 d/g\nhrw-r--r-- 33/34 f link to d/g\nlrwxrwxrwx 0/0 l -> f\n-rw-r--r-- 65534/65534 of-the-host\n')
+    await volumes.create({ Name: 'remap-in', Driver: 'local', DriverOpts: {}, Labels: {} })
+    await volumes.write('remap-in', Readable.from([tar]), signal)
+    assert.deepEqual(['', 'd', 'f', 'l'].map((name) => owner(join(directory('remap-in'), name))), [[300_035, 400_036], [300_000, 400_000], [300_033, 400_034], [300_000, 400_000]])
+    assert.equal((await engine.run(['stat', '-c', '%u:%g %a', '/v', '/v/f'], { Binds: ['remap-in:/v'] })).stdout, '35:36 700\n33:34 644\n')
+    const work = mkdtempSync(join(tmpdir(), 'engine-remap-volume-'))
+    try {
+      writeFileSync(join(work, 'f'), '')
+      const foreign = execFileSync('tar', ['--owner=:70000', '--group=:0', '-C', work, '-cf', '-', 'f'])
+      await assert.rejects(volumes.write('remap-in', Readable.from([foreign]), signal), /Container ID 70000 cannot be mapped to a host ID/)
+    } finally {
+      rmSync(work, { recursive: true })
+    }
+  })
+
   test('a container that was made before stays what it was when the daemon is told otherwise', async () => {
     const engine = await world
     const id = await engine.start(['sh', '-c', 'touch /first; exec sleep 1000'])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -72,7 +72,7 @@ describe('volumes with options', () => {
   })
 
   it('go from one engine to another as tar, while a container writes', async () => {
-    const id = await startContainer(client, ['sh', '-c', 'mkdir -p /v/sub; echo kept > /v/sub/file; chown 5:6 /v/sub/file; while :; do date > /v/busy; done'], using('live'))
+    const id = await startContainer(client, ['sh', '-c', 'mkdir -p /v/sub; echo kept > /v/sub/file; chown 5:6 /v/sub/file; chown 7:8 /v; chmod 1770 /v; while :; do date > /v/busy; mkdir -p /v/t/u; echo > /v/t/u/f; mv /v/t/u/f /v/t; rm -r /v/t; done'], using('live'))
     await until('it has written', async () => (await execIn(client, id, ['cat', '/v/busy'])).code === 0)
     const archive = join(work, 'live.tar')
     await engineOk(daemon.host, 'volume', 'export', '-o', archive, 'live')
@@ -80,6 +80,9 @@ describe('volumes with options', () => {
     execFileSync('gzip', [archive])
     await engineOk(daemon.host, 'volume', 'import', 'copy', `${archive}.gz`)
     assert.equal(readFileSync(join(daemon.dataRoot, 'volumes/copy/_data/sub/file'), 'utf8'), 'kept\n')
+    // The volume's own directory is part of it: databases want it to be theirs.
+    const { uid, gid, mode } = statSync(join(daemon.dataRoot, 'volumes/copy/_data'))
+    assert.deepEqual([uid, gid, mode & 0o7777], [7, 8, 0o1770])
     assert.match(await engineOk(daemon.host, 'volume', 'snapshot', 'live'), /^live-\d{8}T\d{6}Z\n$/)
     assert.equal(await engineOk(daemon.host, 'volume', 'clone', '--label', 'a=b', 'live', 'second'), 'second\n')
     assert.equal(await engineOk(daemon.host, 'volume', 'rename', 'second', 'third'), 'third\n')

@@ -64,7 +64,8 @@ export interface VolumeSource {
   release(name: string, user: string): Promise<void>
   /** Whether it was made without a name, so that it goes with its container. */
   isAnonymous(name: string): boolean
-  remove(name: string): Promise<void>
+  /** @param refuse throws when somebody has it, asked when nobody new can come by it any more */
+  remove(name: string, refuse?: () => void): Promise<void>
 }
 
 /** The parts of a running engine, as its verbs see them. */

@@ -157,7 +157,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const cache = cacheImages(imageParts)
   const builds = buildVerbs(builder, cache)
   const budgets = undo.use(new Budgets({ options, builder, cache, images: { verbs: imageParts, ofBuilds: () => builder.cache.images() } }))
-  const volumesOf = volumeVerbs({ store: volumes, transfers, limits, owner: remap?.root ?? { uid: 0, gid: 0 }, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
+  const volumesOf = volumeVerbs({ store: volumes, transfers, limits, owner: remap?.root ?? { uid: 0, gid: 0 }, ids: remap?.mappings, users: (name) => containers.usersOfVolume(name), publish: (reclaimed) => events.publish('volume', 'prune', '', { reclaimed: String(reclaimed) }) })
   const usage: DiskUsageParts = {
     containers: verbs, images: imagesOf, builds, volumes: volumesOf,
     budgets,

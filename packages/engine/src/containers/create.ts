@@ -25,7 +25,7 @@ import { completeHostConfig } from './host-config.ts'
 import { ignoredFields } from './ignored-fields.ts'
 import { firewallWarnings } from './firewall-warnings.ts'
 import { unexposedBindings } from './port-bindings.ts'
-import { makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
+import { claimedVolumes, makeVolumes, nameVolumes, volumesToMake } from './make-volumes.ts'
 import { generateName } from './name-generator.ts'
 import { isRuntime } from './runtimes.ts'
 import { prepareImageMounts, resolveImageMounts } from './image-mounts.ts'
@@ -106,6 +106,7 @@ async function make(engine: EngineContext, record: ContainerRecord): Promise<voi
   const { id } = record
   const { directory } = engine.paths.container(id)
   const names = nameVolumes(record)
+  using _claim = engine.containers.claimVolumes(id, claimedVolumes(record, names))
   const intent = engine.intents.begin('container create', id, { volumes: volumesToMake(engine, record, names) })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => engine.intents.end(intent))

@@ -21,6 +21,11 @@ export function nameVolumes({ mounts }: Pick<ContainerRecord, 'mounts'>): Volume
   return new Map(mounts.flatMap(({ point }) => (point.Type === 'volume' && !point.Name ? [[point.Destination, randomBytes(32).toString('hex')]] : [])))
 }
 
+/** All volumes that a new container will have. */
+export function claimedVolumes({ mounts }: Pick<ContainerRecord, 'mounts'>, names: VolumeNames): string[] {
+  return [...names.values(), ...mounts.flatMap(({ point }) => (point.Type === 'volume' && point.Name ? [point.Name] : []))]
+}
+
 /** Volumes that a new container brings into being: what the next start takes away when the creation is broken off. */
 export function volumesToMake(engine: Pick<EngineContext, 'volumes'>, { mounts }: Pick<ContainerRecord, 'mounts'>, names: VolumeNames): string[] {
   const named = mounts.flatMap(({ point }) => (point.Type === 'volume' && point.Name && !engine.volumes.has(point.Name) ? [point.Name] : []))

@@ -10,6 +10,8 @@ export class ContainerRegistry {
   readonly #table: ContainersTable
   readonly #byId = new Map<string, Container>()
   readonly #byName = new Map<string, string>()
+  /** By the id of a container that is being made: the volumes it will have. */
+  readonly #claims = new Map<string, readonly string[]>()
 
   constructor(table: ContainersTable) {
     this.#table = table
@@ -110,9 +112,17 @@ export class ContainerRegistry {
     this.forget(container)
   }
 
-  /** Ids of containers that have a volume mounted, running or not. */
+  /** Ids of containers that have a volume mounted, running or not, or will have it when they are made. */
   usersOfVolume(name: string): string[] {
-    return this.all().filter(({ record }) => record.mounts.some(({ point }) => point.Type === 'volume' && point.Name === name)).map(({ id }) => id)
+    const made = this.all().filter(({ record }) => record.mounts.some(({ point }) => point.Type === 'volume' && point.Name === name)).map(({ id }) => id)
+    const coming = [...this.#claims].flatMap(([id, names]) => (names.includes(name) && !made.includes(id) ? [id] : []))
+    return [...made, ...coming]
+  }
+
+  /** Keeps volumes for a container that is being made, from before they are there until it is listed itself. */
+  claimVolumes(id: string, names: readonly string[]): Disposable {
+    this.#claims.set(id, names)
+    return { [Symbol.dispose]: () => void this.#claims.delete(id) }
   }
 
   /** Containers made from an image, and those that have it mounted. */

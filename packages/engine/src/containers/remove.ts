@@ -122,11 +122,14 @@ function discardDirectory(engine: EngineContext, container: Container): void {
 async function removeAnonymousVolumes(engine: EngineContext, container: Container): Promise<void> {
   for (const { point } of container.record.mounts) {
     if (point.Type !== 'volume' || point.Name === undefined || !engine.volumes.isAnonymous(point.Name)) continue
-    if (engine.containers.usersOfVolume(point.Name).some((user) => user !== container.id)) continue
+    const name = point.Name
     try {
-      await engine.volumes.remove(point.Name)
+      await engine.volumes.remove(name, () => {
+        if (engine.containers.usersOfVolume(name).some((user) => user !== container.id)) throw new EngineError('conflict', `remove ${name}: volume is in use`)
+      })
     } catch (error) {
-      if (!(error instanceof EngineError && error.code === 'not-found')) throw error
+      // Somebody else has it, or has removed it.
+      if (!(error instanceof EngineError && (error.code === 'not-found' || error.code === 'conflict'))) throw error
     }
   }
 }

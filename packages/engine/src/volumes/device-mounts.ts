@@ -1,14 +1,14 @@
 import { mountDevice, unmountDevice } from './mount-device.ts'
-import { Mutex } from '../containers/mutex.ts'
+import { NameLocks } from './name-locks.ts'
 
 /** The mounts of volumes that have options: there as long as somebody uses the volume. */
 export class DeviceMounts {
   readonly #users = new Map<string, Set<string>>()
-  readonly #locks = new Map<string, Mutex>()
+  readonly #locks = new NameLocks()
 
   /** Mounts a volume, unless somebody has it mounted. @param user a container's id, or something else that is unique */
   async use(name: string, directory: string, options: Readonly<Record<string, string>>, user: string): Promise<void> {
-    await this.#lock(name).run(async () => {
+    await this.#locks.run([name], async () => {
       const users = this.#users.get(name) ?? new Set()
       if (users.size === 0) await mountDevice(directory, options)
       users.add(user)
@@ -23,7 +23,7 @@ export class DeviceMounts {
 
   /** Lets go of a volume; after the last it is unmounted. */
   async release(name: string, directory: string, user: string): Promise<void> {
-    await this.#lock(name).run(async () => {
+    await this.#locks.run([name], async () => {
       const users = this.#users.get(name)
       if (users?.delete(user) !== true || users.size > 0) return
       this.#users.delete(name)
@@ -33,11 +33,5 @@ export class DeviceMounts {
 
   isUsed(name: string): boolean {
     return (this.#users.get(name)?.size ?? 0) > 0
-  }
-
-  #lock(name: string): Mutex {
-    const lock = this.#locks.get(name) ?? new Mutex()
-    this.#locks.set(name, lock)
-    return lock
   }
 }

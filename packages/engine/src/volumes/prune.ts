@@ -21,12 +21,17 @@ export async function pruneVolumes({ store, users, publish }: VolumeParts, filte
     let space = 0
     for (const { Name: name, Labels: labels } of store.all()) {
       if ((!all && !store.isAnonymous(name)) || !passesLabels(filters, labels ?? {}) || users(name).length > 0) continue
-      const size = await store.usage(name)
-      // A container may have come by it while its size was counted.
-      if (users(name).length > 0) continue
-      await store.remove(name)
-      space += size
-      deleted.push(name)
+      try {
+        const size = await store.usage(name)
+        await store.remove(name, () => {
+          if (users(name).length > 0) throw new EngineError('conflict', `remove ${name}: volume is in use`)
+        })
+        space += size
+        deleted.push(name)
+      } catch (error) {
+        // A container has come by it while its size was counted, or somebody has removed it: the others are pruned all the same.
+        if (!(error instanceof EngineError && (error.code === 'conflict' || error.code === 'not-found'))) throw error
+      }
     }
     publish(space)
     return { VolumesDeleted: deleted, SpaceReclaimed: space }

@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { chownSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { mountsBelow, type FileWorkers } from '@engine/image'
 import { EngineError } from '@engine/linux'
@@ -13,15 +12,13 @@ import type { Database } from '../state/database.ts'
 import { VolumesTable, type VolumeRow } from '../state/volumes-table.ts'
 import { DeviceMounts } from './device-mounts.ts'
 import { unmountDevice } from './mount-device.ts'
+import { NameLocks } from './name-locks.ts'
+import { makingFolder, renamesFolder, trashFolder, VolumeDirectories } from './volume-directories.ts'
 import type { ProjectQuotas, QuotaPlace } from '../quotas/project-quotas.ts'
 import { checkVolumeDriver, checkVolumeName, checkVolumeOptions, isDevice, volumeSize } from './volume-options.ts'
+import { VolumeWork } from './volume-work.ts'
 
 const anonymousLabel = 'com.docker.volume.anonymous'
-/** Directories of volumes on their way out, and in; no volume can have such a name. */
-const trashFolder = '.removed'
-const makingFolder = '.making'
-/** Links that tell what is being renamed: the old name to the new one. */
-const renamesFolder = '.renamed'
 
 export interface VolumeStoreParts {
   readonly db: Database
@@ -49,12 +46,17 @@ export interface NewVolume {
 export class VolumeStore implements VolumeSource {
   readonly #parts: VolumeStoreParts
   readonly #table: VolumesTable
+  readonly #files: VolumeDirectories
   readonly #mounts = new DeviceMounts()
+  /** Who makes, renames or removes a volume has its name until that is done. */
+  readonly #names = new NameLocks()
+  readonly #work = new VolumeWork()
+  readonly #filling = new NameLocks()
 
   constructor(parts: VolumeStoreParts) {
     this.#parts = parts
     this.#table = new VolumesTable(parts.db)
-    for (const folder of [trashFolder, makingFolder, renamesFolder]) mkdirSync(join(parts.root, folder), { recursive: true, mode: 0o711 })
+    this.#files = new VolumeDirectories(parts)
   }
 
   /**
@@ -65,14 +67,18 @@ export class VolumeStore implements VolumeSource {
     const chosen = name === '' ? randomBytes(32).toString('hex') : name
     checkVolumeDriver(chosen, driver)
     checkVolumeName(chosen)
+    return await this.#names.run([chosen], () => this.#make(chosen, { anonymous, options, labels, owner }))
+  }
+
+  #make(chosen: string, { anonymous, options, labels, owner }: Pick<NewVolume, 'options' | 'labels' | 'owner'> & { readonly anonymous: boolean }): VolumeView {
     const existing = this.#table.get(chosen)
     if (existing !== undefined) return this.#view(existing)
     checkVolumeOptions(chosen, options, () => this.#parts.quotas.supports(this.#parts.root))
     const all = anonymous ? { ...labels, [anonymousLabel]: '' } : labels
     // The directory first: a row means that all is there. One that a crash left without a row is taken over.
     mkdirSync(join(this.#parts.root, chosen), { recursive: true, mode: 0o711 })
-    mkdirSync(this.#directory(chosen), { recursive: true, mode: 0o755 })
-    if (owner.uid !== 0 || owner.gid !== 0) chownSync(this.#directory(chosen), owner.uid, owner.gid)
+    mkdirSync(this.#files.directory(chosen), { recursive: true, mode: 0o755 })
+    if (owner.uid !== 0 || owner.gid !== 0) chownSync(this.#files.directory(chosen), owner.uid, owner.gid)
     const bytes = volumeSize(options)
     if (bytes > 0) this.#parts.quotas.hold({ volume: chosen }, this.#place(chosen), bytes)
     return this.#commit(chosen, all, options, anonymous)
@@ -97,27 +103,41 @@ export class VolumeStore implements VolumeSource {
     const making = join(this.#parts.root, makingFolder, `${randomUUID()}.${to}`)
     mkdirSync(join(making, '_data'), { recursive: true, mode: 0o711 })
     try {
-      await this.using(from, () => this.#parts.workers.run({ kind: 'clone-tree', from: this.#directory(source.name), to: join(making, '_data') }))
+      await this.using(from, 'clone', () => this.#parts.workers.run({ kind: 'clone-tree', from: this.#files.directory(source.name), to: join(making, '_data') }))
       await this.#parts.workers.run({ kind: 'sync', directory: making })
-      if (this.has(to)) throw taken(to)
-      // The row first: with it, the next start finishes what a crash has broken off here, and without it, undoes it.
-      const view = this.#commit(to, labels, {}, false)
-      renameSync(making, join(this.#parts.root, to))
-      return view
+      return await this.#names.run([to], () => {
+        if (this.has(to) || existsSync(join(this.#parts.root, to))) throw taken(to)
+        // The row first: with it, the next start finishes what a crash has broken off here, and without it, undoes it.
+        const view = this.#commit(to, labels, {}, false)
+        renameSync(making, join(this.#parts.root, to))
+        return view
+      })
     } finally {
-      if (existsSync(making)) this.#trash(making, to)
+      if (existsSync(making)) this.#files.discard(making, to)
     }
   }
 
-  /** Gives a volume that nobody uses another name. @throws EngineError not-found, invalid-argument, conflict */
-  async rename(from: string, to: string): Promise<VolumeView> {
-    this.#get(from)
+  /**
+   * Gives a volume that nobody uses another name.
+   * @param refuse throws when somebody has it after all, asked when nobody new can come by it any more
+   * @throws EngineError not-found, invalid-argument, conflict
+   */
+  async rename(from: string, to: string, refuse: () => void): Promise<VolumeView> {
     checkVolumeName(to)
-    if (this.has(to)) throw taken(to)
+    return await this.#names.run([from, to], async () => {
+      this.#get(from)
+      this.#work.refuse('rename', from)
+      refuse()
+      if (this.has(to) || existsSync(join(this.#parts.root, to))) throw taken(to)
+      return await this.#rename(from, to)
+    })
+  }
+
+  async #rename(from: string, to: string): Promise<VolumeView> {
     const note = join(this.#parts.root, renamesFolder, from)
     symlinkSync(to, note)
     renameSync(join(this.#parts.root, from), join(this.#parts.root, to))
-    await this.#sync()
+    await this.#files.sync()
     this.#table.rename(from, to)
     this.#parts.quotas.rename(from, to)
     unlinkSync(note)
@@ -125,27 +145,32 @@ export class VolumeStore implements VolumeSource {
     return this.inspect(to)
   }
 
-  /** Bytes of a volume's files; 0 for one whose files lie elsewhere. */
+  /** Bytes of a volume's files; 0 for one whose files lie elsewhere, or that is removed meanwhile. */
   async usage(name: string): Promise<number> {
     if (isDevice(this.#get(name).options)) return 0
-    return await this.#parts.workers.run({ kind: 'usage', directory: this.#directory(name) })
+    const directory = this.#files.directory(name)
+    return await this.#parts.workers.run({ kind: 'usage', directory }).catch((error: unknown) => {
+      if (existsSync(directory)) throw error
+      return 0
+    })
   }
 
   /** Mounts a volume that has options. @param user a container's id */
   async use(name: string, user: string): Promise<void> {
     const { options } = this.#get(name)
-    if (isDevice(options)) await this.#mounts.use(name, this.#directory(name), options, user)
+    if (isDevice(options)) await this.#mounts.use(name, this.#files.directory(name), options, user)
   }
 
   async release(name: string, user: string): Promise<void> {
-    await this.#mounts.release(name, this.#directory(name), user)
+    await this.#mounts.release(name, this.#files.directory(name), user)
   }
 
-  /** Runs work on a volume's files. */
-  async using<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** Runs work on a volume's files, while nobody removes or renames it. @param what it is, as others are told */
+  async using<T>(name: string, what: string, work: () => Promise<T>): Promise<T> {
     const user = randomUUID()
-    await this.use(name, user)
+    using _work = await this.#names.run([name], () => this.#work.begin(this.#get(name).name, what))
     try {
+      await this.use(name, user)
       return await work()
     } finally {
       await this.release(name, user)
@@ -172,7 +197,7 @@ export class VolumeStore implements VolumeSource {
   }
 
   mountpoint(name: string): string {
-    return this.#directory(this.#get(name).name)
+    return this.#files.directory(this.#get(name).name)
   }
 
   /** Where a volume's files are, which may be held to a size; undefined when there is none of the name. */
@@ -181,7 +206,7 @@ export class VolumeStore implements VolumeSource {
   }
 
   #place(name: string): QuotaPlace {
-    return { root: this.#parts.root, directories: [this.#directory(name)] }
+    return { root: this.#parts.root, directories: [this.#files.directory(name)] }
   }
 
   isAnonymous(name: string): boolean {
@@ -190,17 +215,26 @@ export class VolumeStore implements VolumeSource {
 
   async populate(name: string, root: string, path: string): Promise<void> {
     const directory = this.mountpoint(name)
-    await this.using(name, async () => {
-      if (readdirSync(directory).length > 0) return
-      await this.#parts.workers.run({ kind: 'copy-tree', root, path, directory })
-    })
+    const copy = async (): Promise<void> => {
+      if (readdirSync(directory).length === 0) await this.#parts.workers.run({ kind: 'copy-tree', root, path, directory })
+    }
+    // Two containers that are made at once do not fill it together.
+    await this.using(name, "copy of an image's files", () => this.#filling.run([name], copy))
   }
 
-  /** Removes a volume and all that is in it, whoever uses it. @throws EngineError not-found */
-  async remove(name: string): Promise<void> {
-    this.#get(name)
-    await this.#discard(name)
-    this.#parts.events.publish('volume', 'destroy', name, { driver: 'local' })
+  /**
+   * Removes a volume and all that is in it.
+   * @param refuse throws when somebody has it, asked when nobody new can come by it any more; without it, whoever uses it
+   * @throws EngineError not-found; conflict while its files are copied
+   */
+  async remove(name: string, refuse?: () => void): Promise<void> {
+    await this.#names.run([name], async () => {
+      this.#get(name)
+      this.#work.refuse('remove', name)
+      refuse?.()
+      await this.#discard(name)
+      this.#parts.events.publish('volume', 'destroy', name, { driver: 'local' })
+    })
   }
 
   /**
@@ -219,19 +253,19 @@ export class VolumeStore implements VolumeSource {
     for (const name of readdirSync(join(root, trashFolder))) {
       const volume = name.slice(name.indexOf('.') + 1)
       if (!existsSync(join(root, volume))) this.#table.delete(volume)
-      this.#delete(name)
+      this.#files.delete(name)
     }
     const known = this.#table.all()
     const names = new Set([trashFolder, makingFolder, renamesFolder, ...known.map(({ name }) => name)])
-    for (const name of readdirSync(root)) if (!names.has(name)) this.#removeEmpty(name)
+    for (const name of readdirSync(root)) if (!names.has(name)) this.#files.removeEmpty(name)
     for (const { name } of known) {
-      if (!existsSync(this.#directory(name))) this.#parts.log('error', { volume: name }, 'the directory of a volume is missing')
+      if (!existsSync(this.#files.directory(name))) this.#parts.log('error', { volume: name }, 'the directory of a volume is missing')
     }
   }
 
   #finishClone(making: string, name: string): void {
     if (this.has(name) && !existsSync(join(this.#parts.root, name))) renameSync(making, join(this.#parts.root, name))
-    else this.#trash(making, name)
+    else this.#files.discard(making, name)
   }
 
   #finishRename(from: string): void {
@@ -245,44 +279,12 @@ export class VolumeStore implements VolumeSource {
 
   /** Moves the directory out of sight, takes the row away, and deletes the files in a worker. */
   async #discard(name: string): Promise<void> {
-    await unmountDevice(this.#directory(name))
-    const trash = `${randomUUID()}.${name}`
-    try {
-      renameSync(join(this.#parts.root, name), join(this.#parts.root, trashFolder, trash))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-    await this.#sync()
+    await unmountDevice(this.#files.directory(name))
+    const trash = this.#files.moveAway(name)
+    await this.#files.sync()
     this.#table.delete(name)
     this.#parts.quotas.release({ volume: name }, this.#parts.root)
-    this.#delete(trash)
-  }
-
-  /** Takes away a directory that never became a volume. @param name anything; not that of a volume without a directory */
-  #trash(directory: string, name: string): void {
-    const trash = `${randomUUID()}.making-${name}`
-    renameSync(directory, join(this.#parts.root, trashFolder, trash))
-    this.#delete(trash)
-  }
-
-  async #sync(): Promise<void> {
-    await using root = await open(this.#parts.root, 'r')
-    await root.sync()
-  }
-
-  #delete(name: string): void {
-    this.#parts.workers
-      .run({ kind: 'remove', directory: join(this.#parts.root, trashFolder), name })
-      .catch((error: unknown) => this.#parts.log('warn', { path: join(this.#parts.root, trashFolder, name), error: String(error) }, 'a directory could not be deleted'))
-  }
-
-  /** Removes the directory of a volume that was never noted. Files in it are somebody's, who put them there without us. */
-  #removeEmpty(name: string): void {
-    try {
-      for (const directory of [this.#directory(name), join(this.#parts.root, name)]) if (existsSync(directory)) rmdirSync(directory)
-    } catch (error) {
-      this.#parts.log('warn', { path: join(this.#parts.root, name), error: String(error) }, 'a directory among the volumes belongs to none')
-    }
+    this.#files.delete(trash)
   }
 
   #get(name: string): VolumeRow {
@@ -291,15 +293,11 @@ export class VolumeStore implements VolumeSource {
     return row
   }
 
-  #directory(name: string): string {
-    return join(this.#parts.root, name, '_data')
-  }
-
   #view(row: VolumeRow): VolumeView {
     return {
       Name: row.name,
       Driver: 'local',
-      Mountpoint: this.#directory(row.name),
+      Mountpoint: this.#files.directory(row.name),
       CreatedAt: row.createdAt,
       Labels: row.labels === null ? null : { ...row.labels },
       Scope: 'local',

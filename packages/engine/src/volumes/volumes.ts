@@ -1,5 +1,6 @@
 import type { FileWorkers, TarLimits } from '@engine/image'
 import { EngineError } from '@engine/linux'
+import type { IdMappings } from '@engine/linux/id-mappings'
 import { refuseUnknownFilters } from '../containers/list-filter.ts'
 import { booleanFilter, passesLabels } from '../filters.ts'
 import type { Filters, Volumes, VolumeView } from '../interface.ts'
@@ -19,13 +20,15 @@ export interface VolumeParts {
   readonly users: (name: string) => readonly string[]
   /** Host's ids of the root of containers. */
   readonly owner: { readonly uid: number; readonly gid: number }
+  /** What containers' ids are on the host; undefined when they are the same. */
+  readonly ids: IdMappings | undefined
   /** Tells of a prune. @param reclaimed bytes */
   readonly publish: (reclaimed: number) => void
 }
 
 /** The verbs of volumes. */
 export function volumeVerbs(parts: VolumeParts): Volumes {
-  const { limits, store, transfers, users } = parts
+  const { ids, limits, store, transfers, users } = parts
   const refuseInUse = (verb: string, name: string): void => {
     const holders = users(name)
     if (holders.length > 0) throw new EngineError('conflict', `${verb} ${name}: volume is in use - [${holders.join(', ')}]`)
@@ -38,9 +41,8 @@ export function volumeVerbs(parts: VolumeParts): Volumes {
     inspect: async (name) => store.inspect(name),
     create: (options) => store.create({ name: options.Name, driver: options.Driver, options: options.DriverOpts, labels: options.Labels, owner: parts.owner }),
     async remove(name, force) {
-      refuseInUse('remove', name)
       try {
-        await store.remove(name)
+        await store.remove(name, () => refuseInUse('remove', name))
       } catch (error) {
         if (!(force && error instanceof EngineError && error.code === 'not-found')) throw error
       }
@@ -49,27 +51,24 @@ export function volumeVerbs(parts: VolumeParts): Volumes {
     async usage() {
       return await Promise.all(store.all().map(async (volume) => ({ ...volume, UsageData: { Size: await store.usage(volume.Name), RefCount: users(volume.Name).length } })))
     },
-    async rename(name, to) {
-      refuseInUse('rename', name)
-      return await store.rename(name, to)
-    },
+    rename: (name, to) => store.rename(name, to, () => refuseInUse('rename', name)),
     clone: (name, to, labels) => store.clone(name, to, labels),
     async read(name) {
       store.inspect(name)
       return await new Promise((resolve, reject) => {
         const work = async (): Promise<void> => {
-          const tar = transfers.stream({ kind: 'stream', directory: store.mountpoint(name), archive: 'archive' })
+          const tar = transfers.stream({ kind: 'stream', directory: store.mountpoint(name), archive: 'archive', ids })
           const over = new Promise<void>((closed) => tar.once('close', closed))
           resolve(tar)
           await over
         }
-        store.using(name, work).catch(reject)
+        store.using(name, 'export', work).catch(reject)
       })
     },
     async write(name, tar, signal) {
-      await store.using(name, async () => {
-        const view = { root: store.mountpoint(name), mounts: [], readOnlyRoot: false }
-        await transfers.feed({ kind: 'view-extract', view, path: '/', options: { keepKinds: false, limits } }, tar, signal)
+      await store.using(name, 'import', async () => {
+        const view = { root: store.mountpoint(name), mounts: [], readOnlyRoot: false, ids }
+        await transfers.feed({ kind: 'view-extract', view, path: '/', options: { keepKinds: false, root: true, limits } }, tar, signal)
       })
     },
   }

@@ -1,12 +1,11 @@
 import { constants, fstatSync, readSync, type BigIntStats } from 'node:fs'
-import { EngineError } from '@engine/linux'
 import { readlinkat, splitDevice } from '@engine/linux/file-at'
-import { openChild, procChild, procPath } from '@engine/linux/paths'
+import { openChild, procChild, procPath, type Descriptor } from '@engine/linux/paths'
 import { getXattr, listXattrs } from '@engine/linux/xattr'
 import { joinComponents } from './entry-path.ts'
 import type { EntryType, TarEntry } from './tar/entry.ts'
 import { endOfArchive, newEntry, padding, writeEntry } from './tar/writer.ts'
-import { walkTree, type WalkedEntry } from './walk.ts'
+import { ifThere, walkTree, type WalkedEntry } from './walk.ts'
 import { opaqueName, opaqueXattr, whiteoutPrefix } from './whiteout.ts'
 
 export interface DiffOptions {
@@ -14,6 +13,8 @@ export interface DiffOptions {
   readonly kind: 'layer' | 'archive'
   /** Whether times keep their fractions of a second; layers have whole seconds, as everybody's do. Default false. */
   readonly exactTimes?: boolean
+  /** What becomes of an entry before it is written: owners as others see them. */
+  readonly seen?: (entry: TarEntry) => TarEntry
 }
 
 const readSize = 1 << 20
@@ -22,12 +23,14 @@ const readSize = 1 << 20
  * The tar of a tree, piece by piece. The same tree always gives the same bytes: names are sorted, times are whole seconds, owners are
  * numbers only, and of the extended attributes there are security.capability and user.*. Sockets are left out.
  * Synchronous: runs in a worker.
- * @param rootFd the tree's directory; nobody writes there meanwhile, or the content of files is cut or padded to the size they had
+ * @param rootFd the tree's directory; if somebody writes there meanwhile, what goes away is left out, and the content of files is cut or
+ *               padded to the size that they had when they were opened
  */
 export function* diffTree(rootFd: number, options: DiffOptions): Generator<Buffer, void, undefined> {
   const isLayer = options.kind === 'layer'
   const time = options.exactTimes === true ? (exact: bigint) => exact : wholeSeconds
-  yield* describeRoot(rootFd, isLayer)
+  const seen = options.seen ?? ((entry: TarEntry) => entry)
+  yield* describeRoot(rootFd, isLayer, seen)
   const links = new Map<bigint, Buffer>()
   for (const walked of walkTree(rootFd)) {
     const { stats, name, path, parentFd } = walked
@@ -37,20 +40,25 @@ export function* diffTree(rootFd: number, options: DiffOptions): Generator<Buffe
       continue
     }
     const entryPath = joinComponents(path)
-    if (stats.nlink > 1n && !stats.isDirectory()) {
-      const first = links.get(stats.ino)
-      if (first !== undefined) {
-        // With attributes: who applies the entry's owner to the file takes its capability away, as Docker does.
-        yield writeEntry({ ...describe(walked, entryPath), type: 'hardlink', size: 0, mtime: time(stats.mtimeNs), linkPath: first, deviceMajor: 0, deviceMinor: 0 })
-        continue
-      }
-      links.set(stats.ino, entryPath)
-    }
-    const entry = { ...describe(walked, entryPath), mtime: time(stats.mtimeNs) }
-    if (entry.type === 'file') {
-      yield* writeFile(parentFd, name, entry)
+    const first = stats.nlink > 1n && !stats.isDirectory() ? links.get(stats.ino) : undefined
+    using file: Descriptor | undefined = stats.isFile() && first === undefined ? ifThere(() => openFile(parentFd, name)) : undefined
+    // By now another one may have the name; what is written is described.
+    const now = file === undefined ? stats : fstatSync(file.fd, { bigint: true })
+    const described = ifThere(() => describe({ ...walked, stats: now }, entryPath))
+    if (described === undefined) continue
+    const entry = seen({ ...described, mtime: time(now.mtimeNs) })
+    if (first !== undefined) {
+      // With attributes: who applies the entry's owner to the file takes its capability away, as Docker does.
+      yield writeEntry({ ...entry, type: 'hardlink', size: 0, linkPath: first, deviceMajor: 0, deviceMinor: 0 })
       continue
     }
+    if (entry.type === 'file') {
+      if (file === undefined) continue
+      if (now.nlink > 1n) links.set(now.ino, entryPath)
+      yield* writeContent(file.fd, entry)
+      continue
+    }
+    if (stats.nlink > 1n && !stats.isDirectory()) links.set(stats.ino, entryPath)
     yield writeEntry(entry)
     if (isLayer && entry.type === 'directory' && isOpaque(procChild(parentFd, name))) yield opaqueEntry([...path], stats)
   }
@@ -68,12 +76,11 @@ export function isOpaque(path: Buffer | string): boolean {
 }
 
 /** The root's own entry, where it is not what extraction gives anyhow. */
-function* describeRoot(rootFd: number, isLayer: boolean): Generator<Buffer, void, undefined> {
+function* describeRoot(rootFd: number, isLayer: boolean, seen: (entry: TarEntry) => TarEntry): Generator<Buffer, void, undefined> {
   const stats = fstatSync(rootFd, { bigint: true })
-  const plain = (stats.mode & 0o7777n) === 0o755n && stats.uid === 0n && stats.gid === 0n
-  if (!plain) {
-    yield writeEntry(newEntry('directory', './', { mode: Number(stats.mode & 0o7777n), uid: Number(stats.uid), gid: Number(stats.gid), mtime: wholeSeconds(stats.mtimeNs) }))
-  }
+  const entry = seen(newEntry('directory', './', { mode: Number(stats.mode & 0o7777n), uid: Number(stats.uid), gid: Number(stats.gid), mtime: wholeSeconds(stats.mtimeNs) }))
+  const plain = entry.mode === 0o755 && entry.uid === 0 && entry.gid === 0
+  if (!plain) yield writeEntry(entry)
   if (isLayer && isOpaque(`${procPath(rootFd)}/.`)) yield opaqueEntry([], stats)
 }
 
@@ -118,11 +125,13 @@ export function describeEntry(stats: BigIntStats, path: Buffer, linkPath: Buffer
   }
 }
 
-function* writeFile(parentFd: number, name: Buffer, entry: TarEntry): Generator<Buffer, void, undefined> {
+/** @returns undefined when it is no regular file any more */
+function openFile(parentFd: number, name: Buffer): Descriptor | undefined {
   // Not blocking: should a FIFO have taken its place, it is noticed below.
-  using file = openChild(parentFd, name, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-  if (!fstatSync(file.fd).isFile()) throw new EngineError('conflict', `${entry.path.toString()} changed while it was read`)
-  yield* writeContent(file.fd, entry)
+  const file = openChild(parentFd, name, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  if (fstatSync(file.fd).isFile()) return file
+  file.close()
+  return undefined
 }
 
 /** The pieces of a regular file's entry: as many bytes as its header promises, whatever the file has by now. */

@@ -1,6 +1,6 @@
 import { constants, lstatSync, type BigIntStats } from 'node:fs'
-import { EngineError } from '@engine/linux'
-import { listDirectory, openChild, procChild, O_PATH } from '@engine/linux/paths'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { listDirectory, openChild, procChild, O_PATH, type Descriptor } from '@engine/linux/paths'
 
 /** One name of a tree while it is walked. Valid until the walk goes on. */
 export interface WalkedEntry {
@@ -26,13 +26,24 @@ export function* walkTree(rootFd: number): Generator<WalkedEntry, void, undefine
 
 function* walk(directoryFd: number, above: readonly Buffer[]): Generator<WalkedEntry, void, undefined> {
   if (above.length > maxDepth) throw new EngineError('invalid-argument', `a directory tree is deeper than ${maxDepth} directories`)
-  for (const name of listDirectory(directoryFd)) {
+  for (const name of ifThere(() => listDirectory(directoryFd)) ?? []) {
     const stats = lstatSync(procChild(directoryFd, name), { bigint: true, throwIfNoEntry: false })
     if (stats === undefined) continue
     const path = [...above, name]
     yield { path, name, parentFd: directoryFd, stats }
     if (!stats.isDirectory()) continue
-    using inside = openChild(directoryFd, name, O_PATH | constants.O_DIRECTORY)
-    yield* walk(inside.fd, path)
+    using inside: Descriptor | undefined = ifThere(() => openChild(directoryFd, name, O_PATH | constants.O_DIRECTORY))
+    if (inside !== undefined) yield* walk(inside.fd, path)
+  }
+}
+
+/** Looks at a name of a tree in which somebody may be working; undefined when it is gone, or something else by now. */
+export function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    // ENXIO: a socket has taken a file's place. Node's own errors have a code.
+    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP, Errno.ENXIO) || (error instanceof Error && 'code' in error && error.code === 'ENOENT')) return undefined
+    throw error
   }
 }

@@ -16,6 +16,8 @@ export interface ViewExtractOptions {
   readonly keepKinds: boolean
   /** Who owns what is made; without it, whom the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
+  /** The tar's entry for its own root, where it has one, is the directory's: owner, mode and time. Without it that is passed over, as by `docker cp`. */
+  readonly root?: boolean
   readonly limits?: TarLimits | undefined
 }
 
@@ -36,27 +38,28 @@ export async function extractIntoView(view: View, path: Buffer, chunks: AsyncIte
   const places = new ViewPlaces(view, directory, options.keepKinds)
   const limits = options.limits ?? defaultLimits
   using writer = new TreeWriter(directory.fd, { whiteouts: false, devices: true, limits, places })
-  await readTar(chunks, new CopiedEntries(writer, options.owner, view.ids), limits, signal)
+  await readTar(chunks, new CopiedEntries(writer, options, view.ids), limits, signal)
   asRootOf(view.ids, () => writer.end())
 }
 
-/** Entries as they are copied: not the directory that they are copied into, and with an owner of the caller's. */
+/** Entries as they are copied: not the directory that they are copied into, unless that is wanted, and with an owner of the caller's. */
 class CopiedEntries implements TarHandler {
   readonly #writer: TreeWriter
-  readonly #owner: ViewExtractOptions['owner']
+  readonly #options: Pick<ViewExtractOptions, 'owner' | 'root'>
   readonly #ids: ViewSpec['ids']
   #skipped = false
 
-  constructor(writer: TreeWriter, owner: ViewExtractOptions['owner'], ids: ViewSpec['ids']) {
+  constructor(writer: TreeWriter, options: Pick<ViewExtractOptions, 'owner' | 'root'>, ids: ViewSpec['ids']) {
     this.#writer = writer
     this.#ids = ids
-    this.#owner = owner
+    this.#options = options
   }
 
   entry(entry: TarEntry): void {
-    this.#skipped = isTop(entry.path)
+    const { owner, root = false } = this.#options
+    this.#skipped = isTop(entry.path) && !root
     if (this.#skipped) return
-    const owned = ownedOnHost(this.#owner === undefined ? entry : { ...entry, ...this.#owner }, this.#ids)
+    const owned = ownedOnHost(owner === undefined ? entry : { ...entry, ...owner }, this.#ids)
     asRootOf(this.#ids, () => this.#writer.entry(owned))
   }
 

@@ -1,4 +1,5 @@
 import { EngineError, SyscallError, type ErrorCode } from '@engine/linux'
+import type { IdMappings } from '@engine/linux/id-mappings'
 import type { ExtractOptions, Extracted } from '../layer/apply.ts'
 import type { Unpacked } from '../archive/unpack.ts'
 import type { Change } from '../layer/changes.ts'
@@ -52,7 +53,8 @@ export interface JobResults {
 
 /** The tar of a tree, or of what a container has at a path, as a stream. */
 export type StreamJob =
-  | { readonly kind: 'stream'; readonly directory: string; readonly archive: 'layer' | 'archive' }
+  /** @param ids what the ids of who has the tree are on the host, where they are others: the tar has theirs */
+  | { readonly kind: 'stream'; readonly directory: string; readonly archive: 'layer' | 'archive'; readonly ids?: IdMappings | undefined }
   | { readonly kind: 'view-archive'; readonly view: ViewSpec; readonly path: string; readonly name: string }
 
 /** Work on a stream that the daemon feeds. */

@@ -12,6 +12,7 @@ import { syncTree } from '../layer/sync.ts'
 import { treeUsage } from '../layer/usage.ts'
 import { archiveView } from '../view/archive.ts'
 import { extractIntoView } from '../view/extract.ts'
+import { seenInContainer } from '../view/ids.ts'
 import { statView } from '../view/stat.ts'
 import { View } from '../view/view.ts'
 import type { Growth } from './growing-file.ts'
@@ -64,7 +65,7 @@ export async function feedJob(job: FeedJob, chunks: AsyncIterable<Buffer>, signa
 function* pieces(job: StreamJob): Generator<Buffer, void, undefined> {
   if (job.kind === 'stream') {
     using root = openRoot(job.directory)
-    yield* diffTree(root.fd, { kind: job.archive })
+    yield* diffTree(root.fd, { kind: job.archive, seen: (entry) => seenInContainer(entry, job.ids) })
   } else {
     using view = new View(job.view)
     yield* archiveView(view, Buffer.from(job.path), Buffer.from(job.name))
