@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProcessExits } from '@engine/linux/process-exits'
 import type { ProcessEnd } from '@engine/linux/wait'
+import { Poller } from '../../packages/runtime/src/shim/poller.ts'
+import { Witness } from '../../packages/runtime/src/shim/witness.ts'
+import { until } from '../harness/containers.ts'
 import { patience } from '../harness/patience.ts'
 
 /** What is told of a process, waiting for it. */
@@ -38,23 +42,62 @@ describe('ends of processes that are no children of ours', () => {
     assert.deepEqual(await told(exits, child.pid ?? 0), { code: 5 })
   })
 
-  it('are all that is told, beside a thousand forks', async () => {
-    using exits = new ProcessExits()
-    const ends = new Map<number, ProcessEnd>()
-    const child = spawn('sh', ['-c', 'i=0; while [ $i -lt 1000 ]; do (exit 3) ; i=$((i+1)); done; echo $$'])
-    await once(child, 'exit')
-    await told(exits, spawnSync('true').pid)
-    exits.read((pid, end) => ends.set(pid, end))
-    const again = orphan('exit 9')
-    assert.deepEqual(await told(exits, again), { code: 9 })
-  })
-
-  it('wake who waits for the descriptor, and come from the moment of listening on', async () => {
+  it('are all that is told, beside a thousand forks, from the moment of listening on', async () => {
     const before = orphan('exit 4')
-    await sleep(100 * patience)
+    await until('it has gone', () => !existsSync(`/proc/${before}`))
     using exits = new ProcessExits()
-    const seen: number[] = []
-    exits.read((pid) => seen.push(pid))
-    assert.ok(!seen.includes(before))
+    const child = spawn('sh', ['-c', 'i=0; while [ $i -lt 1000 ]; do (exit 3); i=$((i+1)); done'])
+    await once(child, 'exit')
+    const ends: (readonly [number, ProcessEnd])[] = []
+    await until('all are told', () => {
+      exits.read((pid, end) => ends.push([pid, end]))
+      return ends.some(([pid]) => pid === child.pid)
+    })
+    assert.equal(ends.filter(([, end]) => end.code === 3).length, 1000)
+    assert.ok(ends.every(([pid]) => pid !== before))
   })
 })
+
+describe('a witness', () => {
+  const world = (): Witness & Disposable => {
+    const poller = new Poller((error) => assert.ifError(error))
+    const witness = new Witness(poller, (message) => assert.fail(message), true)
+    return Object.assign(witness, { [Symbol.dispose]: () => (witness.close(), poller.close()) })
+  }
+
+  it('tells how another’s child ended, and listens only while somebody asks', async () => {
+    using witness = world()
+    const pids = [orphan('sleep 0.3; exit 7'), orphan('sleep 0.3; kill -KILL $$')] as const
+    const sockets = openSockets()
+    const told: number[] = []
+    const ends = pids.map((pid) => witness.watch(pid, () => told.push(pid)))
+    assert.equal(openSockets(), sockets + 1)
+    await until('both are told', () => pids.every((pid) => told.includes(pid)))
+    assert.deepEqual(pids.map((pid) => witness.find(pid)), [{ code: 7 }, { signal: 9 }])
+    assert.equal(witness.find(process.pid), undefined)
+    for (const end of ends) end()
+    assert.equal(openSockets(), sockets)
+  })
+
+  it('does not take the end of a thread for its process’s', async () => {
+    using witness = world()
+    const child = spawn(process.execPath, ['-e', 'const w = new (require("worker_threads").Worker)("", { eval: true }); w.on("exit", () => { console.log("gone"); setTimeout(() => process.exit(5), 500) })'])
+    const end = witness.watch(child.pid ?? 0, () => undefined)
+    await once(child.stdout, 'data')
+    assert.equal(witness.find(child.pid ?? 0), undefined)
+    await once(child, 'exit')
+    await until('it is told', () => witness.find(child.pid ?? 0) !== undefined)
+    assert.deepEqual(witness.find(child.pid ?? 0), { code: 5 })
+    end()
+  })
+})
+
+function openSockets(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:')
+    } catch {
+      return false
+    }
+  }).length
+}

@@ -1,3 +1,4 @@
+import { release } from 'node:os'
 import { syscall } from './libc.ts'
 import { door } from './door.ts'
 import { ioctl } from './ioctl.ts'
@@ -34,6 +35,11 @@ export function pidfdSendSignal(pidfd: number, signal: number): void {
 export function pidfdGetfd(pidfd: number, targetFd: number): number {
   return door('pidfd_getfd', () => ({ pidfd, targetFd }), () => syscall(syscallNumber('pidfd_getfd'), pidfd, targetFd, 0, 0, 0, 0))
 }
+
+const [major = 0, minor = 0] = release().split('.').map(Number)
+
+/** Whether this kernel is one whose pidfds tell how a process ended: see {@link pidfdExitStatus}. */
+export const pidfdsTellExits = major > 6 || (major === 6 && minor >= 15)
 
 /**
  * How a process ended that is not a child of ours, once its parent has reaped it (Linux 6.15). The descriptor must have been

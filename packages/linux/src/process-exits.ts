@@ -26,8 +26,9 @@ const CN_VAL_PROC = 1
 const PROC_CN_MCAST_LISTEN = 1
 const PROC_EVENT_EXIT = 0x8000_0000
 const NLMSG_DONE = 3
-/** struct nlmsghdr (16 bytes), struct cn_msg (20), then struct proc_event: what@0, cpu@4, timestamp@8, and of an exit process_tgid@20, exit_code@24. */
+/** struct nlmsghdr (16 bytes), struct cn_msg (20), then struct proc_event: what@0, cpu@4, timestamp@8, and of an exit process_pid@16, process_tgid@20, exit_code@24. */
 const EVENT = 36
+const THREAD = EVENT + 16
 const TGID = EVENT + 20
 const EXIT_CODE = EVENT + 24
 const MESSAGE_BYTES = 4096
@@ -66,17 +67,19 @@ export class ProcessExits implements Disposable {
   }
 
   /**
-   * Takes what has been told since the last call. Threads are told of as well; of a process with several the last one counts.
+   * Takes what has been told since the last call. Threads are told of one by one, also of those that end while their process goes on.
    * The kernel tells just after the process can be waited for.
+   * @param exited gets the process, how a thread of it ended, and whether that was the first, whose number is the process's
    */
-  read(exited: (pid: number, end: ProcessEnd) => void): void {
+  read(exited: (pid: number, end: ProcessEnd, first: boolean) => void): void {
     const message = this.#message
     for (;;) {
       const length = lenientDoor('recv', () => ({ fd: this.fd }), [Errno.EAGAIN, Errno.ENOBUFS], () => Number(recvCall(this.fd, message, MESSAGE_BYTES, MSG_DONTWAIT)))
       if (length === -Errno.EAGAIN) return
       // There was no room for some, which are lost.
       if (length < EXIT_CODE + 4 || message.readUInt32LE(EVENT) !== PROC_EVENT_EXIT) continue
-      exited(message.readInt32LE(TGID), decodeWaitStatus(message.readInt32LE(EXIT_CODE)))
+      const pid = message.readInt32LE(TGID)
+      exited(pid, decodeWaitStatus(message.readInt32LE(EXIT_CODE)), message.readInt32LE(THREAD) === pid)
     }
   }
 

@@ -34,6 +34,7 @@ export function adoptedState(request: AdoptRequest, peer: PeerCredentials, left:
   const pidfd = held(request.pidfd === undefined ? (openProcess({ pid, startTime }) ?? duplicate(left.pidfd)) : takeDescriptor(peer.pid, request.pidfd))
   return {
     ...supervised,
+    ...(request.told === undefined ? {} : { told: request.told }),
     ...(pidfd === undefined ? {} : { pidfd }),
     ...(fifos === undefined ? {} : { fifos }),
     ...(master === undefined ? {} : { master }),

@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import type { ProcessEnd } from '@engine/linux/wait'
 import type { ActionRecord, ExecRequest, ExitStatus, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 
 /** What the shim says of a process it is parent of (or has adopted). */
@@ -26,6 +27,8 @@ export interface AdoptRequest extends ProcessKey {
   readonly master?: number
   /** A pidfd of engined's, opened while the process lived: with it an exit that nobody saw may still be known (Linux 6.15). */
   readonly pidfd?: number
+  /** How it ended, should it have, as engined was told while there was no shim. */
+  readonly told?: ProcessEnd
   readonly stdin: boolean
 }
 

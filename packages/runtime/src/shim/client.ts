@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, type ErrorCode } from '@engine/linux'
-import { pidfdGetfd, pidfdOpen } from '@engine/linux/pidfd'
+import { pidfdGetfd, pidfdOpen, pidfdsTellExits } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { shimBuild } from './build.ts'
 import type { AdoptRequest, ShimClient, ShimProcess } from './client-types.ts'
@@ -10,6 +10,7 @@ import { keyOf, keyText } from './key.ts'
 import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
 import { ShimConnection } from './shim-connection.ts'
 import { checkShimProgram, startShim, type ShimProgram } from './start-shim.ts'
+import { ToldEnds } from './told-ends.ts'
 
 export interface ShimOptions extends ShimProgram {
   /** Somebody else (systemd) starts the shim and starts it again: this client only connects. */
@@ -47,6 +48,8 @@ class Client implements ShimClient {
   #shim: { readonly pid: number; readonly startTime: string; readonly pidfd: number } | undefined
   /** The shim is another one than before, and has not adopted everything yet. */
   #successor = false
+  /** How processes end while there is no shim. */
+  #ends: ToldEnds | undefined
   #closed = false
 
   constructor(options: ShimOptions) {
@@ -187,6 +190,7 @@ class Client implements ShimClient {
     this.#held.clear()
     if (this.#shim !== undefined) closeSync(this.#shim.pidfd)
     this.#shim = undefined
+    this.#unlisten()
   }
 
   async #request<T>(method: string, params?: unknown): Promise<T> {
@@ -257,7 +261,8 @@ class Client implements ShimClient {
       await this.#introduceInbox(connection)
       if (this.#successor) {
         for (const [key, held] of this.#held) {
-          await connection.request('adopt', held.adoption()).catch((error: unknown) => {
+          this.#ends?.read()
+          await connection.request('adopt', held.adoption(this.#ends?.find(held.pid))).catch((error: unknown) => {
             this.#options.log(`${key}: not adopted: ${error instanceof Error ? error.message : String(error)}`)
           })
         }
@@ -271,6 +276,7 @@ class Client implements ShimClient {
       await Promise.all(processes.map((process) => this.#share(connection, process)))
       if (this.#successor) for (const listener of this.#lostListeners) listener(processes)
       this.#successor = false
+      this.#unlisten()
     } catch (error) {
       connection.close()
       throw error
@@ -293,12 +299,28 @@ class Client implements ShimClient {
   /** Goes on for as long as it takes; who asks for something meanwhile waits for one attempt, and is told when that failed. */
   #reconnect(): void {
     if (this.#closed) return
+    this.#listen()
     this.#connection = this.#open()
     this.#connection.catch((error: unknown) => {
       if (this.#closed) return
       this.#options.log(`no shim, trying again: ${error instanceof Error ? error.message : String(error)}`)
       setTimeout(() => this.#reconnect(), RECONNECT_MILLISECONDS).unref()
     })
+  }
+
+  /** Nobody is the parent of what ends now: where its pidfd will not tell how, the kernel is asked to. */
+  #listen(): void {
+    if (pidfdsTellExits || this.#ends !== undefined) return
+    try {
+      this.#ends = new ToldEnds((pid) => [...this.#held.values()].some((held) => held.pid === pid))
+    } catch (error) {
+      this.#options.log(`how processes end while there is no shim will not be known: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  #unlisten(): void {
+    this.#ends?.[Symbol.dispose]()
+    this.#ends = undefined
   }
 
   /** Connects, with patience; starts a shim when none is alive. */

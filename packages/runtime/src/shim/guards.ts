@@ -1,4 +1,5 @@
 import { EngineError } from '@engine/linux'
+import type { ProcessEnd } from '@engine/linux/wait'
 import type { OciProcess, OciSpec } from '../spec.ts'
 import type { AdoptRequest } from './client-types.ts'
 import type { ExecRequest, OciRuntime, ProcessKey, StartRequest } from './messages.ts'
@@ -137,6 +138,12 @@ function living(params: Fields): { readonly pid: number; readonly startTime: str
   }
 }
 
+function told({ told: end }: Fields): { readonly told?: ProcessEnd } {
+  if (end === undefined) return {}
+  const { code, signal } = fields(end, 'told')
+  return { told: signal === undefined ? { code: integer(code, 'told.code', 0, 0xff) } : { signal: integer(signal, 'told.signal', 1, 0x7f) } }
+}
+
 function descriptor(params: Fields, name: 'master' | 'pidfd'): { readonly [name: string]: number } {
   return params[name] === undefined ? {} : { [name]: integer(params[name], name, 0, 0x7fff_ffff) }
 }
@@ -166,7 +173,7 @@ export function parseRequest(message: unknown): ShimRequest {
     }
     case 'adopt': {
       const { seccompFilter: _, seccompFlags: _flags, silent: _silent, ...held } = streams(params)
-      return { method, params: { ...held, ...living(params), ...descriptor(params, 'master'), ...descriptor(params, 'pidfd') } }
+      return { method, params: { ...held, ...living(params), ...descriptor(params, 'master'), ...descriptor(params, 'pidfd'), ...told(params) } }
     }
     case 'closeStdin':
     case 'terminal':

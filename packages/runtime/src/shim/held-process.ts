@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { openProcess } from '@engine/linux/open-process'
+import type { ProcessEnd } from '@engine/linux/wait'
 import type { AdoptRequest, ShimProcess } from './client-types.ts'
 import { reopenFifos } from './fifos.ts'
 import { keyOf } from './key.ts'
@@ -35,8 +36,8 @@ export class HeldProcess {
     this.#stdin = undefined
   }
 
-  /** For the next shim. The descriptors must stay open until it has answered. */
-  adoption(): AdoptRequest {
+  /** For the next shim. The descriptors must stay open until it has answered. @param told how it ended, should it have */
+  adoption(told?: ProcessEnd): AdoptRequest {
     const { pid, startTime, runDirectory, directory, cgroupsPath } = this.#process
     const { master, pidfd } = this.#descriptors
     return {
@@ -49,7 +50,12 @@ export class HeldProcess {
       stdin: this.#stdin !== undefined,
       ...(master === undefined ? {} : { master }),
       ...(pidfd === undefined ? {} : { pidfd }),
+      ...(told === undefined ? {} : { told }),
     }
+  }
+
+  get pid(): number {
+    return this.#process.pid
   }
 
   close(): void {

@@ -25,6 +25,7 @@ import { SpoolWriter } from './spool-writer.ts'
 import { ownerInContainer, ownerOf } from './stream-owner.ts'
 import { SupervisedProcess, type Surroundings } from './supervised-process.ts'
 import type { SupervisedState } from './supervised-state.ts'
+import { Witness } from './witness.ts'
 
 /** How often children that were left to this process by accident are looked for, once another runtime has been used. */
 const ORPHAN_MILLISECONDS = 10_000
@@ -80,6 +81,7 @@ export class Shim {
     this.#keeper = new Keeper({ file: options.keeperFile, poller: this.#poller, everything: () => this.#everything(), log: options.log })
     this.#around = {
       poller: this.#poller,
+      witness: new Witness(this.#poller, options.log),
       keeper: this.#keeper,
       oomKills: options.oomKills,
       emit: options.emit,

@@ -1,23 +1,22 @@
 import { closeSync } from 'node:fs'
-import { EngineError, Errno, failedWith } from '@engine/linux'
+import { EngineError } from '@engine/linux'
 import { realtime } from '@engine/linux/clock'
-import { Epoll } from '@engine/linux/epoll'
-import { pidfdExitStatus } from '@engine/linux/pidfd'
-import { processStat } from '@engine/linux/process-stat'
-import { reap, type ProcessEnd } from '@engine/linux/wait'
+import type { ProcessEnd } from '@engine/linux/wait'
 import { setWindowSize } from '@engine/linux/window-size'
 import type { ShimProcess } from './client-types.ts'
 import { exitStatus, rfc3339, writeExitFile } from './exit-file.ts'
+import { ExitWatch } from './exit-watch.ts'
 import { removeFifos } from './fifos.ts'
 import type { Keeper } from './keeper.ts'
 import { keyOf, keyText } from './key.ts'
 import type { BlockReason, ExitStatus, ShimEvent } from './messages.ts'
 import { OutputTap } from './output-tap.ts'
 import { FifoSource, TerminalSource } from './output-source.ts'
-import type { Poller, Watch } from './poller.ts'
+import type { Poller } from './poller.ts'
 import type { SharedDescriptors } from './shared-descriptors.ts'
 import type { SpoolWriter } from './spool-writer.ts'
 import type { HeldDescriptors, SupervisedState } from './supervised-state.ts'
+import type { Witness } from './witness.ts'
 
 /** How long output is waited for after a process's end while somebody else (a background child) still holds its streams; Docker's time. */
 const DRAIN_MILLISECONDS = 2000
@@ -27,6 +26,7 @@ const RETRY_MILLISECONDS = 1000
 /** What a process's supervision needs of the shim. */
 export interface Surroundings {
   readonly poller: Poller
+  readonly witness: Witness
   readonly keeper: Pick<Keeper, 'drop' | 'release'>
   /** How many processes the kernel has killed in a cgroup for want of memory. */
   readonly oomKills: (cgroupsPath: string) => number
@@ -54,7 +54,8 @@ export class SupervisedProcess {
   readonly #master: number | undefined
   #stdin: number | undefined
   #pidfd: number | undefined
-  #exitWatch: Watch | undefined
+  #exitWatch: ExitWatch | undefined
+  readonly #told: ProcessEnd | undefined
   #ended: { readonly end: ProcessEnd | undefined; readonly finishedAt: string } | undefined
   #concluded = false
   #released = false
@@ -62,7 +63,6 @@ export class SupervisedProcess {
   #blocked: BlockReason | undefined
   #unwatchSpool: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
-  #exitTimer: NodeJS.Timeout | undefined
 
   constructor(state: SupervisedState, spool: SpoolWriter, around: Surroundings) {
     this.#process = state.process
@@ -79,6 +79,7 @@ export class SupervisedProcess {
       ? state.master === undefined ? [] : [new TerminalSource(state.master, state.unsaved === undefined ? undefined : Buffer.from(state.unsaved, 'base64'))]
       : [new FifoSource(state.fifos.stdout, 1), new FifoSource(state.fifos.stderr, 2)]
     this.#taps = sources.map((source) => new OutputTap(source, around.poller, (tap) => this.#take(tap)))
+    this.#told = state.told
     if (state.ended !== undefined) this.#ended = { end: state.ended.end, finishedAt: state.ended.finishedAt }
   }
 
@@ -90,8 +91,12 @@ export class SupervisedProcess {
       this.#drain()
       return
     }
-    if (this.#pidfd === undefined) this.#end(undefined)
-    else this.#exitWatch = this.#around.poller.watch(this.#pidfd, Epoll.IN, (events) => this.#exited(events))
+    if (this.#pidfd === undefined) {
+      this.#end(this.#told)
+      return
+    }
+    const { pid, startTime } = this.#process
+    this.#exitWatch = new ExitWatch({ pid, startTime, pidfd: this.#pidfd, adopted: this.#adopted, told: this.#told }, this.#around, (end) => this.#end(end))
   }
 
   get description(): ShimProcess {
@@ -139,6 +144,7 @@ export class SupervisedProcess {
       process: this.#process,
       adopted: this.#adopted,
       oomKillsBefore: this.#oomKillsBefore,
+      ...(this.#told === undefined ? {} : { told: this.#told }),
       ...this.#held,
       ...(this.#ended === undefined ? {} : { ended: { finishedAt: this.#ended.finishedAt, ...(this.#ended.end === undefined ? {} : { end: this.#ended.end }) } }),
       ...(this.#status === undefined ? {} : { status: this.#status }),
@@ -211,45 +217,11 @@ export class SupervisedProcess {
     this.#around.emit({ event: 'resumed', ...keyOf(this.#process) })
   }
 
-  /** The pidfd is readable. */
-  #exited(events: number): void {
-    const pidfd = this.#pidfd as number
-    if (this.#adopted) {
-      this.#exitedAdopted(pidfd, events)
-      return
-    }
-    try {
-      const end = reap(pidfd)
-      if (end !== undefined) this.#end(end)
-    } catch (error) {
-      if (!failedWith(error, Errno.ECHILD)) throw error
-      this.#end(pidfdExitStatus(pidfd))
-    }
-  }
-
-  /** Another process is the parent: as a zombie it can be looked at, and once reaped the pidfd may know. */
-  #exitedAdopted(pidfd: number, events: number): void {
-    const known = pidfdExitStatus(pidfd) ?? this.#zombie()
-    if (known !== undefined || (events & Epoll.HUP) !== 0) {
-      this.#end(known)
-      return
-    }
-    // It has ended but has not been reaped: HUP will say when. Older kernels do not say; then it is lost after a while.
-    this.#exitWatch?.modify(0)
-    this.#exitTimer ??= setTimeout(() => this.#end(pidfdExitStatus(pidfd) ?? this.#zombie()), DRAIN_MILLISECONDS)
-  }
-
-  #zombie(): ProcessEnd | undefined {
-    const stat = processStat(this.#process.pid)
-    return stat?.startTime === this.#process.startTime ? stat.end : undefined
-  }
-
   /** It has ended, as `end` says if anybody knows. */
   #end(end: ProcessEnd | undefined): void {
     this.#exitWatch?.stop()
     if (this.#pidfd !== undefined) closeSync(this.#pidfd)
     this.#pidfd = undefined
-    clearTimeout(this.#exitTimer)
     clearTimeout(this.#timer)
     this.#ended = { end, finishedAt: rfc3339(realtime()) }
     this.#drain()

@@ -16,6 +16,8 @@ export interface SupervisedState extends HeldDescriptors {
   readonly process: Omit<ShimProcess, 'status' | 'stdin'>
   readonly adopted: boolean
   readonly oomKillsBefore: number
+  /** How it ended, should it have, as whoever asked to adopt it was told. */
+  readonly told?: ProcessEnd
   /** It has ended, and this is known of it; its output may be incomplete. */
   readonly ended?: { readonly end?: ProcessEnd; readonly finishedAt: string }
   readonly status?: ExitStatus
