@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { Errno, failedWith } from '@engine/linux'
 import { Epoll } from '@engine/linux/epoll'
 import { O_CLOEXEC, O_PATH } from '@engine/linux/openat2'
@@ -148,7 +148,9 @@ export class Keeper {
       }
       const { pid, pidfd } = child
       this.#running = { pidfd, socket: ours, watch: poller.watch(pidfd, Epoll.IN, () => this.#again('it has ended')) }
-      writeFileSync(file, `${pid} ${processStat(pid)?.startTime ?? ''}\n`, { mode: 0o600 })
+      // As a whole: a shim that dies here leaves the one or the other.
+      writeFileSync(`${file}.new`, `${pid} ${processStat(pid)?.startTime ?? ''}\n`, { mode: 0o600 })
+      renameSync(`${file}.new`, file)
     } catch (error) {
       // Nothing is kept; as it would be if all three had died.
       this.#options.log(`no keeper: ${error instanceof Error ? error.message : String(error)}`)
