@@ -65,6 +65,15 @@ export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference
 }
 
+/**
+ * The name that an image is kept under and found by. Of a tag and a digest the digest counts, and the tag may be any
+ * (moby reference/store.go, Get).
+ */
+export function storedName(reference: Reference): string {
+  const { domain, path, digest } = reference
+  return fullName(digest === undefined ? reference : { domain, path, digest })
+}
+
 /** The whole name, unambiguous: `docker.io/library/busybox:latest`. The form that the database keeps. */
 export function fullName(reference: Reference): string {
   return `${reference.domain}/${reference.path}${suffix(reference)}`

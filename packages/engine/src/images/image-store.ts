@@ -1,5 +1,5 @@
 import {
-  chainIds, digestHex, familiarName, fullName, isDigest, parseReference, withDefaultTag,
+  chainIds, digestHex, familiarName, fullName, isDigest, parseReference, storedName, withDefaultTag,
   type ContentStore, type Digest, type Image, type Layer, type OverlayStore,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
@@ -59,7 +59,7 @@ export class ImageStore implements ImageSource {
       return image
     }
     const reference = withDefaultTag(parseReference(ref))
-    const named = this.images.byName(fullName(reference))
+    const named = this.images.byName(storedName(reference))
     const digits = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(ref)?.[1]
     const [found, another] = named !== undefined ? [named] : digits === undefined ? [] : this.images.idsBeginning(digits)
     const image = found === undefined || another !== undefined ? undefined : this.images.get(found)
@@ -146,6 +146,9 @@ export class ImageStore implements ImageSource {
     transaction(this.#parts.db, () => {
       for (const layer of made) this.layers.insert(layer)
       for (const id of layers) {
+        // Its image was removed meanwhile: whoever makes this one has held the files.
+        const lost = this.layers.get(id) === undefined ? this.#sweep.orphan(id) : undefined
+        if (lost !== undefined) this.layers.insert(lost)
         if (this.layers.get(id) === undefined || !this.overlay.hasLayer(id)) throw new EngineError('internal', `layer ${id} of image ${image.id} is not there`)
       }
       this.images.insert(image, isDigest(parent) ? parent : '', layers)
@@ -153,6 +156,11 @@ export class ImageStore implements ImageSource {
       together?.()
     })
     this.#sweep.keep(layers)
+  }
+
+  /** Writes several things into the database in one commit. */
+  atOnce<T>(work: () => T): T {
+    return transaction(this.#parts.db, work)
   }
 
   /** Gives a layer another tar, the one that it is pushed as; the one before goes when nothing has it. */
@@ -186,12 +194,12 @@ export class ImageStore implements ImageSource {
   async delete(id: Digest): Promise<Digest[]> {
     const gone = transaction(this.#parts.db, () => {
       const layers = this.layers.ofImage(id).reverse()
-      this.#sweep.forgetBlobs(this.contents.ofImage(id))
+      // The configuration too: a pull of the same image may be about to have it.
+      this.#sweep.forgetBlobs([...this.contents.ofImage(id), { digest: id }])
       this.images.delete(id)
       this.uses.forget(id)
       return this.#sweep.forget(layers)
     })
-    await this.content.remove(id)
     await this.#sweep.run()
     return gone.map((layer) => `sha256:${layer.id}` as const)
   }
@@ -199,6 +207,11 @@ export class ImageStore implements ImageSource {
   /** Keeps an image from being removed, and all layers' files, until it is disposed: for builds, and while a layer is being made. */
   hold(id: string): Disposable {
     return this.#sweep.hold(id)
+  }
+
+  /** Says who is told when nothing is held any more. */
+  whenIdle(listener: () => void): void {
+    this.#sweep.whenIdle(listener)
   }
 
   isHeld(id: string): boolean {

@@ -39,6 +39,7 @@ export class ImageSweep {
   readonly #orphans = new Map<string, LayerRow>()
   /** Blobs that images had which are gone; they go as the layers do. */
   readonly #orphanBlobs = new Set<Digest>()
+  #onIdle: (() => void) | undefined
   /** Something was made that no row tells of, and that did not become an image. */
   #littered = false
 
@@ -58,9 +59,15 @@ export class ImageSweep {
         const count = (this.#held.get(id) ?? 1) - 1
         if (count > 0) this.#held.set(id, count)
         else this.#held.delete(id)
+        if (this.#held.size === 0) this.#onIdle?.()
         this.run().catch((error: unknown) => this.#parts.log('warn', { error: String(error) }, 'a layer could not be removed'))
       },
     }
+  }
+
+  /** Says who is told when nothing is held any more: what was being made is made. */
+  whenIdle(listener: () => void): void {
+    this.#onIdle = listener
   }
 
   isHeld(id: string): boolean {
@@ -110,6 +117,11 @@ export class ImageSweep {
   /** An image has these layers. */
   keep(layers: readonly string[]): void {
     for (const id of layers) this.#orphans.delete(id)
+  }
+
+  /** A layer whose row is gone and whose files are still there, because something is being made. */
+  orphan(id: string): LayerRow | undefined {
+    return this.#orphans.get(id)
   }
 
   /** An image is gone that had these blobs: they go when no other has them. */

@@ -1,5 +1,5 @@
 import {
-  fullName, headManifest, familiarName, familiarRepository, getManifest, listTags, parsePlatform, parseReference, RegistryError,
+  fullName, headManifest, familiarName, familiarRepository, getManifest, listTags, parsePlatform, parseReference, parseRepositoryTag, RegistryError, storedName,
   type Credentials, type Digest, type Platform, type Reference, type RegistryClient,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
@@ -37,7 +37,7 @@ export function pullImage(verbs: ImageVerbs, ref: string, options: Parameters<Im
     await pullReference(verbs, { reference, platform, credentials: options.credentials, queue, signal: either })
     warnOfPlatform(verbs, reference, options.platform, queue)
     const name = reference.tag === undefined && reference.digest === undefined ? familiarRepository(reference) : familiarName(reference)
-    const found = verbs.store.images.byName(fullName(reference))
+    const found = verbs.store.images.byName(storedName(reference))
     if (found !== undefined) verbs.store.used(found)
     const labels = found === undefined ? {} : verbs.store.images.get(found)?.config.config?.Labels
     verbs.events.publish('image', 'pull', name, { ...labels, name: familiarRepository(reference) })
@@ -60,7 +60,7 @@ async function pullFrom(verbs: ImageVerbs, client: RegistryClient, pull: Pull): 
   let isNew = false
   for (const tag of tags) {
     // A registry's tag is a stranger's text: it passes the pattern of references before it is used.
-    const one = tag === undefined ? reference : parseReference(`${fullName(reference)}:${tag}`)
+    const one = tag === undefined ? reference : parseRepositoryTag(fullName(reference), tag)
     if (await pullOne(verbs, client, { ...pull, reference: one })) isNew = true
   }
   const shown = isAll ? familiarRepository(reference) : familiarName(reference)
@@ -74,7 +74,7 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
   const what = reference.digest ?? reference.tag ?? 'latest'
   // A digest that the client named is not the registry's to choose.
   const digest = reference.digest ?? (await headManifest(client, what, signal))?.digest
-  const begin = (): void => queue.push({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarRepository(reference).slice(reference.domain.length + 1)}`, id: what })
+  const begin = (): void => queue.push({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarRepository(reference).slice(reference.domain.length + 1)}`, id: reference.digest === undefined ? what : fullName(reference) })
   if (digest !== undefined && platform === undefined && isCurrent(verbs, reference, digest)) {
     begin()
     queue.push({ status: `Digest: ${digest}` })
@@ -91,7 +91,7 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
 
 /** Whether a reference is what the registry has: nothing need be asked any more. */
 function isCurrent({ store }: ImageVerbs, reference: Reference, digest: Digest): boolean {
-  const image = store.images.byName(fullName(reference))
+  const image = store.images.byName(storedName(reference))
   return image !== undefined && store.contents.imagesOf(digest).includes(image) && store.images.byName(digestName(reference, digest)) === image
 }
 
@@ -161,6 +161,7 @@ export function translate(error: unknown, reference: Reference): unknown {
   switch (error.reason) {
     case 'MANIFEST_UNKNOWN': return new EngineError('not-found', `manifest for ${familiarName(reference)} not found: ${error.message}`, { cause: error })
     case 'NAME_UNKNOWN': return new EngineError('not-found', `repository ${familiarRepository(reference)} not found: ${error.message}`, { cause: error })
+    case 'BLOB_UNKNOWN': return new EngineError('not-found', 'unknown blob', { cause: error })
     case 'DENIED': return new EngineError('not-found', `pull access denied for ${familiarRepository(reference)}, repository does not exist or may require 'docker login': ${error.message}`, { cause: error })
     default: return error
   }

@@ -1,4 +1,4 @@
-import { familiarName, fullName, parseReference, withDefaultTag, type Digest } from '@engine/image'
+import { familiarName, parseReference, storedName, withDefaultTag, type Digest } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { isRunning } from '../containers/state.ts'
 import type { ImageDelete } from '../types/image-views.ts'
@@ -17,7 +17,8 @@ export interface RemoveImageOptions {
 
 /**
  * Removes a name, and with the last one the image, as Docker does (moby daemon/images/image_delete.go): by a name only that name goes
- * while there are others; by an id the image goes, unless it has names in several places.
+ * while there are others, and with the last tag of a repository its digests there; by an id the image goes, unless it has names in
+ * several places.
  * @throws EngineError not-found, conflict in Docker's words
  */
 export async function removeImage(verbs: ImageVerbs, ref: string, options: RemoveImageOptions): Promise<ImageDelete[]> {
@@ -28,11 +29,13 @@ export async function removeImage(verbs: ImageVerbs, ref: string, options: Remov
   const names = store.images.names(image.id)
   if (!isIdPrefix(image.id, ref)) {
     if (!options.force && isSingle(names)) refuseUsedName(verbs, ref, image.id)
-    records.push(untag(verbs, image.id, fullName(withDefaultTag(parseReference(ref)))))
-    const left = store.images.names(image.id)
-    if (left.some(isTag)) return records
-    // Digests of that name are of no use without it.
-    for (const name of left) records.push(untag(verbs, image.id, name))
+    const reference = withDefaultTag(parseReference(ref))
+    const name = storedName(reference)
+    untag(verbs, image.id, name)
+    // As it was given: of a tag and a digest both.
+    records.push({ Untagged: familiarName(reference) })
+    for (const digest of uselessDigests(name, store.images.names(image.id))) records.push(untag(verbs, image.id, digest))
+    if (store.images.names(image.id).length > 0) return records
     await deleteImage(verbs, image.id, records, { ...options, quiet: true })
     return records
   }
@@ -115,9 +118,20 @@ function refuseUsedName({ containers }: ImageVerbs, ref: string, id: Digest): vo
   )
 }
 
-/** Whether there is one tag, digests not counted. */
+/** Whether all names are of one repository, and at most one of them is a tag (moby: isSingleReference). */
 function isSingle(names: readonly string[]): boolean {
-  return names.filter(isTag).length === 1
+  return names.length <= 1 || (names.filter(isTag).length <= 1 && new Set(names.map(repositoryOf)).size === 1)
+}
+
+/** Digests of a repository are of no use when its last tag is gone. @param name the one that went @param left those that the image still has */
+function uselessDigests(name: string, left: readonly string[]): string[] {
+  const same = left.filter((one) => repositoryOf(one) === repositoryOf(name))
+  return isTag(name) && !same.some(isTag) ? same : []
+}
+
+function repositoryOf(name: string): string {
+  const { domain, path } = parseReference(name)
+  return `${domain}/${path}`
 }
 
 function isTag(name: string): boolean {

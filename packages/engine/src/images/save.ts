@@ -1,5 +1,5 @@
 import {
-  familiarName, fullName, isDigest, mediaTypes, parseReference, readUncompressed, writeImageArchive,
+  familiarName, fullName, isDigest, mediaTypes, parseReference, readUncompressed, storedName, writeImageArchive,
   type ArchiveBlob, type Digest, type Reference, type SavedImage,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
@@ -46,7 +46,7 @@ function choose(store: ImageStore, refs: readonly string[]): Map<Digest, Referen
   const add = (id: Digest, reference: Reference | undefined): void => {
     const names = chosen.get(id) ?? new Map<string, Reference>()
     chosen.set(id, names)
-    if (reference?.tag !== undefined) names.set(fullName(reference), reference)
+    if (reference?.tag !== undefined && reference.digest === undefined) names.set(fullName(reference), reference)
   }
   for (const ref of refs) {
     if (isDigest(ref) || /^[0-9a-f]{64}$/.test(ref)) {
@@ -55,7 +55,7 @@ function choose(store: ImageStore, refs: readonly string[]): Map<Digest, Referen
     }
     const reference = parseReference(ref)
     if (reference.tag !== undefined || reference.digest !== undefined) {
-      const id = store.images.byName(fullName(reference))
+      const id = store.images.byName(storedName(reference))
       // Docker's words, where a tag or digest was named.
       if (id === undefined) throw new EngineError('not-found', 'reference does not exist')
       add(id, reference)
