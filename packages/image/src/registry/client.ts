@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.ts'
 import { answerError } from './errors.ts'
 import { mayFollow } from './reach.ts'
 import { readAll } from './read-all.ts'
+import { askingAgain } from './retry.ts'
 import { fetchToken, type Token } from './token.ts'
 import { shown, type Answer, type Method, type Transport } from './transport.ts'
 
@@ -77,7 +78,24 @@ export class RegistryClient {
     }
     if ((answer.status >= 200 && answer.status < 300) || request.accept?.includes(answer.status) === true) return answer
     const text = (await readAll(answer.body, maxComplaint, request.signal, url).catch(() => Buffer.alloc(0))).toString('utf8')
-    throw answerError(answer.status, text, answer.headers['www-authenticate'])
+    throw answerError(answer.status, text, answer.headers)
+  }
+
+  /**
+   * Fetches a document.
+   * @param limit most bytes of it
+   * @throws as {@link send}; EngineError invalid-argument for one that is larger
+   */
+  async fetch(url: URL, limit: number, request: RegistryRequest): Promise<{ readonly headers: Answer['headers']; readonly bytes: Buffer }> {
+    return await this.asking(async () => {
+      const { headers, body } = await this.send('GET', url, request)
+      return { headers, bytes: await readAll(body, limit, request.signal, url) }
+    }, request.signal)
+  }
+
+  /** Does what may be done twice again when the connection broke, or when the registry says when to come back. */
+  asking<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return askingAgain(work, { attempts: this.transport.options.attempts, signal })
   }
 
   /** Notes how to authenticate. @throws EngineError when there is nothing to authenticate with */

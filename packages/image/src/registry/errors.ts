@@ -8,12 +8,15 @@ export class RegistryError extends EngineError {
   readonly status: number
   /** The registry's own code: `MANIFEST_UNKNOWN`, `DENIED` …; '' when it gave none. */
   readonly reason: string
+  /** Seconds after which it wants to be asked again (Retry-After); undefined when it does not say. */
+  readonly retryAfter: number | undefined
 
-  constructor(status: number, reason: string, message: string) {
+  constructor(status: number, reason: string, message: string, retryAfter?: number) {
     super(codeOf(status, reason), message)
     this.name = 'RegistryError'
     this.status = status
     this.reason = reason
+    this.retryAfter = retryAfter
   }
 }
 
@@ -46,18 +49,39 @@ const messages: Readonly<Record<string, string>> = {
   UNSUPPORTED: 'The operation is unsupported.',
 }
 
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
 /** Makes an error of an answer, as the distribution client of Docker does (registry/client/errors.go). */
-export function answerError(status: number, text: string, challenges: string | readonly string[] | undefined): RegistryError {
+export function answerError(status: number, text: string, headers: Headers): RegistryError {
+  const { reason, message } = told(status, text, headers)
+  return new RegistryError(status, reason, message, secondsOf(headers['retry-after']))
+}
+
+function told(status: number, text: string, headers: Headers): RegistryError {
   if (status < 400 || status >= 500) return fromBody(status, text) ?? new RegistryError(status, '', `received unexpected HTTP status: ${status} ${STATUS_CODES[status] ?? ''}`.trim())
-  for (const { scheme, parameters } of parseChallenges(challenges)) {
+  for (const { scheme, parameters } of parseChallenges(headers['www-authenticate'])) {
     const reason = scheme !== 'bearer' ? undefined : { invalid_token: 'UNAUTHORIZED', insufficient_scope: 'DENIED' }[parameters.get('error') ?? '']
     if (reason !== undefined) return withReason(status, reason, parameters.get('error_description') || messages[reason])
   }
-  const told = fromBody(status, text)
-  if (told !== undefined) return told
+  const found = fromBody(status, text)
+  if (found !== undefined) return found
+  // The page of a web server or proxy in front of the registry.
+  const type = String(headers['content-type'] ?? '').split(';')[0]?.trim()
+  if (type !== 'application/json' && text.trim() !== '') return withReason(status, reasons[status] ?? 'UNKNOWN', text.trim())
   if (status === 401) return withReason(status, 'UNAUTHORIZED', messages['UNAUTHORIZED'])
   if (status === 429) return withReason(status, 'TOOMANYREQUESTS', messages['TOOMANYREQUESTS'])
   return new RegistryError(status, '', `error parsing HTTP ${status} response body: ${text.trim() === '' ? 'unexpected end of JSON input' : 'no registry error'}: ${JSON.stringify(text.slice(0, 200))}`)
+}
+
+/** What a status means that comes without a registry's error (distribution 2.8, makeError). */
+const reasons: Readonly<Record<number, string>> = { 401: 'UNAUTHORIZED', 403: 'DENIED', 429: 'TOOMANYREQUESTS' }
+
+/** Retry-After: seconds, or a date (RFC 9110 10.2.3). */
+function secondsOf(header: Headers[string]): number | undefined {
+  const text = typeof header === 'string' ? header.trim() : ''
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000))
 }
 
 function fromBody(status: number, text: string): RegistryError | undefined {

@@ -10,6 +10,6 @@ it('a registry sends us to other hosts, but never to plain HTTP from TLS, nor fr
   assert.ok(may('http://127.0.0.1:5000', 'http://127.0.0.1:5001/token'))
   assert.ok(may('http://localhost:5000', 'http://127.0.0.1:5001/token'))
   assert.ok(!may('https://r.example', 'http://r.example/token'))
-  for (const host of ['127.0.0.1', '169.254.169.254', 'localhost', '[::1]', '[fe80::1]', '0.0.0.0', '[::ffff:127.0.0.1]', '2130706433']) assert.ok(!may('https://r.example', `https://${host}/x`), host)
+  for (const host of ['127.0.0.1', '169.254.169.254', 'localhost', '[::1]', '[fe80::1]', '0.0.0.0', '[::ffff:127.0.0.1]', '2130706433', 'localhost.', 'x.localhost.', '[fd00:ec2::254]', '100.100.100.200', '192.0.0.192']) assert.ok(!may('https://r.example', `https://${host}/x`), host)
   for (const url of ['file:///etc/shadow', 'ftp://x', 'unix:/run/engine.sock']) assert.ok(!may('http://r.example', url), url)
 })

@@ -9,6 +9,10 @@ inner.addSubnet('169.254.0.0', 16, 'ipv4')
 inner.addAddress('::1', 'ipv6')
 inner.addAddress('::', 'ipv6')
 inner.addSubnet('fe80::', 10, 'ipv6')
+// Metadata services of clouds that are not at 169.254.169.254: EC2 by IPv6, Oracle, Alibaba.
+inner.addAddress('fd00:ec2::254', 'ipv6')
+inner.addAddress('192.0.0.192', 'ipv4')
+inner.addAddress('100.100.100.200', 'ipv4')
 
 /**
  * Whether a server may send us to another place: by a redirect, or by naming a token service. Names are not resolved: one that leads
@@ -23,7 +27,7 @@ export function mayFollow(from: URL, to: URL): string | undefined {
 }
 
 function isInner(host: string): boolean {
-  const { name } = splitHost(host)
+  const name = splitHost(host).name.replace(/\.$/, '')
   const family = isIP(name)
   return family === 0 ? name === 'localhost' || name.endsWith('.localhost') : inner.check(name, family === 6 ? 'ipv6' : 'ipv4')
 }

@@ -4,7 +4,7 @@ import { digestOf, isDigest, type Digest } from '../digest.ts'
 import type { RegistryClient } from './client.ts'
 import { RegistryError } from './errors.ts'
 import { acceptedManifests, maxManifestBytes, parseManifest, type Index, type Manifest } from './manifest.ts'
-import { readAll } from './read-all.ts'
+import type { Answer } from './transport.ts'
 
 /** Most tags of a repository, and most bytes of one page of them. */
 const maxTags = 100_000
@@ -24,7 +24,8 @@ export interface ManifestHead {
  * @returns undefined when it does not say: GET does, or tells why not
  */
 export async function headManifest(client: RegistryClient, reference: string, signal?: AbortSignal): Promise<ManifestHead | undefined> {
-  const answer = await client.send('HEAD', client.url(`manifests/${reference}`), { headers: { accept: acceptedManifests }, signal }).catch((error: unknown) => {
+  const ask = (): Promise<Answer> => client.send('HEAD', client.url(`manifests/${reference}`), { headers: { accept: acceptedManifests }, signal })
+  const answer = await client.asking(ask, signal).catch((error: unknown) => {
     // An answer to HEAD cannot say what is wrong; that to GET does.
     if (error instanceof RegistryError) return undefined
     throw error
@@ -43,8 +44,7 @@ export async function headManifest(client: RegistryClient, reference: string, si
  */
 export async function getManifest(client: RegistryClient, reference: string, expected?: { readonly mediaType: string; readonly size: number }, signal?: AbortSignal): Promise<Manifest | Index> {
   const url = client.url(`manifests/${reference}`)
-  const { headers, body } = await client.send('GET', url, { headers: { accept: acceptedManifests }, signal })
-  const bytes = await readAll(body, maxManifestBytes, signal, url)
+  const { headers, bytes } = await client.fetch(url, maxManifestBytes, { headers: { accept: acceptedManifests }, signal })
   if (isDigest(reference) && digestOf(bytes) !== reference) throw new EngineError('invalid-argument', `manifest verification failed for digest ${reference}`)
   if (expected !== undefined && bytes.length !== expected.size) throw new EngineError('invalid-argument', `manifest ${reference} has ${bytes.length} bytes instead of ${expected.size}`)
   return parseManifest(bytes, expected?.mediaType ?? typeOf(headers['content-type']))
@@ -57,8 +57,7 @@ export async function getManifest(client: RegistryClient, reference: string, exp
 export async function getBlob(client: RegistryClient, { digest, size }: { readonly digest: Digest; readonly size: number }, limit: number, signal?: AbortSignal): Promise<Buffer> {
   if (size > limit) throw new EngineError('invalid-argument', `blob ${digest} is larger than ${limit} bytes`)
   const url = client.url(`blobs/${digest}`)
-  const { body } = await client.send('GET', url, { headers: { 'accept-encoding': 'identity' }, signal })
-  const bytes = await readAll(body, size, signal, url)
+  const { bytes } = await client.fetch(url, size, { headers: { 'accept-encoding': 'identity' }, signal })
   if (bytes.length !== size || digestOf(bytes) !== digest) throw new EngineError('invalid-argument', `image config verification failed for digest ${digest}`)
   return bytes
 }
@@ -68,8 +67,8 @@ export async function listTags(client: RegistryClient, signal?: AbortSignal): Pr
   const tags: string[] = []
   let url: URL | undefined = client.url('tags/list')
   while (url !== undefined) {
-    const { headers, body } = await client.send('GET', url, { signal })
-    const page = tagList.safeParse(parse((await readAll(body, maxPage, signal, url)).toString('utf8')))
+    const { headers, bytes } = await client.fetch(url, maxPage, { signal })
+    const page = tagList.safeParse(parse(bytes.toString('utf8')))
     if (!page.success) throw new EngineError('internal', `the list of tags of ${client.repository} cannot be read`, { cause: page.error })
     tags.push(...(page.data.tags ?? []))
     if (tags.length > maxTags) throw new EngineError('invalid-argument', `${client.repository} has more than ${maxTags} tags`)

@@ -48,7 +48,7 @@ export async function fetchToken(transport: Transport, endpoint: Endpoint, chall
     : await byPassword(transport, realm, service, request)
   const text = (await readAll(sent.body, maxAnswer, signal, realm)).toString('utf8')
   if (sent.status >= 300 && sent.status < 400) throw new EngineError('forbidden', `the token service ${realm.host} redirects to another place, which must not have the credentials`)
-  if (sent.status !== 200) throw answerError(sent.status, text, sent.headers['www-authenticate'])
+  if (sent.status !== 200) throw answerError(sent.status, text, sent.headers)
   const parsed = answer.safeParse(parse(text))
   const value = parsed.data?.token || parsed.data?.access_token
   if (!value || /[^\x21-\x7e]/.test(value)) throw new EngineError('internal', 'authorization server did not include a token in the response')

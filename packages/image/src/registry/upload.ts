@@ -33,7 +33,7 @@ const pieceSize = 4 << 20
 /** Whether the repository has a blob. */
 export async function hasBlob(client: RegistryClient, digest: Digest, signal?: AbortSignal): Promise<boolean> {
   try {
-    const answer = await client.send('HEAD', client.url(`blobs/${digest}`), { signal })
+    const answer = await client.asking(() => client.send('HEAD', client.url(`blobs/${digest}`), { signal }), signal)
     answer.discard()
     return true
   } catch (error) {
@@ -152,11 +152,12 @@ async function progressOf(client: RegistryClient, session: URL, signal: AbortSig
 
 /** Stores a manifest under a tag or its digest. */
 export async function putManifest(client: RegistryClient, reference: string, manifest: Pick<Manifest | Index, 'bytes' | 'mediaType'>, signal?: AbortSignal): Promise<void> {
-  const answer = await client.send('PUT', client.url(`manifests/${reference}`), {
+  const put = (): Promise<Answer> => client.send('PUT', client.url(`manifests/${reference}`), {
     headers: { 'content-type': manifest.mediaType, 'content-length': String(manifest.bytes.length) },
     body: () => manifest.bytes,
     signal,
   })
+  const answer = await client.asking(put, signal)
   answer.discard()
 }
 
