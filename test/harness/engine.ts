@@ -111,7 +111,7 @@ export async function openTestEngine(t: { after(work: () => Promise<void>): void
     return engine
   }
   await open()
-  for await (const _ of current().images.import(Readable.from([busyboxTar()]), { repository: 'busybox', tag: 'latest', message: '', changes: ['CMD ["sh"]'] }));
+  for await (const _ of current().images.import(Readable.from([busyboxTar()]), { repository: 'busybox', tag: 'latest', message: '', changes: ['CMD ["sh"]'] }, new AbortController().signal));
 
   const create: TestEngine['create'] = async (command, host = {}, config = {}, name) => {
     const request = { config: { Image: 'busybox', Cmd: command, ...config }, hostConfig: { NetworkMode: 'none', ...host }, endpoints: {}, ...(name === undefined ? {} : { name }) }

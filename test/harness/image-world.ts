@@ -72,7 +72,7 @@ export async function world(t: TestContext): Promise<World> {
   return {
     stores, store, images, containers, events, paused, logged,
     async import(content, repository = '', tag = '', changes = []) {
-      const lines = await Array.fromAsync(images.import(Readable.from([content]), { repository, tag, message: '', changes }))
+      const lines = await Array.fromAsync(images.import(Readable.from([content]), { repository, tag, message: '', changes }, new AbortController().signal))
       assert.equal(lines.length, 1)
       return lines[0]?.['status'] as string
     },

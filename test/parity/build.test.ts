@@ -25,7 +25,7 @@ describe('a build makes what BuildKit makes', () => {
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'parity-build-'))
     fixture = await openTestEngine({ after: (work) => void cleanups.push(work) })
-    for await (const _ of fixture.engine.images.import(Readable.from([busyboxTar()]), { repository: 'parity-busybox', tag: 'latest', message: '', changes: ['CMD ["sh"]'] }));
+    for await (const _ of fixture.engine.images.import(Readable.from([busyboxTar()]), { repository: 'parity-busybox', tag: 'latest', message: '', changes: ['CMD ["sh"]'] }, new AbortController().signal));
     bottom = treeOf(await files((await fixture.engine.images.inspect('parity-busybox')).Id))
   })
   after(async () => {

@@ -35,7 +35,7 @@ describe('import', () => {
   test('says what is wrong before it reads, and leaves nothing of a damaged tar', async (t) => {
     const w = await world(t)
     const attempt = (options: Partial<Parameters<Images['import']>[1]>, tar = tarOf({ f: 'x' })) =>
-      Array.fromAsync(w.images.import(Readable.from([tar]), { repository: '', tag: '', message: '', changes: [], ...options }))
+      Array.fromAsync(w.images.import(Readable.from([tar]), { repository: '', tag: '', message: '', changes: [], ...options }, new AbortController().signal))
     await assert.rejects(attempt({ repository: 'IMG' }), { code: 'invalid-argument', message: 'invalid reference format: repository name (library/IMG) must be lowercase' })
     await assert.rejects(attempt({ repository: 'img', tag: 'x@@' }), { message: 'invalid tag format' })
     await assert.rejects(attempt({ changes: ['RUN x'] }), { message: 'RUN is not a valid change command' })

@@ -212,7 +212,7 @@ describe('what lies on disk is right for all', () => {
 
   test('a volume is filled from the image by the container’s ids', async () => {
     const engine = await world
-    for await (const _ of engine.engine.images.import(Readable.from([busyboxWith('vol/f', 33)]), { repository: 'withvol', tag: 'latest', message: '', changes: [] }));
+    for await (const _ of engine.engine.images.import(Readable.from([busyboxWith('vol/f', 33)]), { repository: 'withvol', tag: 'latest', message: '', changes: [] }, new AbortController().signal));
     for (const [UsernsMode, shift] of [['', 300_000], ['host', 0]] as const) {
       const name = `remap-fill-${UsernsMode || 'own'}`
       assert.equal((await engine.run(['stat', '-c', '%u', '/vol/f'], { UsernsMode, Binds: [`${name}:/vol`] }, { Image: 'withvol' })).stdout, '33\n')

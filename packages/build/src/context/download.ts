@@ -3,6 +3,7 @@ import { mkdtemp, open, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError } from '@engine/linux'
 import { baseName } from '../filepath.ts'
+import { fetchUrl } from './fetch-url.ts'
 import type { BuildOutput } from '../output.ts'
 
 /** Name of a file that the address gives no name to. */
@@ -28,13 +29,7 @@ export function isUrl(word: string): boolean {
  * @throws EngineError invalid-argument; AbortError
  */
 export async function download(url: string, within: string, checksum: string, output: BuildOutput, signal: AbortSignal): Promise<Download> {
-  const response = await fetch(url, { signal }).catch((cause: unknown) => {
-    signal.throwIfAborted()
-    throw new EngineError('invalid-argument', `Get ${JSON.stringify(shownUrl(url))}: ${reason(cause)}`, { cause })
-  })
-  if (!response.ok || response.body === null) {
-    throw new EngineError('invalid-argument', `failed to GET ${shownUrl(url)} with status ${response.status} ${response.statusText}: ${(await response.text()).slice(0, 1024)}`)
-  }
+  const response = await fetchUrl(url, signal)
   const found = fileName(url, response.headers.get('content-disposition'))
   const directory = await mkdtemp(join(within, 'download-'))
   const name = found ?? unnamed
@@ -82,16 +77,4 @@ function decode(path: string): string {
   } catch {
     return path
   }
-}
-
-/** An address without what may be secret in it (CVE-2023-26054). */
-function shownUrl(url: string): string {
-  const shown = new URL(url)
-  shown.username = shown.password = ''
-  return shown.href
-}
-
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? error.cause.message || (error.cause as NodeJS.ErrnoException).code || error.message : error.message
 }

@@ -6,7 +6,7 @@ import { defineCommand } from './command.ts'
 import { standardOutput } from '../terminal/output.ts'
 
 export const command = defineCommand({
-  usage: '[OPTIONS] file|- [REPOSITORY[:TAG]]',
+  usage: '[OPTIONS] file|URL|- [REPOSITORY[:TAG]]',
   summary: 'Import the contents from a tarball to create a filesystem image',
   examples: [["debootstrap bookworm root && tar -C root -c . | engine import -c 'CMD [\"bash\"]' - debian:base", 'a base image without a registry']],
   flags: {
@@ -18,10 +18,10 @@ export const command = defineCommand({
   async run({ flags, args: [source = '', reference] }, { client }) {
     // Read as a name with a tag, as the docker command does; the daemon would find fault with the tag alone.
     if (reference !== undefined && reference !== '') checkImageName(reference)
+    const isUrl = /^https?:\/\//.test(source)
     const answer = await client.stream('POST', '/images/create', {
-      query: { fromSrc: '-', repo: reference, message: flags.message, changes: flags.change, platform: flags.platform },
-      body: source === '-' ? process.stdin : await openFile(source),
-      headers: { 'content-type': 'application/x-tar' },
+      query: { fromSrc: isUrl ? source : '-', repo: reference, message: flags.message, changes: flags.change, platform: flags.platform },
+      ...(isUrl ? {} : { body: source === '-' ? process.stdin : await openFile(source), headers: { 'content-type': 'application/x-tar' } }),
     })
     await showProgress(answer.lines<ProgressMessage>(), standardOutput())
     return 0

@@ -1,5 +1,4 @@
 import { isAtLeast, RequestError } from '@engine/api'
-import { EngineError } from '@engine/linux'
 import { writeProgress } from '../answer-stream.ts'
 import { bodyStream } from '../body-stream.ts'
 import { SENT, StatusAnswer, type Call, type Handlers } from '../call.ts'
@@ -90,17 +89,14 @@ function repositoryAndTag(repo: string, tag: string): { readonly repository: str
 }
 
 async function importImage(call: Call<'ImageCreate'>): Promise<unknown> {
-  const { engine, query, request } = call
+  const { engine, query, request, signal } = call
   if (query.fromSrc === '') throw new RequestError('one of fromImage and fromSrc is needed')
-  if (query.fromSrc !== '-') {
-    throw new EngineError('not-implemented', 'importing from a URL is not supported', { hint: 'fetch it first: curl -L URL | engine import -' })
-  }
-  const lines = engine.images.import(bodyStream(request), {
+  const lines = engine.images.import(query.fromSrc === '-' ? bodyStream(request) : query.fromSrc, {
     ...repositoryAndTag(query.repo, query.tag),
     message: query.message,
     changes: query.changes,
     platform: query.platform,
-  })
+  }, signal)
   await writeProgress(lines, () => call.stream({ 'Content-Type': 'application/json' }))
   return SENT
 }

@@ -27,7 +27,7 @@ export function imageVerbs(verbs: ImageVerbs, build: Images['build']): Images {
     prune: (filters) => pruneImages(verbs, filters),
     save: (refs, platform) => saveImages(verbs, refs, platform),
     load: (tar, options, signal) => loadImages(verbs, tar, options, signal),
-    import: (tar, options) => importImage(verbs, tar, options),
+    import: (source, options, signal) => importImage(verbs, source, options, signal),
     pull: (ref, options, signal) => pullImage(verbs, ref, options, signal),
     push: (name, options, signal) => pushImage(verbs, name, options, signal),
     distribution: (name, credentials, signal) => inspectDistribution(verbs, name, credentials, signal),

@@ -1,15 +1,15 @@
 import type { Progress } from '../interface.ts'
 
-/** One line of a pull or push as Docker's daemon words it: `{"status":"Pull complete","progressDetail":{},"id":"…"}`. */
+/** One line of a pull or push as Docker's daemon words it: `{"status":"Pull complete","progressDetail":{},"id":"…"}`. @param id '' is of nothing */
 export function statusLine(id: string, status: string): Progress {
-  return { status, progressDetail: {}, id }
+  return { status, progressDetail: {}, ...(id === '' ? {} : { id }) }
 }
 
 /** A line with a bar (moby pkg/jsonmessage and pkg/streamformatter). @param total 0 when it is not known */
 export function barLine(id: string, status: string, current: number, total: number): Progress {
   if (current <= 0 && total <= 0) return statusLine(id, status)
   const progressDetail = { ...(current > 0 ? { current } : {}), ...(total > 0 ? { total } : {}) }
-  return { status, progressDetail, progress: progressBar(current, total), id }
+  return { status, progressDetail, progress: progressBar(current, total), ...(id === '' ? {} : { id }) }
 }
 
 /** `[=====>     ]  1.049MB/3.147MB` */

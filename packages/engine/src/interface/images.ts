@@ -20,8 +20,8 @@ export interface Images {
   save(refs: readonly string[], platform: string | undefined): Promise<{ readonly tar: AsyncIterable<Buffer> } & Disposable>
   /** Takes in what `docker save` writes, or an OCI layout, compressed or not. Yields progress; `quiet` only what was loaded. */
   load(tar: Readable, options: { readonly quiet: boolean; readonly platform?: string | undefined }, signal: AbortSignal): AsyncIterable<Progress>
-  /** `docker import`: one layer from a tar (gzip, zstd, xz or plain). Yields progress; the last line's status is the image's id. */
-  import(tar: Readable, options: { readonly repository: string; readonly tag: string; readonly message: string; readonly changes: readonly string[]; readonly platform?: string | undefined }): AsyncIterable<Progress>
+  /** `docker import`: one layer from a tar (gzip, zstd, xz or plain), or from the address of one. Yields progress; the last line's status is the image's id. */
+  import(source: Readable | string, options: { readonly repository: string; readonly tag: string; readonly message: string; readonly changes: readonly string[]; readonly platform?: string | undefined }, signal: AbortSignal): AsyncIterable<Progress>
   /** An image from a registry; with neither tag nor digest all tags of a repository. */
   pull(ref: string, options: { readonly platform?: string | undefined; readonly credentials?: Credentials | undefined }, signal: AbortSignal): AsyncIterable<Progress>
   /** Sends an image to a registry; with no tag all tags of a repository. */
