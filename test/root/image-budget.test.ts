@@ -109,6 +109,18 @@ describe('images within a limit', () => {
     await until(async () => (await tags()).length === 0)
     assert.deepEqual(await tags(), [])
     assert.deepEqual(await settledDiscrepancies(daemon), [])
+  })
+
+  it('are looked at when one has come, not only each minute', async () => {
+    assert.equal((await load(daemon.socket, dockerArchive([layerTar({ first: randomBytes(MiB) })], ['first:1']))).status, 200)
+    for (const { Id } of (await daemon.api('GET', '/images/json')).body as Summary[]) ids.set('first', Id)
+    await restart({ 'image-max-size': '3M' }, age({ first: 1 }))
+    const begun = Date.now()
+    assert.equal((await load(daemon.socket, dockerArchive([layerTar({ second: randomBytes(MiB) })], ['second:1']))).status, 200)
+    await until(async () => !(await tags()).includes('first:1'))
+    assert.deepEqual(await tags(), ['second:1'])
+    assert.ok(Date.now() - begun < 45_000, `${Date.now() - begun} ms`)
+    assert.equal((await daemon.api('DELETE', '/images/second:1')).status, 200)
     await restart({ 'image-max-size': 0 }, () => undefined)
     assert.equal(await budgets(), undefined)
   })

@@ -5,8 +5,10 @@ import type { CacheImages } from './builds/prune-cache.ts'
 import { budgetedBytes, keepToBudget, type ImageBudgetParts } from './images/budget.ts'
 import type { EngineOptions } from './interface.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two looks when nothing happens: time passes, and what was just used becomes unused. */
 const interval = 60_000
+/** Milliseconds from the end of a pull, load or build to a look, and from one look to the next: a build cache is walked through for it. */
+const [afterwards, between] = [500, 5000]
 
 export interface BudgetsParts {
   readonly options: Pick<EngineOptions, 'imageMaxSize' | 'buildCacheMaxSize' | 'log'>
@@ -21,10 +23,12 @@ export interface BudgetView {
   readonly Size: number
 }
 
-/** Keeps images and the build cache to what they may take, from the start on, a minute behind. Without limits it does nothing. */
+/** Keeps images and the build cache to what they may take, from the start on: soon after something was made, and each minute. Without limits it does nothing. */
 export class Budgets implements AsyncDisposable {
   readonly #parts: BudgetsParts
   readonly #timer: NodeJS.Timeout | undefined
+  #soon: NodeJS.Timeout | undefined
+  #ended = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
   /** What the build cache took last is known, and nothing was built since: looking means to walk through all its directories. */
   #builds = -1
@@ -36,6 +40,7 @@ export class Budgets implements AsyncDisposable {
     if (imageMaxSize === undefined && buildCacheMaxSize === undefined) return
     this.#timer = setInterval(() => this.#look(), interval)
     this.#timer.unref()
+    parts.images.verbs.store.whenIdle(() => this.#lookSoon())
     this.#look()
   }
 
@@ -50,10 +55,22 @@ export class Budgets implements AsyncDisposable {
     }
   }
 
+  #lookSoon(): void {
+    if (this.#closed || this.#soon !== undefined) return
+    const look = (): void => {
+      this.#soon = undefined
+      this.#look()
+    }
+    this.#soon = setTimeout(look, Math.max(afterwards, this.#ended + between - performance.now())).unref()
+  }
+
   #look(): void {
     this.#running ??= this.#keep()
       .catch((error: unknown) => this.#parts.options.log('warn', { error: String(error) }, 'what images and the build cache take could not be kept to its limit'))
-      .finally(() => (this.#running = undefined))
+      .finally(() => {
+        this.#running = undefined
+        this.#ended = performance.now()
+      })
   }
 
   async #keep(): Promise<void> {
@@ -69,6 +86,7 @@ export class Budgets implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    clearTimeout(this.#soon)
     await this.#running
   }
 }
