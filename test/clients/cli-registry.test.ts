@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -76,6 +76,27 @@ esac
     assert.equal((await engine(['pull', '-q', `${registry.host}/busybox`], config)).status, 0)
     assert.equal((await engine(['logout', registry.host], config)).status, 0)
     assert.equal((await engine(['pull', `${registry.host}/other`], config)).status, 1)
+  })
+
+  it('leaves the file its owner, and nothing beside it', async () => {
+    const config = mkdtempSync(join(directory, 'owned-'))
+    writeFileSync(join(config, 'config.json'), '{"other":"kept"}', { mode: 0o644 })
+    chownSync(join(config, 'config.json'), 1234, 4321)
+    const right = await engine(['login', '-u', 'me', '--password-stdin', registry.host], config, 'the:secret')
+    assert.equal(right.status, 0, right.stderr)
+    const { gid, mode, uid } = statSync(join(config, 'config.json'))
+    assert.deepEqual([uid, gid, mode & 0o777, (file(config) as { other: string }).other], [1234, 4321, 0o600, 'kept'])
+    assert.deepEqual(readdirSync(config), ['config.json'])
+  })
+
+  it('shows nothing of what a broken helper says', async () => {
+    const config = mkdtempSync(join(directory, 'broken-'))
+    writeFileSync(join(config, 'config.json'), JSON.stringify({ credsStore: 'broken' }))
+    writeFileSync(join(directory, 'docker-credential-broken'), '#!/bin/sh\ncat > /dev/null\necho "hunter2"\n', { mode: 0o755 })
+    const pull = await engine(['pull', `${registry.host}/other`], config)
+    assert.deepEqual([pull.status, pull.stdout.includes('hunter2')], [1, false])
+    assert.match(pull.stderr, /error getting credentials - err: docker-credential-broken answered with something that is no JSON\n$/)
+    assert.doesNotMatch(pull.stderr, /hunter2/)
   })
 
   it("refuses in docker's words", { skip: docker28Missing }, async () => {

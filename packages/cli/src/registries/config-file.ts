@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, realpathSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { chownSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -58,13 +59,23 @@ function read(path: string): Record<string, unknown> {
   throw new Error(`loading config file: ${path}: it holds no JSON object`)
 }
 
-/** Beside and renamed: a broken-off command leaves the old file. A link stays one. */
+/**
+ * Beside, flushed and renamed: a broken-off command or a power cut leaves the old file. A link stays one, and the file its owner's, when
+ * root writes it for somebody else (sudo); nobody but the owner reads it.
+ */
 function write(path: string, value: object): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const target = resolved(path)
-  const temporary = `${target}.${process.pid}`
-  writeFileSync(temporary, JSON.stringify(value, undefined, '\t'), { mode: 0o600, flag: 'wx' })
-  renameSync(temporary, target)
+  const before = statSync(target, { throwIfNoEntry: false })
+  const temporary = `${target}.${randomUUID()}`
+  try {
+    writeFileSync(temporary, JSON.stringify(value, undefined, '\t'), { mode: 0o600, flag: 'wx', flush: true })
+    if (before !== undefined && before.uid !== process.getuid?.()) chownSync(temporary, before.uid, before.gid)
+    renameSync(temporary, target)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
 }
 
 function resolved(path: string): string {

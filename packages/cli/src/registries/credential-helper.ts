@@ -17,8 +17,20 @@ export async function helperGet(name: string, server: string): Promise<{ readonl
     if (output.trim() === missing) return undefined
     throw failed(name, 'getting', output)
   }
-  const { Username = '', Secret = '' } = JSON.parse(output) as Answer
+  const { Username = '', Secret = '' } = parse(name, output)
   return { username: Username, secret: Secret }
+}
+
+/** What it says may be a secret: no error shows it. */
+function parse(name: string, output: string): Answer {
+  let answer: unknown
+  try {
+    answer = JSON.parse(output)
+  } catch {
+    throw new Error(`error getting credentials - err: docker-credential-${name} answered with something that is no JSON`)
+  }
+  const { Username, Secret } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>
+  return { ...(typeof Username === 'string' ? { Username } : {}), ...(typeof Secret === 'string' ? { Secret } : {}) }
 }
 
 export async function helperStore(name: string, server: string, username: string, secret: string): Promise<void> {
