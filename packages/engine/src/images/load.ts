@@ -5,9 +5,10 @@ import type { Readable } from 'node:stream'
 import type { Images, Progress } from '../interface.ts'
 import type { ImageContent } from '../state/image-contents-table.ts'
 import type { LayerRow } from '../state/layers-table.ts'
+import type { ImageStore } from './image-store.ts'
 import type { ImageVerbs } from './image-verbs.ts'
 import { unpackLayers } from './load-layers.ts'
-import { reporting, type ProgressQueue } from './transfer-progress.ts'
+import { reporting } from './transfer-progress.ts'
 
 /**
  * Takes in the images of an archive (compressed or not); yields Docker's progress. All are checked and unpacked before the first is
@@ -25,17 +26,20 @@ export function loadImages(verbs: ImageVerbs, tar: Readable, options: Parameters
     if (images.length === 0) throw new EngineError('not-found', options.platform === undefined ? 'the archive holds no image' : `the archive holds no image for platform ${options.platform}`)
     try {
       const made = await unpackLayers(verbs, images, options.quiet ? undefined : queue, either)
-      await commit(verbs, images, made)
+      for (const line of await commit(verbs, images, made)) queue.push(line)
     } catch (error) {
       store.abandon()
       throw error
     }
-    for (const one of images) report(verbs, one, queue)
+    for (const { image } of images) store.publish('load', image, image.id)
   })
 }
 
-/** Everything on the disk first, then the rows: an image is there whole or not at all. */
-async function commit({ store }: ImageVerbs, images: readonly ArchivedImage[], made: ReadonlyMap<string, LayerRow>): Promise<void> {
+/**
+ * Everything on the disk first, then the rows of all images with their names at once: an archive is there whole or not at all.
+ * @returns what there is to tell of it
+ */
+async function commit({ store }: ImageVerbs, images: readonly ArchivedImage[], made: ReadonlyMap<string, LayerRow>): Promise<Progress[]> {
   const adopted = new Set<Digest>()
   for (const { image, layers, manifest, index } of images) {
     for (const document of [image, manifest, index?.document]) if (document !== undefined) await store.content.put(document.bytes, { sync: false })
@@ -48,14 +52,17 @@ async function commit({ store }: ImageVerbs, images: readonly ArchivedImage[], m
     }
   }
   await store.overlay.sync()
-  for (const { image, manifest, index } of images) {
+  const told = store.atOnce(() => images.flatMap((one) => {
+    const { image, manifest, index } = one
     store.insert(image, '', rowsOf(image.config.rootfs.diff_ids, made), () => {
       for (const content of contentsOf(manifest, index)) store.contents.insert(image.id, content)
     })
-  }
+    return giveNames(store, one)
+  }))
   // A layer that another load or pull has put in place meanwhile has its own tar.
   const blobs = store.contents.blobs()
   for (const digest of adopted) if (!blobs.has(digest)) await store.content.remove(digest)
+  return told
 }
 
 function rowsOf(diffIds: readonly Digest[], made: ReadonlyMap<string, LayerRow>): LayerRow[] {
@@ -73,16 +80,13 @@ function contentsOf(manifest: ArchivedImage['manifest'], index: ArchivedImage['i
   ]
 }
 
-/** Gives an image its names and tells of it, in Docker's words (moby image/tarexport/load.go). */
-function report({ store }: ImageVerbs, { image, names }: ArchivedImage, queue: ProgressQueue): void {
-  for (const name of names) {
+/** Gives an image its names. @returns what Docker says of it (moby image/tarexport/load.go) */
+function giveNames(store: ImageStore, { image, names }: ArchivedImage): Progress[] {
+  const lines = names.flatMap((name): Progress[] => {
     const before = store.images.byName(fullName(name))
-    if (before !== undefined && before !== image.id) {
-      queue.push({ stream: `The image ${familiarName(name)} already exists, renaming the old one with ID ${before} to empty string\n` })
-    }
     store.images.setPulledName(fullName(name), image.id)
-    queue.push({ stream: `Loaded image: ${familiarName(name)}\n` })
-  }
-  if (names.length === 0) queue.push({ stream: `Loaded image ID: ${image.id}\n` })
-  store.publish('load', image, image.id)
+    const moved = before === undefined || before === image.id ? [] : [{ stream: `The image ${familiarName(name)} already exists, renaming the old one with ID ${before} to empty string\n` }]
+    return [...moved, { stream: `Loaded image: ${familiarName(name)}\n` }]
+  })
+  return names.length === 0 ? [{ stream: `Loaded image ID: ${image.id}\n` }] : lines
 }
