@@ -1,5 +1,5 @@
 import {
-  fullName, headManifest, familiarName, familiarRepository, getManifest, listTags, parsePlatform, parseReference, parseRepositoryTag, RegistryError, storedName,
+  findManifest, fullName, headManifest, familiarName, familiarRepository, getManifest, listTags, parseManifest, parsePlatform, parseReference, parseRepositoryTag, RegistryError, storedName,
   type Credentials, type Digest, type Platform, type Reference, type RegistryClient,
 } from '@engine/image'
 import { EngineError } from '@engine/linux'
@@ -75,7 +75,7 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
   // A digest that the client named is not the registry's to choose.
   const digest = reference.digest ?? (await headManifest(client, what, signal))?.digest
   const begin = (): void => queue.push({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarRepository(reference).slice(reference.domain.length + 1)}`, id: reference.digest === undefined ? what : fullName(reference) })
-  if (digest !== undefined && platform === undefined && isCurrent(verbs, reference, digest)) {
+  if (digest !== undefined && platform === undefined && (await isCurrent(verbs, reference, digest))) {
     begin()
     queue.push({ status: `Digest: ${digest}` })
     return false
@@ -90,9 +90,17 @@ async function pullOne(verbs: ImageVerbs, client: RegistryClient, pull: Pull): P
 }
 
 /** Whether a reference is what the registry has: nothing need be asked any more. */
-function isCurrent({ store }: ImageVerbs, reference: Reference, digest: Digest): boolean {
+async function isCurrent({ store }: ImageVerbs, reference: Reference, digest: Digest): Promise<boolean> {
   const image = store.images.byName(storedName(reference))
-  return image !== undefined && store.contents.imagesOf(digest).includes(image) && store.images.byName(digestName(reference, digest)) === image
+  if (image === undefined || store.images.byName(digestName(reference, digest)) !== image) return false
+  const found = store.contents.ofImage(image).filter((content) => content.digest === digest)
+  if (found.some(({ role }) => role === 'manifest')) return true
+  // Of an index another platform's image may have been asked for before.
+  const [index] = found
+  if (index === undefined || !(await store.content.has(digest))) return false
+  const parsed = parseManifest(await store.content.read(digest), index.mediaType)
+  const own = parsed.kind === 'index' ? findManifest(parsed, undefined) : undefined
+  return found.some(({ manifest }) => manifest === own?.digest)
 }
 
 async function fetchImage(verbs: ImageVerbs, client: RegistryClient, plan: PullPlan, pull: Pull): Promise<boolean> {

@@ -21,7 +21,6 @@ export interface ImageContent {
 export class ImageContentsTable {
   readonly #insert: Statement
   readonly #ofImage: Statement<[string]>
-  readonly #imageOf: Statement<[string], { image_id: Digest }>
   readonly #blobs: Statement<[], { digest: Digest }>
   readonly #fetch: Statement<[string, number]>
   readonly #endFetch: Statement<[string]>
@@ -34,7 +33,6 @@ export class ImageContentsTable {
   constructor(db: Database) {
     this.#insert = db.prepare('INSERT INTO image_contents (image_id, manifest, digest, media_type, size, role) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
     this.#ofImage = db.prepare('SELECT manifest, digest, media_type, size, role FROM image_contents WHERE image_id = ?')
-    this.#imageOf = db.prepare("SELECT image_id FROM image_contents WHERE digest = ? AND role IN ('index', 'manifest')")
     this.#blobs = db.prepare('SELECT digest FROM image_contents UNION SELECT blob FROM layers WHERE blob IS NOT NULL UNION SELECT digest FROM fetched_blobs')
     this.#fetch = db.prepare('INSERT INTO fetched_blobs (digest, fetched_at) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET fetched_at = excluded.fetched_at')
     this.#endFetch = db.prepare('DELETE FROM fetched_blobs WHERE digest = ?')
@@ -55,11 +53,6 @@ export class ImageContentsTable {
       const { media_type: mediaType, ...rest } = row.parse(raw)
       return { ...rest, mediaType }
     })
-  }
-
-  /** The images that have a manifest, or an index. */
-  imagesOf(manifest: Digest): Digest[] {
-    return this.#imageOf.all(manifest).map(({ image_id: id }) => id)
   }
 
   /** Every blob that an image or a layer has, or that a pull has fetched. Configurations are not among them. */

@@ -7,13 +7,22 @@ const referenceType = 'vnd.docker.reference.type'
 const referenceDigest = 'vnd.docker.reference.digest'
 
 /**
- * The entry of an index for a platform: of several the one closest to it, then the first (containerd/platforms, OnlyStrict and Less).
- * @param wanted undefined is this machine
+ * The entry of an index for a platform, as {@link findManifest} finds it.
  * @throws EngineError not-found in Docker's words
  */
 export function selectManifest(index: Index, wanted: Platform | undefined): IndexEntry {
+  const found = findManifest(index, wanted)
+  if (found !== undefined) return found
   const platform = wanted ?? hostPlatform()
-  const accepted = acceptedPlatforms(platform)
+  throw new EngineError('not-found', `no matching manifest for ${format(acceptedPlatforms(platform)[0] ?? platform)} in the manifest list entries`)
+}
+
+/**
+ * The entry of an index for a platform: of several the one closest to it, then the first (containerd/platforms, OnlyStrict and Less).
+ * @param wanted undefined is this machine
+ */
+export function findManifest(index: Index, wanted: Platform | undefined): IndexEntry | undefined {
+  const accepted = acceptedPlatforms(wanted ?? hostPlatform())
   const images = index.manifests.filter((entry) => !isAttachment(entry))
   for (const one of accepted) {
     const found = images.find((entry) => entry.platform?.os === one.os && entry.platform.architecture === one.architecture && (one.variant === undefined || variantOf(entry) === one.variant))
@@ -21,8 +30,7 @@ export function selectManifest(index: Index, wanted: Platform | undefined): Inde
   }
   // An index of one image without a platform: what registries' tools make of a plain manifest.
   const bare = images.filter((entry) => !entry.platform)
-  if (bare.length === 1 && images.length === 1 && bare[0] !== undefined) return bare[0]
-  throw new EngineError('not-found', `no matching manifest for ${format(accepted[0] ?? platform)} in the manifest list entries`)
+  return images.length === 1 ? bare[0] : undefined
 }
 
 /** What of an index belongs to an image without being one: attestations of it, and artifacts that name no other. */
