@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { startFakeRegistry, type FakeRegistry } from '../harness/fake-registry.ts'
 import { settledDiscrepancies } from '../harness/host-state.ts'
@@ -24,6 +25,8 @@ const pull = async (of: string): Promise<{ readonly text: string; readonly error
   return { text, error: error ?? message }
 }
 const remove = async (name: string): Promise<void> => assert.equal((await daemon.api('DELETE', `/images/${name}?force=1`)).status, 200)
+
+const deferred = (): PromiseWithResolvers<void> => Promise.withResolvers<void>()
 
 type Refusal = (request: IncomingMessage, response: ServerResponse) => void
 /** A registry that has an image and refuses the first requests of a kind. */
@@ -93,27 +96,84 @@ describe('a registry that', () => {
   })
 })
 
+describe('a blob whose connection broke', () => {
+  type Rest = (response: ServerResponse, bytes: Buffer, start: number) => void
+  const rests: Readonly<Record<string, Rest>> = {
+    'a registry that sends the rest': (response, bytes, start) => void response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }).end(bytes.subarray(start)),
+    'a registry that knows no ranges, and sends all of it': (response, bytes) => void response.writeHead(200).end(bytes),
+    'a registry that sends another part than it was asked for': (response, bytes) => void response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` }).end(bytes),
+    'a registry that does not say which part it sends': (response, bytes, start) => void response.writeHead(206).end(bytes.subarray(start)),
+    'a registry that finds the rest out of range': (response) => void response.writeHead(416).end(),
+    'a registry that sends other bytes': (response, bytes, start) => void response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }).end(Buffer.alloc(bytes.length - start)),
+  }
+  for (const [what, rest] of Object.entries(rests)) {
+    it(`is asked for where it broke off, from ${what}`, async () => {
+      const image = makeImage([layerTar({ a: randomBytes(300_000) })])
+      const { bytes, digest } = image.layers[0] ?? { bytes: Buffer.alloc(0), digest: '' }
+      const ranges: (string | undefined)[] = []
+      await using registry = await startFakeRegistry((request, response) => {
+        if (request.url?.endsWith(digest) !== true) return false
+        ranges.push(request.headers.range)
+        if (ranges.length > 2) return false
+        if (ranges.length === 2) rest(response, bytes, Number(/\d+/.exec(request.headers.range ?? '')?.[0] ?? Number.NaN))
+        else response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 150_000), () => setTimeout(() => request.socket.destroy(), 100))
+        return true
+      })
+      registry.put('x', '1', image)
+      const { text, error } = await pull(`${registry.host}/x`)
+      assert.match(ranges[1] ?? '', /^bytes=[1-9]\d*-$/)
+      if (what.endsWith('other bytes')) {
+        // All of it came from this pull: it is the registry that is wrong, and nothing of it is kept.
+        assert.match(error ?? '', /^filesystem layer verification failed for digest sha256:/)
+      } else {
+        assert.match(text, /Downloaded newer image/)
+        await remove(`${registry.host}/x:1`)
+      }
+      for (const folder of ['sha256', 'partial']) assert.deepEqual(readdirSync(join(daemon.dataRoot, 'content', folder)), [], folder)
+    })
+  }
+})
+
+describe('a token', () => {
+  it('that is withdrawn within a pull is fetched anew', async () => {
+    let tokens = 0
+    await using service = await startFakeRegistry((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(`{"token":"t${++tokens}"}`)
+      return true
+    })
+    await using registry = await startFakeRegistry((request, response) => {
+      const wanted = request.url?.includes('/blobs/') === true ? /^Bearer t[2-9]$/ : /^Bearer t\d$/
+      if (wanted.test(request.headers.authorization ?? '')) return false
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="${service.url}/token",service="s",error="invalid_token"` }).end()
+      return true
+    })
+    registry.put('x', '1', makeImage([layerTar({ a: 'a' }), layerTar({ b: 'b' })]))
+    assert.match((await pull(`${registry.host}/x`)).text, /Downloaded newer image/)
+    assert.ok(tokens >= 2 && tokens <= 4, `${tokens} tokens`)
+    await remove(`${registry.host}/x:1`)
+  })
+})
+
 describe('images that are removed while another is pulled', () => {
   it('leave it the layers that it has in common with them', async () => {
     const base = busyboxTar()
     const [first, second] = [makeImage([base, layerTar({ first: 'x' })]), makeImage([base, layerTar({ second: 'y' })])]
-    let release = (): void => undefined
-    const released = new Promise<void>((resolve) => (release = resolve))
-    let asked = false
+    const released = deferred()
+    const asked = deferred()
     await using registry = await startFakeRegistry((request, response) => {
-      if (request.url?.endsWith(second.layers[1]?.digest ?? 'none') !== true || asked) return false
-      asked = true
+      if (request.url?.endsWith(second.layers[1]?.digest ?? 'none') !== true) return false
+      asked.resolve()
       const { bytes, size } = second.layers[1] ?? { bytes: Buffer.alloc(0), size: 0 }
-      void released.then(() => response.writeHead(200, { 'content-length': size }).end(bytes))
+      void released.promise.then(() => response.writeHead(200, { 'content-length': size }).end(bytes))
       return true
     })
     registry.put('first', '1', first)
     registry.put('second', '1', second)
     assert.match((await pull(`${registry.host}/first`)).text, /Downloaded newer image/)
     const pulling = pull(`${registry.host}/second`)
-    while (!asked) await sleep(20)
+    await asked.promise
     await remove(`${registry.host}/first:1`)
-    release()
+    released.resolve()
     assert.match((await pulling).text, /Already exists[\s\S]*Downloaded newer image/)
     assert.deepEqual(await settledDiscrepancies(daemon), [])
     const made = await daemon.api('POST', '/containers/create', { Image: `${registry.host}/second:1`, Cmd: ['/bin/busybox', 'cat', '/second'], HostConfig: { NetworkMode: 'none' } })
@@ -132,14 +192,14 @@ describe('images that are removed while another is pulled', () => {
       { ...described(image.manifest), platform: { os: 'linux', architecture: hostArchitecture } },
       { ...described(attestation.manifest), platform: { os: 'unknown', architecture: 'unknown' }, annotations: { 'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': image.manifest.digest } },
     ] }), 'application/vnd.oci.image.index.v1+json')
-    let [hold, asked] = [false, false]
-    let release = (): void => undefined
+    let hold = false
+    const [asked, released] = [deferred(), deferred()]
     // What comes last of an image that is here.
     await using registry = await startFakeRegistry((request, response) => {
       if (!hold || request.url?.endsWith(attestation.manifest.digest) !== true) return false
-      asked = true
+      asked.resolve()
       const { bytes, mediaType } = attestation.manifest
-      void new Promise<void>((resolve) => (release = resolve)).then(() => response.writeHead(200, { 'content-type': mediaType }).end(bytes))
+      void released.promise.then(() => response.writeHead(200, { 'content-type': mediaType }).end(bytes))
       return true
     })
     registry.put('x', 'image', image)
@@ -148,9 +208,9 @@ describe('images that are removed while another is pulled', () => {
     assert.match((await pull(`${registry.host}/x`)).text, /Downloaded newer image/)
     hold = true
     const again = daemon.api('POST', `/images/create?fromImage=${registry.host}/x&tag=2`)
-    while (!asked) await sleep(20)
+    await asked.promise
     await remove(image.config.digest)
-    release()
+    released.resolve()
     assert.match((await again).text, /Digest: /)
     assert.equal((await daemon.api('GET', `/images/${registry.host}/x:2/json`)).status, 200)
     await remove(`${registry.host}/x:2`)

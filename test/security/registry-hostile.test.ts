@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
@@ -125,6 +128,32 @@ describe('registries that ask for too much', () => {
     for (const { headers } of store.seen) assert.equal(headers.authorization, undefined)
     assert.doesNotMatch(daemon.log(), /secret|bWU6c2VjcmV0/)
     assert.equal((await daemon.api('DELETE', `/images/${shop.host}/sold:1`)).status, 200)
+  })
+
+  it('plain HTTP is spoken to nobody elsewhere, unless it is configured', async (t) => {
+    // An address of this machine that is not its loopback is elsewhere, as far as that goes.
+    const address = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address
+    if (address === undefined) return t.skip('this machine has no address but its loopback')
+    let asked = 0
+    const server = createServer((request, response) => {
+      asked++
+      request.resume()
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="give me"' }).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, address, resolve))
+    try {
+      const host = `${address}:${(server.address() as AddressInfo).port}`
+      const auth = { 'X-Registry-Auth': Buffer.from(JSON.stringify({ username: 'me', password: 'secret' })).toString('base64') }
+      const answer = await fetchDaemon(`/images/create?fromImage=${host}/x&tag=1`, auth)
+      assert.deepEqual(JSON.parse(answer), { message: `Head "https://${host}/v2/x/manifests/1": http: server gave HTTP response to HTTPS client` })
+      assert.equal(asked, 0, 'no request in plain text, and no password')
+      await using lax = await startDaemon({ 'insecure-registries': [`${address}/32`] })
+      const { status } = await lax.api('POST', `/images/create?fromImage=${host}/x&tag=1`)
+      assert.deepEqual([status, asked > 0], [401, true])
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   it('redirects without end, and to what is no web server, are refused', async () => {

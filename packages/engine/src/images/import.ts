@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { applyChanges, fetchUrl, shownUrl } from '@engine/build'
 import { fullName, hostPlatform, importImage as importTar, parsePlatform, parseRepositoryTag } from '@engine/image'
 import { now, rfc3339 } from '../clock.ts'
