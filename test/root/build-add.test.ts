@@ -56,6 +56,35 @@ t.close()`]))
     assert.ok(existsSync(join(root, 'p', fixture.base, 'written')))
   })
 
+  test('downloads by redirects, with what an address says of its user, from any port', async () => {
+    const seen: string[] = []
+    const server: Server = createServer((request, response) => {
+      seen.push(`${request.url} ${request.headers.authorization ?? '-'}`)
+      if (request.url === '/away') return void response.writeHead(302, { location: '/there' }).end('moved')
+      if (request.url === '/there') return void response.writeHead(307, { location: `http://localhost:${port}/file` }).end()
+      if (request.url === '/round') return void response.writeHead(301, { location: '/round' }).end()
+      if (request.url === '/odd') return void response.writeHead(302, { location: 'file:///etc/passwd' }).end()
+      if (request.url === '/broken') return void response.writeHead(200, { 'content-length': '10' }).write('half', () => response.destroy())
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('as it is'))
+    })
+    // Browsers, and what is made like them, refuse these.
+    const port = await listenOnOne(server, [10080, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6697])
+    try {
+      const url = `http://127.0.0.1:${port}`
+      const root = await run(`FROM base\nADD http://me:p%40ss@127.0.0.1:${port}/away /d/`)
+      const mine = `Basic ${Buffer.from('me:p@ss').toString('base64')}`
+      assert.deepEqual(seen, [`/away ${mine}`, `/there ${mine}`, '/file -'])
+      assert.ok(readFileSync(join(root, 'd/away')).equals(gzipSync('as it is')))
+      await assert.rejects(run(`FROM base\nADD ${url}/round /d/`), { message: `ADD failed: Get "${url}/round": stopped after 10 redirects` })
+      await assert.rejects(run(`FROM base\nADD ${url}/odd /d/`), { message: 'ADD failed: Get "file:///etc/passwd": unsupported protocol scheme "file"' })
+      await assert.rejects(run(`FROM base\nADD http://me:secret@127.0.0.1:${port}/broken /d/`), (error: Error) => error.message.startsWith(`ADD failed: Get "${url}/broken": `) && !error.message.includes('secret'))
+      await assert.rejects(run('FROM base\nADD http://127.0.0.1:1/x /d/'), { message: 'ADD failed: Get "http://127.0.0.1:1/x": dial tcp 127.0.0.1:1: connect: connection refused' })
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
   test('downloads', async () => {
     const server: Server = createServer((request, response) => {
       if (request.url === '/nope') return void response.writeHead(404).end('gone')
@@ -81,3 +110,15 @@ t.close()`]))
     }
   })
 })
+
+/** Listens on the first of these ports that is free. */
+async function listenOnOne(server: Server, ports: readonly number[]): Promise<number> {
+  for (const port of ports) {
+    const listening = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (listening) return port
+  }
+  throw new Error('none of the ports is free')
+}

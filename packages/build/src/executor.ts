@@ -60,6 +60,8 @@ export type StepMount =
       readonly gid: number
       /** Directory whose content a new one begins with. */
       readonly initial: number | undefined
+      /** Says how a new one begins, besides empty and root's: a cache that began otherwise is another, as with BuildKit. */
+      readonly begins: string
     }
   | { readonly kind: 'secret'; readonly target: string; readonly data: Buffer; readonly mode: number; readonly uid: number; readonly gid: number }
   /** A socket that leads to an agent's on the host. */

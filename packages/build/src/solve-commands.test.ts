@@ -69,6 +69,11 @@ describe('commands', () => {
     assert.deepEqual(seen, [['N=balinux']])
   })
 
+  test('of RUN may say nothing', async () => {
+    await build('FROM base\nRUN\nRUN []')
+    assert.deepEqual(fixture.executor.calls.filter((call) => call.startsWith('run')), ['run ["/bin/sh","-c",""]', 'run []'])
+  })
+
   test('that fail end the build with their status', async () => {
     fixture.executor.behave = () => ({ status: 3 })
     await assert.rejects(build('FROM base\nRUN exit 3'), { message: "The command '/bin/sh -c exit 3' returned a non-zero code: 3", exitCode: 3 })
@@ -99,7 +104,7 @@ describe('commands', () => {
     const file = 'FROM base\nWORKDIR /w\nARG T=/t\nRUN --mount=type=cache,target=c,sharing=locked --mount=type=tmpfs,target=$T,size=1m --mount=type=secret,id=s --mount=type=secret,id=s,env=E --mount=type=secret,id=none --mount=type=ssh true'
     await build(file, {}, { inputs: inputs('one') })
     assert.deepEqual(seen[0]?.mounts, [
-      { kind: 'cache', target: '/w/c', id: '/w/c', sharing: 'locked', readOnly: false, mode: 0o755, uid: 0, gid: 0, initial: undefined },
+      { kind: 'cache', target: '/w/c', id: '/w/c', sharing: 'locked', readOnly: false, mode: 0o755, uid: 0, gid: 0, initial: undefined, begins: '' },
       { kind: 'tmpfs', target: '/t', size: 1 << 20 },
       { kind: 'secret', target: '/run/secrets/s', data: Buffer.from('one'), mode: 0o400, uid: 0, gid: 0 },
       { kind: 'ssh', target: '/run/buildkit/ssh_agent.0', agent: '/agent', mode: 0o600, uid: 0, gid: 0 },

@@ -46,7 +46,7 @@ export async function openMounts(step: Step, written: readonly string[], open: A
       makers.push(() => bindMount(step, source, mount, target, open))
     } else if (mount.type === 'cache') {
       const source = mount.from === '' ? undefined : await openSource(step, mount, open)
-      makers.push(async () => ({ ...cacheMount(mount, target), initial: source?.found.fd }))
+      makers.push(async () => ({ ...cacheMount(mount, target), initial: source?.found.fd, begins: beginning(mount, source) }))
     } else if (mount.type === 'tmpfs') {
       makers.push(async () => ({ kind: 'tmpfs', target, size: mount.size }))
     } else if (mount.type === 'secret') {
@@ -108,7 +108,12 @@ async function bindMount({ build: { executor } }: Step, { found }: Opened, mount
   return { kind: 'bind', target, fd: copy.fd, readOnly: false }
 }
 
-function cacheMount(mount: RunMount, target: string): Omit<Extract<StepMount, { kind: 'cache' }>, 'initial'> {
+function beginning({ from, source: path, uid, gid, mode = 0o755 }: RunMount, source: Opened | undefined): string {
+  if (source === undefined && uid === 0 && gid === 0 && mode === 0o755) return ''
+  return JSON.stringify([uid, gid, mode, source === undefined ? [] : [source.root.image?.content ?? from, path]])
+}
+
+function cacheMount(mount: RunMount, target: string): Omit<Extract<StepMount, { kind: 'cache' }>, 'initial' | 'begins'> {
   return { kind: 'cache', target, id: mount.id || target, sharing: mount.sharing, readOnly: mount.readOnly, mode: mount.mode ?? 0o755, uid: mount.uid, gid: mount.gid }
 }
 

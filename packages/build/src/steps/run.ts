@@ -88,7 +88,7 @@ function resolveCommand(shell: readonly string[], command: CommandLine): { args:
   const [text] = command.args
   const [first] = command.heredocs
   if (!command.shell || first === undefined || text === undefined) {
-    return { args: command.shell ? [...shell, ...command.args] : [...command.args], files: [] }
+    return { args: command.shell ? [...shell, command.args.join(' ')] : [...command.args], files: [] }
   }
   if (command.args.length !== 1) throw new EngineError('invalid-argument', `parsing produced an invalid run command: ${command.args.join(' ')}`)
   if (!isHeredoc(text)) {

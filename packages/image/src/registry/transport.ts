@@ -31,19 +31,22 @@ const maxDiscarded = 64 << 10
 const timeouts = { connect: 30_000, headers: 120_000, body: 30_000 }
 
 /**
- * Connections for one pull, push or login, kept while it lasts. Follows no redirect and knows no credentials: that is its callers' part.
+ * Connections for one pull, push, login or download, kept while it lasts. Follows no redirect and knows no credentials: that is its callers' part.
  * Proxies are those of the daemon's environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
  */
 export class Transport implements AsyncDisposable {
   readonly options: RegistryOptions
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>()
+  readonly #strict: boolean
 
-  constructor(options: RegistryOptions) {
+  /** @param how `strict`: certificates are valid, or nothing is sent */
+  constructor(options: RegistryOptions, how: { readonly strict?: boolean } = {}) {
     this.options = options
+    this.#strict = how.strict ?? false
   }
 
   /**
-   * Sends one request. Certificates must be valid, unless the host is insecure by configuration or is this machine.
+   * Sends one request. Certificates must be valid, unless the host is insecure by configuration or is this machine, and nothing strict was asked for.
    * @throws ConnectionError in Docker's words; EngineError cancelled
    */
   async send(method: Method, url: URL, options: SendOptions = {}): Promise<Answer> {
@@ -94,7 +97,7 @@ export class Transport implements AsyncDisposable {
     const { context, own } = await hostCertificates(host, this.options.certificates)
     // Loaded with the first request: most daemons speak to no registry for most of their life.
     const { Agent, ProxyAgent } = await import('undici')
-    const tls = { secureContext: context, rejectUnauthorized: !(await isTrusted(host, own, this.options)), timeout: timeouts.connect }
+    const tls = { secureContext: context, rejectUnauthorized: this.#strict || !(await isTrusted(host, own, this.options)), timeout: timeouts.connect }
     if (proxy === undefined) return new Agent({ connect: tls, allowH2: false })
     const token = proxy.username === '' ? undefined : `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`
     // Plain HTTP is asked of the proxy itself, as everybody does: many let nobody through to port 80.

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StepMount } from '@engine/build'
@@ -53,7 +53,8 @@ export class CacheMounts {
   async take(mount: CacheMount, signal: AbortSignal): Promise<HeldMount> {
     for (;;) {
       signal.throwIfAborted()
-      const rows = this.#table.named(mount.id)
+      const kind = kindOf(mount)
+      const rows = this.#table.named(mount.id).filter(({ directory }) => directory.slice(0, -32) === kind)
       const free = mount.sharing === 'private' ? rows.find(({ directory }) => !this.#uses.has(directory)) : rows[0]
       if (free === undefined) return this.#hold(await this.#make(mount), mount)
       const use = this.#uses.get(free.directory)
@@ -76,7 +77,7 @@ export class CacheMounts {
   }
 
   async #make(mount: CacheMount): Promise<string> {
-    const name = randomBytes(16).toString('hex')
+    const name = kindOf(mount) + randomBytes(16).toString('hex')
     const path = join(this.root, name)
     mkdirSync(path, { mode: 0o700 })
     // Others must not take it before it is whole.
@@ -122,4 +123,9 @@ export class CacheMounts {
     await promise
     this.#waiting.delete(resolve)
   }
+}
+
+/** How a cache began, as the name of its directory tells it; empty for most. */
+function kindOf({ begins }: CacheMount): string {
+  return begins === '' ? '' : `${createHash('sha256').update(begins).digest('hex').slice(0, 16)}-`
 }
