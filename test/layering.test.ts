@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly [own: readonly string[], npm: re
   engine: [['build', 'image', 'linux', 'network', 'runtime'], ['better-sqlite3', 'yaml', 'zod']],
   api: [[], ['zod']],
   daemon: [['api', 'engine', 'linux'], ['fastify', 'pino', 'prom-client', 'zod']],
-  cli: [['api'], []],
+  cli: [['api', 'linux'], []],
 }
 
 /** Files of a package, tests apart: those may use fast-check and what they test with. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { getXattr, listXattrs, removeXattr, setXattr } from '@engine/linux/xattr'
 import { docker, engine, engineOk, run, type Ended } from '../harness/command-line.ts'
 import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { dockerMissing } from '../harness/docker-command.ts'
@@ -81,6 +82,35 @@ describe('building from the command line', () => {
     const { stdout } = await build(path, '--why')
     assert.match(stdout, /Not cached: \/?\.?\/?src\/a\.ts changed/)
     assert.match(stdout, /Not cached: \/?\.?\/?x\.log is new and not ignored/)
+  })
+
+  it('sends the extended attributes that a copy keeps, and forgets those that are gone', async () => {
+    const path = context({ Dockerfile: 'FROM scratch\nCOPY . /\n', plain: 'p', 'd/in': 'i', tool: 't', hard: 'h' })
+    linkSync(join(path, 'hard'), join(path, 'hard2'))
+    const binary = Buffer.from([0, 255, 10, 61])
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
+    setXattr(join(path, 'plain'), 'user.x', binary)
+    setXattr(join(path, 'd'), 'user.of a directory', Buffer.from('d'.repeat(300)))
+    setXattr(join(path, 'tool'), 'security.capability', capability)
+    setXattr(join(path, 'tool'), 'trusted.x', Buffer.from('mine'))
+    setXattr(join(path, 'hard'), 'user.h', Buffer.alloc(0))
+    const built = async (): Promise<Record<string, string[]>> => {
+      const { status, stderr } = await build(path, '-t', 'attributes')
+      assert.equal(status, 0, stderr)
+      const image = (await daemon.api('GET', '/images/attributes/json')).body as { GraphDriver: { Data: { UpperDir: string } } }
+      const upper = image.GraphDriver.Data.UpperDir
+      return Object.fromEntries(['plain', 'd', 'd/in', 'tool', 'hard2'].map((name) => [name, listXattrs(join(upper, name)).map((attribute) => `${attribute}=${getXattr(join(upper, name), attribute)?.toString('hex')}`)]))
+    }
+    const expected = { plain: [`user.x=${binary.toString('hex')}`], d: [`user.of a directory=${'64'.repeat(300)}`], 'd/in': [], tool: [`security.capability=${capability.toString('hex')}`], hard2: ['user.h='] }
+    // With several names of one file the whole archive is sent, without them only what has changed.
+    assert.deepEqual(await built(), expected)
+    rmSync(join(path, 'hard2'))
+    writeFileSync(join(path, 'hard2'), '')
+    assert.deepEqual(await built(), { ...expected, hard2: [] })
+    removeXattr(join(path, 'd'), 'user.of a directory')
+    removeXattr(join(path, 'plain'), 'user.x')
+    setXattr(join(path, 'd/in'), 'user.new', Buffer.from('n'))
+    assert.deepEqual(await built(), { plain: [], d: [], 'd/in': ['user.new=6e'], tool: expected.tool, hard2: [] })
   })
 
   it('lists what a build would be sent', async () => {

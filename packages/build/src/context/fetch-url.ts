@@ -29,7 +29,7 @@ export async function fetchUrl(address: string, signal: AbortSignal): Promise<{ 
 async function get(transport: Transport, start: URL, signal: AbortSignal): Promise<Answer> {
   let url = start
   for (let count = 0; count <= maxRedirects; count++) {
-    const user = [url.username, url.password].map(decodeURIComponent).join(':')
+    const user = [url.username, url.password].map(decode).join(':')
     const authorization = user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }
     const answer = await transport.send('GET', url, { headers: { 'accept-encoding': 'identity', ...authorization }, signal }).catch((error: unknown) => fail(error, shownUrl(url.href), signal))
     const { location } = answer.headers
@@ -62,6 +62,15 @@ async function* reading(transport: Transport, { body }: Answer, shown: string, s
 function fail(error: unknown, shown: string, signal: AbortSignal): never {
   signal.throwIfAborted()
   throw new EngineError('invalid-argument', connectionError(error, signal, `Get ${JSON.stringify(shown)}: `, new URL(shown)).message, { cause: error })
+}
+
+/** What is not escaped as it should be is meant as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** An address without what may be secret in it (CVE-2023-26054). */

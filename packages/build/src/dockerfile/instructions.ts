@@ -118,7 +118,7 @@ function parseCopy(node: Node, written: Written): CopyInstruction {
 function parseRun(node: Node, written: Written): RunInstruction {
   const flags = parseFlags(node.flags, { mount: 'list', network: 'text', security: 'text', device: 'list' })
   const network = one(flags, 'network')
-  if (!['', 'default', 'none', 'host'].includes(network)) throw failure(`unsupported network mode ${quote(network)}`)
+  if (!['', 'default', 'none', 'host'].includes(network)) throw failure(`invalid network mode ${quote(network)}`)
   const security = one(flags, 'security')
   if (!['', 'sandbox', 'insecure'].includes(security)) throw failure(`security ${quote(security)} is not valid`)
   if (flags.has('device')) throw failure('RUN --device is not supported: this engine knows no CDI devices')

@@ -119,7 +119,7 @@ function cacheMount(mount: RunMount, target: string): Omit<Extract<StepMount, { 
 
 function findSecret({ build, state }: Step, mount: RunMount): { readonly target: string; readonly data: Buffer } | undefined {
   const id = mount.id || (mount.target === '' ? '' : (cleanPath(mount.target).split('/').at(-1) as string))
-  if (id === '') throw new EngineError('invalid-argument', 'one of source, target required')
+  if (id === '') throw new EngineError('invalid-argument', 'invalid secret mount. one of source, target required')
   const data = build.inputs.secrets.get(id)
   if (data === undefined && mount.required) throw new EngineError('invalid-argument', `secret ${id}: not found`)
   if (data === undefined) return undefined

@@ -62,8 +62,8 @@ describe('a build context', () => {
   const gather = async (archive: Readable | undefined): Promise<Buffer> => Buffer.concat(await (archive ?? Readable.from([])).toArray() as Buffer[])
   const list = (tar: Buffer): string[] => execFileSync('tar', ['-tf', '-', '--quoting-style=literal'], { input: tar, encoding: 'utf8' }).trim().split('\n')
 
-  it('is a tar that tar(1) reads, whole', () => {
-    const tar = Buffer.concat([...tarDirectory(join(root, 'context'), new Ignore([]))])
+  it('is a tar that tar(1) reads, whole', async () => {
+    const tar = Buffer.concat(await Array.fromAsync(tarDirectory(join(root, 'context'), new Ignore([]))))
     assert.deepEqual(list(tar), ['Dockerfile', 'big', 'hard', 'link', 'secret', 'sub/', 'sub/deep/', `sub/deep/${'long-'.repeat(30)}ü`])
     const out = join(root, 'out')
     mkdirSync(out)
@@ -92,7 +92,7 @@ describe('a build context', () => {
   it('takes a Dockerfile or a tar from standard input', async () => {
     const alone = await openContext('-', undefined, Readable.from([Buffer.from('FROM scratch\n')]))
     assert.deepEqual(list(await gather(alone.archive)), ['Dockerfile'])
-    const tar = Buffer.concat([...tarDirectory(join(root, 'context'), new Ignore(['big', 'hard', 'sub']))])
+    const tar = Buffer.concat(await Array.fromAsync(tarDirectory(join(root, 'context'), new Ignore(['big', 'hard', 'sub']))))
     const sent = await openContext('-', undefined, Readable.from([tar.subarray(0, 100), tar.subarray(100)]))
     assert.deepEqual(await gather(sent.archive), tar)
     const beside = await openContext(join(root, 'context'), '-', Readable.from([Buffer.from('FROM stdin\n')]))

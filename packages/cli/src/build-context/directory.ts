@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, read
 import { join } from 'node:path'
 import type { Ignore } from './dockerignore.ts'
 import { tarEnd, tarHeader, tarPadding, type TarEntry } from './tar.ts'
+import { loadXattrs, type ReadXattrs } from './xattrs.ts'
 
 /** Content is read and sent in pieces of this many bytes. */
 const PIECE = 256 * 1024
@@ -17,11 +18,12 @@ export interface ExtraFile {
  * A directory as a tar archive, in the order of names, piece by piece: nothing but one piece is in memory.
  * Sockets are left out; several names of one file become hard links.
  */
-export function* tarDirectory(root: string, ignore: Ignore, extra: readonly ExtraFile[] = []): Generator<Buffer> {
+export async function* tarDirectory(root: string, ignore: Ignore, extra: readonly ExtraFile[] = []): AsyncGenerator<Buffer> {
+  const xattrs = await loadXattrs()
   const seen = new Map<string, string>()
   const replaced = new Set(extra.map(({ path }) => path))
   for (const path of walk(root, '', ignore)) {
-    if (!replaced.has(path)) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), seen)
+    if (!replaced.has(path)) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), { seen, xattrs })
   }
   for (const file of extra) yield* extraFile(file)
   yield tarEnd()
@@ -34,7 +36,7 @@ const MANIFEST_ENTRIES = 30_000
 export interface Manifest {
   readonly entries: readonly (readonly [path: string, kind: 'f' | 'd' | 'l', token: string])[]
   /** The entries of these numbers as a tar. */
-  tar(numbers: readonly number[]): Generator<Buffer>
+  tar(numbers: readonly number[]): AsyncGenerator<Buffer>
 }
 
 /**
@@ -52,21 +54,22 @@ export function describeDirectory(root: string, ignore: Ignore, extra: readonly 
     if (stats.isSocket()) continue
     const kind = stats.isFile() ? 'f' : stats.isDirectory() ? 'd' : stats.isSymbolicLink() ? 'l' : undefined
     if (kind === undefined || (kind === 'f' && stats.nlink > 1n) || entries.length >= MANIFEST_ENTRIES) return undefined
-    // A directory's inode changes with nothing that matters.
-    entries.push([path, kind, kind === 'd' ? `${stats.mode}:${stats.mtimeNs}` : `${stats.mode}:${stats.size}:${stats.ctimeNs}:${stats.ino}`])
+    // A directory's inode changes with nothing that matters; its ctime does with its attributes.
+    entries.push([path, kind, kind === 'd' ? `${stats.mode}:${stats.mtimeNs}:${stats.ctimeNs}` : `${stats.mode}:${stats.size}:${stats.ctimeNs}:${stats.ino}`])
     found.push([path, stats])
   }
   for (const { path, content } of extra) {
     entries.push([path, 'f', createHash('sha256').update(content).digest('hex')])
     found.push([path, undefined])
   }
-  const tar = function* (numbers: readonly number[]): Generator<Buffer> {
+  const tar = async function* (numbers: readonly number[]): AsyncGenerator<Buffer> {
     if (numbers.length === 0) return
+    const xattrs = await loadXattrs()
     for (const number of numbers) {
       const [path, stats] = found[number] ?? []
       const file = path === undefined ? undefined : replaced.get(path)
       if (file !== undefined) yield* extraFile(file)
-      else if (path !== undefined && stats !== undefined) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), new Map())
+      else if (path !== undefined && stats !== undefined) yield* tarFile(join(root, path), path, lstatSync(join(root, path)), { seen: new Map(), xattrs })
     }
     yield tarEnd()
   }
@@ -94,21 +97,31 @@ function byName({ name: a }: Dirent, { name: b }: Dirent): number {
   return /^[\0-\x7f]*$/.test(a) && /^[\0-\x7f]*$/.test(b) ? (a < b ? -1 : 1) : Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
+/** What an archive has so far, and what its entries tell. */
+export interface Archive {
+  /** Files of several names, by identity: the path that each had first. */
+  readonly seen: Map<string, string>
+  /** Whose everything is; root's without it. */
+  readonly owner?: NonNullable<TarEntry['owner']>
+  /** Without it extended attributes are left out. */
+  readonly xattrs?: ReadXattrs
+}
+
 /**
  * One file's entry.
  * @param path in the archive
- * @param seen files of several names, by identity: the path that each had first
- * @param owner whose it is in the archive; root without it
  */
-export function* tarFile(full: string, path: string, stats: Stats, seen: Map<string, string>, owner: TarEntry['owner'] = undefined): Generator<Buffer> {
-  const common = { mode: stats.mode & 0o7777, modified: Math.trunc(stats.mtimeMs / 1000), size: 0, ...(owner === undefined ? {} : { owner }) }
+export function* tarFile(full: string, path: string, stats: Stats, { seen, owner, xattrs }: Archive): Generator<Buffer> {
+  const plain = { mode: stats.mode & 0o7777, modified: Math.trunc(stats.mtimeMs / 1000), size: 0, ...(owner === undefined ? {} : { owner }) }
+  const own = stats.isDirectory() || stats.isFile() ? xattrs?.(full) ?? [] : []
+  const common = own.length === 0 ? plain : { ...plain, xattrs: own }
   if (stats.isDirectory()) return yield tarHeader({ ...common, path: `${path}/`, type: 'directory' })
   if (stats.isSymbolicLink()) return yield tarHeader({ ...common, path, type: 'symlink', mode: 0o777, linkTarget: readlinkSync(full) })
   if (stats.isSocket()) return
   if (stats.nlink > 1) {
     const identity = `${stats.dev}:${stats.ino}`
     const first = seen.get(identity)
-    if (first !== undefined) return yield tarHeader({ ...common, path, type: 'hardlink', linkTarget: first })
+    if (first !== undefined) return yield tarHeader({ ...plain, path, type: 'hardlink', linkTarget: first })
     seen.set(identity, path)
   }
   if (!stats.isFile()) return yield tarHeader({ ...common, path, ...special(stats) })
@@ -122,7 +135,7 @@ function special(stats: Stats): Pick<TarEntry, 'type' | 'device'> {
   return { type: stats.isBlockDevice() ? 'block' : 'character', device }
 }
 
-function* tarContent(full: string, path: string, common: Pick<TarEntry, 'mode' | 'modified' | 'owner'>): Generator<Buffer> {
+function* tarContent(full: string, path: string, common: Pick<TarEntry, 'mode' | 'modified' | 'owner' | 'xattrs'>): Generator<Buffer> {
   const descriptor = openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     const { size } = fstatSync(descriptor)

@@ -15,6 +15,8 @@ export interface TarEntry {
   /** Without it, root. */
   readonly owner?: { readonly uid: number; readonly gid: number }
   readonly device?: { readonly major: number; readonly minor: number }
+  /** Extended attributes, by names with their namespace. */
+  readonly xattrs?: readonly (readonly [name: string, value: Buffer])[]
 }
 
 const types: Readonly<Record<TarEntry['type'], string>> = {
@@ -23,14 +25,16 @@ const types: Readonly<Record<TarEntry['type'], string>> = {
 
 /**
  * The header of an entry in the ustar format of POSIX.1-1988, with a PAX header of POSIX.1-2001 before it for what does not fit: long or
- * non-ASCII names, sizes from 8 GiB, large ids.
+ * non-ASCII names, sizes from 8 GiB, large ids, extended attributes.
  */
 export function tarHeader(entry: TarEntry): Buffer {
-  const records: [string, string][] = []
+  const records: [string, string | Buffer][] = []
   if (!fits(entry.path, 100)) records.push(['path', entry.path])
   if (entry.linkTarget !== undefined && !fits(entry.linkTarget, 100)) records.push(['linkpath', entry.linkTarget])
   if (entry.size >= 8 ** 11) records.push(['size', String(entry.size)])
   for (const [key, id] of [['uid', entry.owner?.uid], ['gid', entry.owner?.gid]] as const) if (id !== undefined && id >= 8 ** 7) records.push([key, String(id)])
+  // As libarchive and GNU tar write them.
+  for (const [name, value] of entry.xattrs ?? []) records.push([`SCHILY.xattr.${name}`, value])
   const header = block(entry, types[entry.type])
   if (records.length === 0) return header
   const body = Buffer.concat(records.map(paxRecord))
@@ -78,9 +82,10 @@ function octal(header: Buffer, value: number, at: number, length: number): void 
 }
 
 /** `<length> <key>=<value>\n`, the length counting its own digits. */
-function paxRecord([key, value]: readonly [string, string]): Buffer {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`)
+function paxRecord([key, value]: readonly [string, string | Buffer]): Buffer {
+  const body = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from('\n')])
+  const rest = body.length
   let length = rest + String(rest).length
   if (String(length).length !== String(rest).length) length = rest + String(length).length
-  return Buffer.from(`${length} ${key}=${value}\n`)
+  return Buffer.concat([Buffer.from(String(length)), body])
 }

@@ -16,6 +16,8 @@ export function commandLineBundle(outfile) {
     format: 'cjs',
     minify: true,
     legalComments: 'none',
+    // Has a binary; only what reads extended attributes asks for it.
+    external: ['koffi'],
     plugins: [withoutSideEffects],
   }
 }

@@ -14,7 +14,7 @@ export function* pack(source: string, name: string): Generator<Buffer> {
 }
 
 function* packOne(full: string, name: string, stats: Stats, seen: Map<string, string>): Generator<Buffer> {
-  yield* tarFile(full, name, stats, seen, { uid: stats.uid, gid: stats.gid })
+  yield* tarFile(full, name, stats, { seen, owner: { uid: stats.uid, gid: stats.gid } })
   if (!stats.isDirectory()) return
   for (const child of readdirSync(full).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
     yield* packOne(join(full, child), `${name}/${child}`, lstatSync(join(full, child)), seen)

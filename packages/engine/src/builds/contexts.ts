@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { constants, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError, Errno, failedWith } from '@engine/linux'
-import { openParent, openRoot, removeTree } from '@engine/linux/paths'
+import { O_PATH, openInRoot, openParent, openRoot, procPath, removeTree } from '@engine/linux/paths'
+import { listXattrsOf, removeXattr } from '@engine/linux/xattr'
 import type { FileWorkers } from '@engine/image'
 import { z } from 'zod'
 import type { ContextManifest } from '../interface.ts'
@@ -94,6 +95,8 @@ export class ContextStore {
         rmSync(this.#indexOf(slot), { force: true })
         this.#versions.delete(slot)
         removePaths(files, gone)
+        // What is sent of a directory is added to what it has.
+        clearAttributes(files, changed.flatMap(({ entry: [path, kind] }) => (kind === 'd' ? [path] : [])))
       }
       const Id = randomBytes(32).toString('hex')
       const prepared: Prepared = { slot, wanted, forgotten: new Set(), timer: undefined }
@@ -208,3 +211,16 @@ function removePaths(directory: string, paths: readonly string[]): void {
   }
 }
 
+/** Takes extended attributes from directories that are there. */
+function clearAttributes(directory: string, paths: readonly string[]): void {
+  using root = openRoot(directory)
+  for (const path of paths) {
+    try {
+      using found = openInRoot(root.fd, path, O_PATH | constants.O_DIRECTORY)
+      for (const name of listXattrsOf(found.fd)) if (name.startsWith('user.')) removeXattr(`${procPath(found.fd)}/.`, Buffer.from(name, 'latin1'))
+    } catch (error) {
+      // It is a new one.
+      if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) throw error
+    }
+  }
+}
