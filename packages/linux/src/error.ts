@@ -38,3 +38,8 @@ export class EngineError extends Error {
       : { code: this.code, message: this.message, hint: this.hint }
   }
 }
+
+/** Whether something thrown is engine's own error of that code. */
+export function isError(error: unknown, code: ErrorCode): error is EngineError {
+  return error instanceof EngineError && error.code === code
+}

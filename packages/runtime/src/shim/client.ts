@@ -1,20 +1,18 @@
-import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, type ErrorCode } from '@engine/linux'
-import { pidfdGetfd, pidfdOpen, pidfdsTellExits } from '@engine/linux/pidfd'
-import { processStat } from '@engine/linux/process-stat'
+import { EngineError, isError } from '@engine/linux'
+import { pidfdGetfd, pidfdsTellExits } from '@engine/linux/pidfd'
+import type { ProcessEnd } from '@engine/linux/wait'
 import { shimBuild } from './build.ts'
 import type { AdoptRequest, ShimClient, ShimProcess } from './client-types.ts'
-import { HeldProcess } from './held-process.ts'
+import { Dialler, type DiallerOptions } from './dialler.ts'
+import { HeldProcesses } from './held-processes.ts'
 import { keyOf, keyText } from './key.ts'
 import type { ExecRequest, ProcessKey, ShimEvent, StartRequest, Started } from './messages.ts'
-import { ShimConnection } from './shim-connection.ts'
-import { checkShimProgram, startShim, type ShimProgram } from './start-shim.ts'
+import type { ShimConnection } from './shim-connection.ts'
+import { checkShimProgram } from './start-shim.ts'
 import { ToldEnds } from './told-ends.ts'
 
-export interface ShimOptions extends ShimProgram {
-  /** Somebody else (systemd) starts the shim and starts it again: this client only connects. */
-  readonly managed: boolean
+export interface ShimOptions extends DiallerOptions {
   /** How long a shim may take to listen, and a request to wait for it, in milliseconds; 30 seconds by default. */
   readonly patience?: number
   readonly log: (message: string) => void
@@ -40,12 +38,12 @@ export async function connectShim(options: ShimOptions): Promise<ShimClient> {
 
 class Client implements ShimClient {
   readonly #options: ShimOptions
-  readonly #held = new Map<string, HeldProcess>()
+  readonly #held = new HeldProcesses()
+  readonly #dialler: Dialler
   readonly #eventListeners: ((event: ShimEvent) => void)[] = []
   readonly #lostListeners: ((adopted: readonly ShimProcess[]) => void)[] = []
   /** The connection, or the way to the next one. */
   #connection: Promise<ShimConnection>
-  #shim: { readonly pid: number; readonly startTime: string; readonly pidfd: number } | undefined
   /** The shim is another one than before, and has not adopted everything yet. */
   #successor = false
   /** How processes end while there is no shim. */
@@ -54,6 +52,7 @@ class Client implements ShimClient {
 
   constructor(options: ShimOptions) {
     this.#options = options
+    this.#dialler = new Dialler(options, (event) => this.#event(event))
     this.#connection = Promise.reject(new EngineError('unavailable', 'not connected to the shim'))
     this.#connection.catch(() => undefined)
   }
@@ -86,32 +85,30 @@ class Client implements ShimClient {
   }
 
   async adopt(request: AdoptRequest): Promise<void> {
-    const key = keyText(request)
     // Held before it is adopted: should the shim die of it, the next one adopts it as well.
-    const held = this.#held.get(key) ?? HeldProcess.open({ ...request, terminal: false })
-    this.#held.set(key, held)
+    const held = this.#held.open({ ...request, terminal: false })
     try {
       await this.#repeatable('adopt', held.adoption())
     } catch (error) {
-      if (!isError(error, 'unavailable')) this.#letGo(request)
+      if (!isError(error, 'unavailable')) this.#held.letGo(request)
       throw error
     }
-    const adopted = (await this.list()).find((process) => keyText(process) === key)
-    if (adopted?.status !== undefined) this.#letGo(request)
+    const adopted = (await this.list()).find((process) => keyText(process) === keyText(request))
+    if (adopted?.status !== undefined) this.#held.letGo(request)
     if (adopted?.status !== undefined || adopted?.terminal !== true) return
     // Its master is not to be had by a name: the shim got it from the keeper of the one before.
-    this.#letGo(request)
-    await this.#share(await this.#connection, adopted)
+    this.#held.letGo(request)
+    await this.#held.share(await this.#connection, adopted)
   }
 
   async closeStdin(key: ProcessKey): Promise<void> {
-    this.#held.get(keyText(key))?.closeStdin()
+    this.#held.get(key)?.closeStdin()
     await this.#repeatable('closeStdin', keyOf(key))
   }
 
   async terminal(key: ProcessKey): Promise<number> {
     const master = await this.#repeatable<number>('terminal', keyOf(key))
-    return pidfdGetfd(this.#shimPidfd(), master)
+    return pidfdGetfd(this.#dialler.pidfd, master)
   }
 
   async resize(key: ProcessKey, rows: number, columns: number): Promise<void> {
@@ -119,7 +116,7 @@ class Client implements ShimClient {
   }
 
   async release(key: ProcessKey): Promise<void> {
-    this.#letGo(key)
+    this.#held.letGo(key)
     await this.#repeatable('release', keyOf(key))
   }
 
@@ -186,10 +183,8 @@ class Client implements ShimClient {
   close(): void {
     this.#closed = true
     this.#connection.then((connection) => connection.close(), () => undefined)
-    for (const held of this.#held.values()) held.close()
-    this.#held.clear()
-    if (this.#shim !== undefined) closeSync(this.#shim.pidfd)
-    this.#shim = undefined
+    this.#held.close()
+    this.#dialler.close()
     this.#unlisten()
   }
 
@@ -205,7 +200,7 @@ class Client implements ShimClient {
     const started = await connection.request<Started>(method, request)
     const { pid, startTime } = started
     // Without waiting for anything: when the connection ends next, the process is known to the client, and the next shim adopts it.
-    this.#hold(connection, { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal, stdin: stdin && !terminal })
+    this.#held.hold(connection, { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal, stdin: stdin && !terminal })
     return started
   }
 
@@ -219,50 +214,19 @@ class Client implements ShimClient {
     }
   }
 
-  /** Has the shim share what it holds of a running process. */
-  async #share(connection: ShimConnection, process: ShimProcess): Promise<void> {
-    if (process.status !== undefined || this.#held.has(keyText(process))) return
-    try {
-      await connection.request('share', keyOf(process))
-    } catch (error) {
-      // It has ended meanwhile.
-      if (isError(error, 'conflict') || isError(error, 'not-found')) return
-      // A shim from before knows no such request.
-      if (!isError(error, 'not-implemented')) throw error
-    }
-    this.#hold(connection, process)
-  }
-
-  /** Holds a running process's descriptors here as well. */
-  #hold(connection: ShimConnection, process: ShimProcess): void {
-    const shared = connection.inbox.take(process)
-    this.#held.set(keyText(process), shared === undefined ? HeldProcess.open(process) : new HeldProcess(process, shared))
-  }
-
-  #letGo(key: ProcessKey): void {
-    this.#held.get(keyText(key))?.close()
-    this.#held.delete(keyText(key))
-  }
-
-  #shimPidfd(): number {
-    if (this.#shim === undefined) throw new EngineError('unavailable', 'not connected to the shim')
-    return this.#shim.pidfd
-  }
-
   /**
    * Connects; a shim that is not the one before has everything to adopt. What happened while there was no connection is told
    * as if it happened now.
    */
   async #open(): Promise<ShimConnection> {
-    const again = this.#shim !== undefined
-    const connection = await this.#dial()
+    const again = this.#dialler.met
+    const connection = await this.#dialler.dial(this.#patience)
     try {
-      this.#meet(connection.hello)
+      if (this.#dialler.meet(connection)) this.#successor = true
       await this.#introduceInbox(connection)
       if (this.#successor) {
-        for (const [key, held] of this.#held) {
-          this.#ends?.read()
-          await connection.request('adopt', held.adoption(this.#ends?.find(held.pid))).catch((error: unknown) => {
+        for (const [key, adoption] of this.#held.adoptions((pid) => this.#told(pid))) {
+          await connection.request('adopt', adoption).catch((error: unknown) => {
             this.#options.log(`${key}: not adopted: ${error instanceof Error ? error.message : String(error)}`)
           })
         }
@@ -271,9 +235,9 @@ class Client implements ShimClient {
       for (const process of processes) {
         const { pid, status } = process
         if (again) this.#event({ event: 'output', ...keyOf(process) })
-        if (status !== undefined && this.#held.has(keyText(process))) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
+        if (status !== undefined && this.#held.has(process)) this.#event({ event: 'exit', pid, status, ...keyOf(process) })
       }
-      await Promise.all(processes.map((process) => this.#share(connection, process)))
+      await Promise.all(processes.map((process) => this.#held.share(connection, process)))
       if (this.#successor) for (const listener of this.#lostListeners) listener(processes)
       this.#successor = false
       this.#unlisten()
@@ -283,17 +247,6 @@ class Client implements ShimClient {
     }
     void connection.closed.then(() => this.#reconnect())
     return connection
-  }
-
-  /** Notes whom this client is connected to. */
-  #meet({ pid, startTime }: ShimConnection['hello']): void {
-    const before = this.#shim
-    if (before?.pid === pid && before.startTime === startTime) return
-    // Opened first: when it has gone already, the one before is still what is noted.
-    this.#shim = { pid, startTime, pidfd: pidfdOpen(pid) }
-    if (before === undefined) return
-    this.#successor = true
-    closeSync(before.pidfd)
   }
 
   /** Goes on for as long as it takes; who asks for something meanwhile waits for one attempt, and is told when that failed. */
@@ -312,7 +265,7 @@ class Client implements ShimClient {
   #listen(): void {
     if (pidfdsTellExits || this.#ends !== undefined) return
     try {
-      this.#ends = new ToldEnds((pid) => [...this.#held.values()].some((held) => held.pid === pid))
+      this.#ends = new ToldEnds((pid) => this.#held.hasPid(pid))
     } catch (error) {
       this.#options.log(`how processes end while there is no shim will not be known: ${error instanceof Error ? error.message : String(error)}`)
     }
@@ -323,38 +276,14 @@ class Client implements ShimClient {
     this.#ends = undefined
   }
 
-  /** Connects, with patience; starts a shim when none is alive. */
-  async #dial(): Promise<ShimConnection> {
-    const end = Date.now() + this.#patience
-    let started = this.#options.managed
-    for (;;) {
-      try {
-        return await ShimConnection.open(this.#options.socketPath, (event) => this.#event(event))
-      } catch (error) {
-        if (this.#closed) throw error
-        if (Date.now() > end) throw new EngineError('unavailable', `no shim listens at ${this.#options.socketPath}`, { cause: error })
-      }
-      // The one before may be on its way from one program to the next.
-      if (!started && !this.#shimLives()) {
-        startShim(this.#options)
-        started = true
-      }
-      await sleep(RETRY_MILLISECONDS)
-    }
-  }
-
-  #shimLives(): boolean {
-    if (this.#shim === undefined) return false
-    const stat = processStat(this.#shim.pid)
-    return stat !== undefined && stat.state !== 'Z' && stat.startTime === this.#shim.startTime
+  /** How a process has ended since there was no shim. */
+  #told(pid: number): ProcessEnd | undefined {
+    this.#ends?.read()
+    return this.#ends?.find(pid)
   }
 
   #event(event: ShimEvent): void {
-    if (event.event === 'exit') this.#letGo(event)
+    if (event.event === 'exit') this.#held.letGo(event)
     for (const listener of this.#eventListeners) listener(event)
   }
-}
-
-function isError(error: unknown, code: ErrorCode): boolean {
-  return error instanceof EngineError && error.code === code
 }

@@ -1,17 +1,17 @@
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, errnoText } from '@engine/linux'
-import { Epoll } from '@engine/linux/epoll'
 import type { PeerCredentials } from '@engine/linux/peer-credentials'
 import { pidfdSendSignal } from '@engine/linux/pidfd'
 import { processStat } from '@engine/linux/process-stat'
 import { waitPid } from '@engine/linux/wait'
-import type { Birth, BirthOutcome, Filter, Stdio } from '../process/birth.ts'
+import type { Birth, Filter, Stdio } from '../process/birth.ts'
+import type { OciProcess } from '../spec.ts'
 import { reapOrphans } from '../oci-runtime/orphans.ts'
 import { adoptedState, takeDescriptor } from './adoption.ts'
-import { BirthError, type AdoptRequest, type ShimProcess } from './client-types.ts'
+import type { AdoptRequest, ShimProcess } from './client-types.ts'
+import { bear, type Begin, type BirthPlace } from './bear.ts'
 import { removeExitFile } from './exit-file.ts'
-import { makeFifos, removeFifos, type Fifos } from './fifos.ts'
 import type { ShimRequest } from './guards.ts'
 import { Keeper } from './keeper.ts'
 import { keyOf, keyText } from './key.ts'
@@ -102,13 +102,14 @@ export class Shim {
       case 'start': {
         const { params } = request
         if (params.runtime !== undefined) this.#orphanTimer ??= setInterval(() => this.#reapOrphans(), ORPHAN_MILLISECONDS).unref()
-        const terminal = params.spec.process.terminal ? (params.spec.process.consoleSize ?? { height: 0, width: 0 }) : undefined
-        return this.#bear(params, params.spec.linux.cgroupsPath, ownerOf(params.spec), terminal, (stdio, filter) => this.#options.births.create(params, stdio, filter))
+        const { process, linux } = params.spec
+        const place = { cgroupsPath: linux.cgroupsPath, owner: ownerOf(params.spec), terminal: terminalOf(process) }
+        return this.#bear(params, place, (stdio, filter) => this.#options.births.create(params, stdio, filter))
       }
       case 'exec': {
         const { params } = request
-        const terminal = params.process.terminal ? (params.process.consoleSize ?? { height: 0, width: 0 }) : undefined
-        return this.#bear(params, params.cgroupsPath, ownerInContainer(params.pid, params.process), terminal, (stdio, filter) => this.#options.births.exec(params, stdio, filter))
+        const place = { cgroupsPath: params.cgroupsPath, owner: ownerInContainer(params.pid, params.process), terminal: terminalOf(params.process) }
+        return this.#bear(params, place, (stdio, filter) => this.#options.births.exec(params, stdio, filter))
       }
       case 'adopt':
         return this.#adopt(request.params, peer)
@@ -220,78 +221,40 @@ export class Shim {
     this.#sinks.add(sink)
   }
 
-  #bear(
-    request: StartRequest | ExecRequest,
-    cgroupsPath: string,
-    owner: number,
-    terminal: { readonly height: number; readonly width: number } | undefined,
-    begin: (stdio: Stdio, filter: Filter | undefined) => Birth,
-  ): Promise<Started> {
+  #bear(request: StartRequest | ExecRequest, place: BirthPlace, begin: Begin): Promise<Started> {
     const name = keyText(request)
     if (this.#upgrading) throw new EngineError('unavailable', 'the shim is being upgraded')
     if (this.#processes.has(name) || this.#births.has(name)) throw new EngineError('conflict', `the shim has a process ${name} already`)
-    const born = this.#birth(request, cgroupsPath, owner, terminal, begin).finally(() => this.#births.delete(name))
+    const born = this.#birth(request, place, begin).finally(() => this.#births.delete(name))
     this.#births.set(name, born)
     return born
   }
 
-  async #birth(
-    request: StartRequest | ExecRequest,
-    cgroupsPath: string,
-    owner: number,
-    terminal: { readonly height: number; readonly width: number } | undefined,
-    begin: (stdio: Stdio, filter: Filter | undefined) => Birth,
-  ): Promise<Started> {
+  async #birth(request: StartRequest | ExecRequest, place: BirthPlace, begin: Begin): Promise<Started> {
     removeExitFile(request.directory)
     const outbox = this.#outbox
-    const filter = request.seccompFilter === undefined ? undefined : { program: readFileSync(request.seccompFilter), flags: request.seccompFlags ?? 0 }
+    const oomKillsBefore = request.exec === undefined ? this.#options.oomKills(place.cgroupsPath) : 0
     using undo = new DisposableStack()
     const spool = this.#spool(request.directory)
     undo.defer(() => spool.close())
-    const oomKillsBefore = request.exec === undefined ? this.#options.oomKills(cgroupsPath) : 0
-    let fifos: Fifos | undefined
-    let stdio: Stdio
-    // The process's ends are closed when the birth is over: before, their closing could look like the end of the output.
-    using theirs = new DisposableStack()
-    if (terminal === undefined) {
-      const made = makeFifos(request.runDirectory, owner, request.stdin)
-      stdio = made.theirs
-      fifos = made.ours
-      for (const fd of Object.values(made.theirs)) theirs.defer(() => closeSync(fd))
-      for (const fd of Object.values(made.ours)) undo.defer(() => closeSync(fd as number))
-      undo.defer(() => removeFifos(request.runDirectory))
-    } else {
-      stdio = { terminal: { rows: terminal.height, columns: terminal.width } }
-    }
-    const birth = begin(stdio, filter)
-    if (birth.master !== undefined) {
-      const { master } = birth
-      undo.defer(() => closeSync(master))
-    }
-    const outcome = await this.#outcome(birth)
-    if (!outcome.born) {
-      throw new BirthError(outcome.failure.message, { errno: outcome.failure.errno, step: outcome.failure.step, records: outcome.records })
-    }
-    const { pid, pidfd, records } = outcome
-    const master = birth.master ?? outcome.master
-    if (outcome.master !== undefined) undo.defer(() => closeSync(outcome.master as number))
+    const born = await bear(request, place, begin, this.#poller, undo)
+    const { pid, pidfd } = born
     try {
       // Another engined may have taken over meanwhile, and has asked already what there is.
       if (outbox?.closed === true) throw new EngineError('unavailable', 'who asked for the process has gone')
       const startTime = processStat(pid)?.startTime
       if (startTime === undefined) throw new EngineError('internal', `process ${pid} has no /proc/${pid}/stat: ${errnoText(2)}`)
       const { runDirectory, directory } = request
-      const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath, terminal: terminal !== undefined }
-      this.#supervise(
-        { process, adopted: false, oomKillsBefore, pidfd, ...(fifos === undefined ? {} : { fifos }), ...(master === undefined ? {} : { master }) },
-        spool,
-      )
+      const process = { ...keyOf(request), pid, startTime, runDirectory, directory, cgroupsPath: place.cgroupsPath, terminal: place.terminal !== undefined }
+      const { fifos, master } = born
+      this.#supervise({ process, adopted: false, oomKillsBefore, pidfd, ...(fifos === undefined ? {} : { fifos }), ...(master === undefined ? {} : { master }) }, spool)
       undo.move()
-      const born = this.#find(request)
-      await outbox?.send(request, () => born.shared, { born: true })
-      return { pid, startTime, records }
+      const supervised = this.#find(request)
+      await outbox?.send(request, () => supervised.shared, { born: true })
+      return { pid, startTime, records: born.records }
     } catch (error) {
       this.#processes.delete(keyText(request))
+      this.#keeper.release(request.runDirectory)
       pidfdSendSignal(pidfd, 9)
       waitPid(pid)
       closeSync(pidfd)
@@ -314,18 +277,9 @@ export class Shim {
     }
     undo.move()
   }
+}
 
-  /** Waits until the child has executed or died. */
-  #outcome(birth: Birth): Promise<BirthOutcome> {
-    return new Promise((resolve, reject) => {
-      const watch = this.#poller.watch(birth.ready, Epoll.IN, () => {
-        watch.stop()
-        try {
-          resolve(birth.finish())
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
-  }
+/** The cells of a process's terminal, if it has one. */
+function terminalOf({ terminal, consoleSize }: OciProcess): BirthPlace['terminal'] {
+  return terminal ? (consoleSize ?? { height: 0, width: 0 }) : undefined
 }
