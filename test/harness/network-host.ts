@@ -5,6 +5,9 @@ import { Routing } from '@engine/linux/netlink'
 import { primeThreads, unshare } from '@engine/linux/unshare'
 import { patience } from './patience.ts'
 
+/** Seconds that are enough to see that no answer comes: all links are local. */
+export const short = 0.6
+
 /**
  * Puts this test process into a network namespace of its own, which stands for a host: nothing that the test does there touches
  * the real one, and it ends with the process. Programs that the test spawns are in it too.

@@ -1,29 +1,25 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chownSync, chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
-import { connect, type Client } from '@engine/api/client'
-import { createContainer, execIn, importBusybox, inspectContainer, startContainer, until } from '../harness/containers.ts'
-import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import type { Client } from '@engine/api/client'
+import { createContainer, execIn, inspectContainer, startContainer, until } from '../harness/containers.ts'
+import type { TestDaemon } from '../harness/daemon.ts'
+import { Scene } from '../harness/scene.ts'
 
+let scene: Scene
 let daemon: TestDaemon
 let client: Client
 let work = ''
 
 before(async () => {
-  daemon = await startDaemon()
-  client = connect(daemon.host)
-  await importBusybox(client)
-  work = mkdtempSync(join(tmpdir(), 'engine-archive-'))
+  scene = await Scene.open('engine-archive-')
+  ;({ daemon, client, directory: work } = scene)
 })
-after(async () => {
-  await daemon[Symbol.asyncDispose]()
-  rmSync(work, { recursive: true, force: true })
-})
+after(() => scene?.[Symbol.asyncDispose]())
 
 /** GNU tar's listing of what a container has at a path. */
 async function listing(id: string, path: string): Promise<string[]> {

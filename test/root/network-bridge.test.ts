@@ -5,10 +5,7 @@ import { EngineError, setTracer, type SyscallRecord } from '@engine/linux'
 import { Routing } from '@engine/linux/netlink'
 import { BridgeNetwork, createLease, createSandbox, removeSandbox } from '@engine/network'
 import { bridgeSettings, hostAddress, openBridgeHost, outsideAddress, type BridgeHost } from '../harness/bridge-host.ts'
-import { askFrom, inSandbox, linkNames, onHost, serveIn, succeedsIn } from '../harness/network-host.ts'
-
-/** Seconds that are enough to see that no answer comes: all links are local. */
-const short = 0.6
+import { askFrom, inSandbox, linkNames, onHost, serveIn, short, succeedsIn } from '../harness/network-host.ts'
 
 let host: BridgeHost
 

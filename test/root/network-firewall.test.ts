@@ -4,10 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { setTracer, type SyscallRecord } from '@engine/linux'
 import { BridgeNetwork, createLease, createSandbox, Firewall, randomHostInterface, removeSandbox } from '@engine/network'
 import { bridgeSettings, hostAddress, openBridgeHost, outsideAddress, type BridgeHost } from '../harness/bridge-host.ts'
-import { askFrom, inSandbox, linkNames, onHost, serveIn, succeedsIn, until } from '../harness/network-host.ts'
-
-/** Seconds that are enough to see that no answer comes: all links are local. */
-const short = 0.6
+import { askFrom, inSandbox, linkNames, onHost, serveIn, short, succeedsIn, until } from '../harness/network-host.ts'
 
 let host: BridgeHost
 

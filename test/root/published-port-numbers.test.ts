@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { HostConfig } from '@engine/engine'
-import { onHost, serveIn, until } from '../harness/network-host.ts'
+import { onHost, serveIn, short, until } from '../harness/network-host.ts'
 import { ask, hostAddress, openPublishingHost, published, type PublishingHost } from '../harness/publishing-host.ts'
-
-/** Seconds that are enough to see that no answer comes: all links are local. */
-const short = 0.6
 
 let host: PublishingHost
 

@@ -3,11 +3,8 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { onHost, serveIn, until } from '../harness/network-host.ts'
+import { onHost, serveIn, short, until } from '../harness/network-host.ts'
 import { ask, askUdp, hostAddress6, openPublishingHost, published, serveUdp, type PublishingHost } from '../harness/publishing-host.ts'
-
-/** Seconds that are enough to see that no answer comes: all links are local. */
-const short = 0.6
 
 let host: PublishingHost
 

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { inSandbox, onHost, serveIn, until } from '../harness/network-host.ts'
+import { inSandbox, onHost, serveIn, short, until } from '../harness/network-host.ts'
 import { ask, askUdp, bash, hostAddress, openPublishingHost, published, serveUdp, type PublishingHost } from '../harness/publishing-host.ts'
-
-/** Seconds that are enough to see that no answer comes: all links are local. */
-const short = 0.6
 
 let host: PublishingHost
 

@@ -1,62 +1,30 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { startFakeRegistry, startCuttingProxy } from '../harness/fake-registry.ts'
+import { startFakeRegistry } from '../harness/fake-registry.ts'
 import { docker, engine } from '../harness/command-line.ts'
 import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
 import { dockerMissing } from '../harness/docker-command.ts'
 import { settledDiscrepancies } from '../harness/host-state.ts'
 import { busyboxTar } from '../harness/images.ts'
 import { layerTar } from '../harness/layer-tar.ts'
+import { Pulls } from '../harness/pulls.ts'
 import { content, described, makeImage, putBlob, putImage, putManifest, startRegistry, type TestRegistry } from '../harness/registry.ts'
 
 let daemon: TestDaemon
 let registry: TestRegistry
+let pulls: Pulls
 before(async () => {
   registry = await startRegistry()
   daemon = await startDaemon()
+  pulls = new Pulls(daemon)
 })
 after(async () => {
   await daemon?.[Symbol.asyncDispose]()
   await registry?.[Symbol.asyncDispose]()
 })
-
-interface Line {
-  readonly status?: string
-  readonly id?: string
-  readonly error?: string
-  readonly progressDetail?: { readonly current?: number; readonly total?: number }
-}
-
-const lines = (text: string): Line[] => text.split('\r\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Line)
-const pull = async (image: string, tag: string, more = ''): Promise<{ readonly status: number; readonly lines: Line[]; readonly text: string }> => {
-  const { status, text } = await daemon.api('POST', `/images/create?fromImage=${image}&tag=${tag}${more}`)
-  return { status, text, lines: status === 200 ? lines(text) : [] }
-}
-/** A pull whose client may go away. */
-function begin(image: string): { readonly ended: Promise<string>; stop(): void } {
-  let stop = (): void => undefined
-  const ended = new Promise<string>((resolve) => {
-    const sent = httpRequest({ socketPath: daemon.socket, method: 'POST', path: `/images/create?fromImage=${image}&tag=1`, agent: false }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      response.on('error', () => resolve(text))
-      response.on('end', () => resolve(text))
-    })
-    sent.on('error', () => resolve(''))
-    stop = () => sent.destroy()
-    sent.end()
-  })
-  return { ended, stop: () => stop() }
-}
-const names = (folder: string): string[] => readdirSync(join(daemon.dataRoot, 'content', folder)).sort()
-const remove = async (image: string): Promise<void> => {
-  assert.equal((await daemon.api('DELETE', `/images/${image}?force=1`)).status, 200)
-}
 
 describe('pull', () => {
   const image = makeImage([busyboxTar(), layerTar({ 'etc/two': 'second\n' }), layerTar({ 'etc/.wh.two': '', three: randomBytes(300_000) })])
@@ -65,7 +33,7 @@ describe('pull', () => {
   before(() => putImage(registry.url, 'some/image', '1', image))
 
   it("tells Docker's story, and what it made runs", async () => {
-    const pulled = await pull(name(), '1')
+    const pulled = await pulls.pull(name(), '1')
     assert.equal(pulled.status, 200)
     const [first, ...rest] = pulled.lines
     assert.deepEqual(first, { status: 'Pulling from some/image', id: '1' })
@@ -82,36 +50,36 @@ describe('pull', () => {
     const ran = await engine(daemon.host, 'run', '--rm', '--network', 'none', `${name()}:1`, 'sh', '-c', 'ls /etc/two; wc -c < /three')
     assert.match(ran.stdout, /^300000$/m)
     assert.match(ran.stderr, /\/etc\/two: No such file/)
-    assert.deepEqual(names('sha256'), [...new Set([image.config, image.manifest, ...image.layers].map(({ digest }) => digest.slice(7)))].sort())
+    assert.deepEqual(pulls.names('sha256'), [...new Set([image.config, image.manifest, ...image.layers].map(({ digest }) => digest.slice(7)))].sort())
     assert.deepEqual(await settledDiscrepancies(daemon), [])
   })
 
   it('asks once when nothing is new', async () => {
     const before = registry.log().length
-    const again = await pull(name(), '1')
+    const again = await pulls.pull(name(), '1')
     assert.deepEqual(again.lines.map(({ status }) => status), ['Pulling from some/image', `Digest: ${image.manifest.digest}`, `Status: Image is up to date for ${name()}:1`])
     assert.doesNotMatch(registry.log().slice(before), /http.request.method=GET/, 'registries count what is fetched, not what is asked')
   })
 
   it('takes a digest, and all tags', async () => {
     await putManifest(registry.url, 'some/image', 'other', image.manifest)
-    const by = await pull(name(), image.manifest.digest)
+    const by = await pulls.pull(name(), image.manifest.digest)
     assert.equal(by.lines.at(-1)?.status, `Status: Image is up to date for ${name()}@${image.manifest.digest}`)
-    const all = await pull(name(), '')
+    const all = await pulls.pull(name(), '')
     assert.deepEqual(all.lines.filter(({ id }) => id !== undefined).map(({ id }) => id).sort(), ['1', 'other'])
     assert.equal(all.lines.at(-1)?.status, `Status: Downloaded newer image for ${name()}`)
-    await remove(`${name()}:other`)
+    await pulls.remove(`${name()}:other`)
   })
 
   it('shares layers that are here, and leaves nothing when the images are gone', async () => {
     const child = makeImage([busyboxTar(), layerTar({ child: 'x' })])
     await putImage(registry.url, 'some/child', '1', child)
-    const pulled = await pull(`${registry.host}/some/child`, '1')
+    const pulled = await pulls.pull(`${registry.host}/some/child`, '1')
     assert.deepEqual(pulled.lines.filter(({ id }) => id === short[0]), [{ status: 'Already exists', progressDetail: {}, id: short[0] }])
-    await remove(`${registry.host}/some/child:1`)
-    await remove(`${name()}:1`)
+    await pulls.remove(`${registry.host}/some/child:1`)
+    await pulls.remove(`${name()}:1`)
     assert.deepEqual(await settledDiscrepancies(daemon), [])
-    assert.deepEqual([names('sha256'), names('partial')], [[], []])
+    assert.deepEqual([pulls.names('sha256'), pulls.names('partial')], [[], []])
   })
 
   it('is done by docker run, and shown as by docker pull', { skip: dockerMissing }, async () => {
@@ -121,7 +89,7 @@ describe('pull', () => {
     assert.match(ran.stderr, new RegExp(`Status: Downloaded newer image for ${name()}:1\n$`))
     const shown = await docker(daemon.host, 'pull', '-q', `${name()}:1`)
     assert.equal(shown.stdout, `${name()}:1\n`)
-    await remove(`${name()}:1`)
+    await pulls.remove(`${name()}:1`)
   })
 
   it("refuses in Docker's words", async () => {
@@ -169,29 +137,29 @@ describe('an index', () => {
   })
 
   it("gives this machine's image, under the index's digest, with its attestation", async () => {
-    const pulled = await pull(name(), '1')
+    const pulled = await pulls.pull(name(), '1')
     assert.equal(pulled.lines.at(-2)?.status, `Digest: ${index.digest}`)
     const { body } = await daemon.api('GET', `/images/${name()}:1/json`)
     assert.deepEqual([(body as { Id: string }).Id, (body as { RepoDigests: string[] }).RepoDigests], [amd64.config.digest, [`${name()}@${index.digest}`]])
-    for (const { digest } of [index, attestation, statement, empty]) assert.ok(names('sha256').includes(digest.slice(7)))
+    for (const { digest } of [index, attestation, statement, empty]) assert.ok(pulls.names('sha256').includes(digest.slice(7)))
     assert.deepEqual(await settledDiscrepancies(daemon), [])
   })
 
   it('gives another platform when asked, and says which it lacks', async () => {
-    const pulled = await pull(name(), '1', '&platform=linux/arm64')
+    const pulled = await pulls.pull(name(), '1', '&platform=linux/arm64')
     assert.equal(pulled.lines.at(-1)?.status, `Status: Downloaded newer image for ${name()}:1`)
     const { body } = await daemon.api('GET', `/images/${name()}:1/json`)
     assert.equal((body as { Architecture: string }).Architecture, 'arm64')
-    const own = await pull(name(), '1')
+    const own = await pulls.pull(name(), '1')
     assert.equal(own.lines.at(-1)?.status, `Status: Downloaded newer image for ${name()}:1`, 'who does not ask for a platform wants the own')
     assert.equal(((await daemon.api('GET', `/images/${name()}:1/json`)).body as { Id: string }).Id, amd64.config.digest)
-    assert.equal((await pull(name(), '1')).lines.at(-1)?.status, `Status: Image is up to date for ${name()}:1`)
-    assert.equal((await pull(name(), '1', '&platform=linux/arm64')).status, 200)
-    const none = await pull(name(), '1', '&platform=linux/s390x')
+    assert.equal((await pulls.pull(name(), '1')).lines.at(-1)?.status, `Status: Image is up to date for ${name()}:1`)
+    assert.equal((await pulls.pull(name(), '1', '&platform=linux/arm64')).status, 200)
+    const none = await pulls.pull(name(), '1', '&platform=linux/s390x')
     assert.equal(none.lines.at(-1)?.error, 'no matching manifest for linux/s390x in the manifest list entries')
-    await remove(arm.config.digest)
-    await remove(amd64.config.digest)
-    assert.deepEqual(names('sha256'), [])
+    await pulls.remove(arm.config.digest)
+    await pulls.remove(amd64.config.digest)
+    assert.deepEqual(pulls.names('sha256'), [])
   })
 
   it('is told by distribution inspect', async () => {
@@ -203,106 +171,6 @@ describe('an index', () => {
     })
     assert.equal((await daemon.api('GET', `/distribution/${name()}:nope/json`)).status, 404)
   })
-})
-
-describe('a pull that is broken off', () => {
-  const image = makeImage([layerTar({ one: randomBytes(6 << 20) }), layerTar({ two: randomBytes(3 << 20) })])
-  const bytes = image.layers.reduce((total, { size }) => total + size, 0)
-  before(() => putImage(registry.url, 'big', '1', image))
-
-  it('goes on where the connection was cut', async () => {
-    await using proxy = await startCuttingProxy(registry.port)
-    // The first is the attempt to speak TLS, the second fetches the manifest.
-    proxy.cuts.push(1e9, 1e9, 2 << 20, 1 << 20, 3 << 20)
-    const pulled = await pull(`${proxy.host}/big`, '1')
-    assert.equal(pulled.lines.at(-1)?.status, `Status: Downloaded newer image for ${proxy.host}/big:1`, pulled.text.slice(-2000))
-    assert.ok(pulled.lines.some(({ status }) => status?.startsWith('Retrying in ')))
-    assert.ok(proxy.received() < bytes + (2 << 20), `${proxy.received()} bytes came instead of ${bytes}`)
-    await remove(`${proxy.host}/big:1`)
-    assert.deepEqual([names('sha256'), names('partial')], [[], []])
-  })
-
-  it('goes on where a killed daemon had come to, and its start is clean', async () => {
-    await using proxy = await startCuttingProxy(registry.port)
-    proxy.rate = 4 << 20
-    const first = pull(`${proxy.host}/big`, '1').catch(() => undefined)
-    const partial = (): number => names('partial').reduce((total, name) => total + statSync(join(daemon.dataRoot, 'content/partial', name)).size, 0)
-    while (partial() < 3 << 20) await sleep(20)
-    await daemon.stop('SIGKILL')
-    await first
-    await daemon.start()
-    assert.deepEqual(await settledDiscrepancies(daemon), [])
-    const [before, had] = [proxy.received(), partial()]
-    assert.ok(had >= 3 << 20)
-    proxy.rate = undefined
-    const pulled = await pull(`${proxy.host}/big`, '1')
-    assert.equal(pulled.lines.at(-1)?.status, `Status: Downloaded newer image for ${proxy.host}/big:1`, pulled.text.slice(-2000))
-    assert.ok(proxy.received() - before < bytes - had + 50_000, `${proxy.received() - before} bytes came, ${bytes - had} were missing`)
-    await remove(`${proxy.host}/big:1`)
-    assert.deepEqual([names('sha256'), names('partial')], [[], []])
-  })
-
-  it('ends when its client goes away, and is one when two clients want the same', async () => {
-    await using proxy = await startCuttingProxy(registry.port)
-    proxy.rate = 2 << 20
-    const [one, two] = [begin(`${proxy.host}/big`), begin(`${proxy.host}/big`)]
-    while (proxy.received() < 1 << 20) await sleep(20)
-    one.stop()
-    const text = await two.ended
-    assert.match(text, /Status: Downloaded newer image/)
-    assert.ok(proxy.received() < bytes + (1 << 20), `${proxy.received()} bytes came instead of ${bytes}`)
-    await remove(`${proxy.host}/big:1`)
-
-    const three = begin(`${proxy.host}/big`)
-    const before = proxy.received()
-    while (proxy.received() < before + (1 << 20)) await sleep(20)
-    three.stop()
-    await three.ended
-    let last = -1
-    for (; last !== proxy.received(); await sleep(700)) last = proxy.received()
-    assert.ok(last < before + bytes, 'nothing is fetched for nobody')
-    assert.deepEqual(await settledDiscrepancies(daemon), [])
-    // What came is kept for the next attempt, and goes when it is old.
-    assert.ok(names('partial').length > 0)
-    proxy.rate = undefined
-    assert.match((await pull(`${proxy.host}/big`, '1')).text, /Downloaded newer image/)
-    await remove(`${proxy.host}/big:1`)
-    assert.deepEqual([names('sha256'), names('partial')], [[], []])
-  })
-})
-
-describe('what a broken-off pull has left', () => {
-  const image = makeImage([layerTar({ big: randomBytes(4 << 20) }), layerTar({ small: 'x' })])
-  before(() => putImage(registry.url, 'left', '1', image))
-
-  for (const path of ['/images/prune', '/build/prune']) {
-    it(`goes with ${path}, but not what a pull is fetching`, async () => {
-      await using proxy = await startCuttingProxy(registry.port)
-      const partial = (): number => names('partial').reduce((total, name) => total + (statSync(join(daemon.dataRoot, 'content/partial', name), { throwIfNoEntry: false })?.size ?? 0), 0)
-      const prune = async (): Promise<number> => ((await daemon.api('POST', path)).body as { SpaceReclaimed: number }).SpaceReclaimed
-      proxy.rate = 2 << 20
-      const first = begin(`${proxy.host}/left`)
-      while (partial() < 1 << 20) await sleep(20)
-      assert.equal(await prune(), 0)
-      proxy.rate = undefined
-      assert.match(await first.ended, /Downloaded newer image/)
-      await remove(`${proxy.host}/left:1`)
-
-      proxy.rate = 2 << 20
-      const second = begin(`${proxy.host}/left`)
-      while (partial() < 1 << 20) await sleep(20)
-      second.stop()
-      await second.ended
-      let last = -1
-      for (; last !== proxy.received(); await sleep(300)) last = proxy.received()
-      const had = [...names('partial').map((name) => join('partial', name)), ...names('sha256').map((name) => join('sha256', name))].reduce((total, name) => total + statSync(join(daemon.dataRoot, 'content', name)).size, 0)
-      const young = await daemon.api('POST', `/images/prune?filters=${encodeURIComponent('{"until":["1h"]}')}`)
-      assert.equal((young.body as { SpaceReclaimed: number }).SpaceReclaimed, 0)
-      assert.equal(await prune(), had)
-      assert.deepEqual([names('sha256'), names('partial'), names('ingest')], [[], [], []])
-      assert.deepEqual(await settledDiscrepancies(daemon), [])
-    })
-  }
 })
 
 describe('mirrors', () => {

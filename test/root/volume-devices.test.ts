@@ -1,28 +1,24 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { connect, type Client } from '@engine/api/client'
+import type { Client } from '@engine/api/client'
 import { engineOk, run } from '../harness/command-line.ts'
-import { createContainer, execIn, importBusybox, logOf, startContainer, until } from '../harness/containers.ts'
-import { dist, startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import { createContainer, execIn, logOf, startContainer, until } from '../harness/containers.ts'
+import { dist, type TestDaemon } from '../harness/daemon.ts'
+import { Scene } from '../harness/scene.ts'
 
+let scene: Scene
 let daemon: TestDaemon
 let client: Client
 let work = ''
 
 before(async () => {
-  daemon = await startDaemon()
-  client = connect(daemon.host)
-  await importBusybox(client)
-  work = mkdtempSync(join(tmpdir(), 'engine-volume-'))
+  scene = await Scene.open('engine-volume-')
+  ;({ daemon, client, directory: work } = scene)
 })
-after(async () => {
-  await daemon[Symbol.asyncDispose]()
-  rmSync(work, { recursive: true, force: true })
-})
+after(() => scene?.[Symbol.asyncDispose]())
 
 const create = (Name: string, DriverOpts: Record<string, string>) => client.request('POST', '/volumes/create', { body: { Name, DriverOpts } })
 const mounted = (name: string): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${daemon.dataRoot}/volumes/${name}/_data `)

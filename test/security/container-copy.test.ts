@@ -5,28 +5,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { endOfArchive, newEntry, padding, writeEntry } from '@engine/image'
-import { connect, type Client } from '@engine/api/client'
-import { createContainer, execIn, importBusybox, startContainer } from '../harness/containers.ts'
-import { startDaemon, type TestDaemon } from '../harness/daemon.ts'
+import type { Client } from '@engine/api/client'
+import { createContainer, execIn, startContainer } from '../harness/containers.ts'
+import type { TestDaemon } from '../harness/daemon.ts'
+import { Scene } from '../harness/scene.ts'
 
 /* A container's files, its volumes and the archives for them are an attacker's. The directory `outside` stands for the host. */
 
+let scene: Scene
 let daemon: TestDaemon
 let client: Client
 let outside = ''
 
 before(async () => {
-  daemon = await startDaemon()
-  client = connect(daemon.host)
-  await importBusybox(client)
-  outside = mkdtempSync(join(tmpdir(), 'engine-outside-'))
+  scene = await Scene.open('engine-outside-')
+  ;({ daemon, client, directory: outside } = scene)
   writeFileSync(join(outside, 'file'), 'of the host')
   chmodSync(join(outside, 'file'), 0o640)
 })
-after(async () => {
-  await daemon[Symbol.asyncDispose]()
-  rmSync(outside, { recursive: true, force: true })
-})
+after(() => scene?.[Symbol.asyncDispose]())
 
 function untouched(): void {
   assert.deepEqual(readdirSync(outside), ['file'])
