@@ -14,6 +14,8 @@ const statuses: Readonly<Record<ErrorCode, number>> = statusOfCode
 
 /** The one place where errors become HTTP statuses. */
 export function errorAnswer(error: unknown): ErrorAnswer {
+  // What went wrong first; what then could not be cleaned up as well is for the log.
+  if (error instanceof SuppressedError) return { ...errorAnswer(error.suppressed), unexpected: true }
   if (error instanceof EngineError) {
     const answer = { status: statuses[error.code], message: error.message, unexpected: false }
     return error.hint === undefined ? answer : { ...answer, hint: error.hint }
