@@ -50,7 +50,7 @@ export function checkedRequest(network: NetworkRecord | undefined, name: string,
     IPAMConfig: settings.IPAMConfig ?? null,
     Links: settings.Links ?? null,
     Aliases: settings.Aliases ?? null,
-    MacAddress: checkedMac(settings.MacAddress || mac),
+    MacAddress: checkedMac(settings.MacAddress || mac, prefix),
     DriverOpts: settings.DriverOpts ?? null,
     GwPriority: settings.GwPriority ?? 0,
   }
@@ -95,8 +95,8 @@ function optionMistakes({ DriverOpts }: EndpointSettings): string[] {
   return mistakes
 }
 
-function checkedMac(mac: string): string {
-  if (mac !== '' && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new EngineError('invalid-argument', `invalid MAC address: ${mac}`)
+function checkedMac(mac: string, prefix: string): string {
+  if (mac !== '' && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) throw new EngineError('invalid-argument', `${prefix}invalid MAC address ${mac}`)
   return mac.toLowerCase()
 }
 

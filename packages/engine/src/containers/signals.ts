@@ -12,13 +12,13 @@ for (let i = 1; i <= 15; i++) byName.set(`RTMIN+${i}`, RTMIN + i)
 for (let i = 1; i <= 14; i++) byName.set(`RTMAX-${i}`, RTMAX - i)
 
 /**
- * The number of a signal given as Docker takes it: `TERM`, `SIGTERM`, `sigterm`, `15`.
+ * The number of a signal given as Docker takes it: `TERM`, `SIGTERM`, `sigterm`, `15`. A number may be none that Linux has; see isSignal.
  * @throws EngineError invalid-argument `invalid signal: X`
  */
 export function signalNumber(signal: string): number {
   if (/^-?\d+$/.test(signal)) {
     const number = Number(signal)
-    if (number <= 0) throw new EngineError('invalid-argument', `invalid signal: ${signal}`)
+    if (number === 0) throw new EngineError('invalid-argument', `invalid signal: ${signal}`)
     return number
   }
   const number = byName.get(signal.toUpperCase().replace(/^SIG/, ''))
