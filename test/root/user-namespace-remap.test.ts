@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, describe, test } from 'node:test'
 import { newEntry } from '@engine/image'
+import type { OciSpec } from '@engine/runtime'
 import { tarOf } from '../harness/archives.ts'
 import { openTestEngine, removal, until, type TestEngine } from '../harness/engine.ts'
 
@@ -114,6 +115,9 @@ describe('a container whose ids are others on the host', () => {
     const id = await engine.start(['sh', '-c', 'touch /made && exec sleep 1000'], { Runtime: 'runc', NetworkMode: 'bridge', Binds: ['remap-runc:/v'] })
     const pid = await pidOf(engine, id)
     assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t300000\t/m)
+    // runc 1.1.10 to 1.1.15 look up the maps of the process that such a path seems to name.
+    const { linux } = JSON.parse(readFileSync(join(engine.options.execRoot, 'containers', id, 'bundle', 'config.json'), 'utf8')) as OciSpec
+    assert.doesNotMatch(linux.namespaces.find(({ type }) => type === 'user')?.path ?? '/proc/1', /^\/proc\/\d+/)
     await until('it has made its file', () => existsSync(join(layer(engine, id), 'made')))
     assert.deepEqual([owner(join(layer(engine, id), 'made')), owner(join(merged(engine, id), 'made'))], [[0, 0], [300_000, 400_000]])
     assert.match(await exec(engine, id, ['sh', '-c', 'id -u; readlink /proc/self/ns/user; touch /v/x; ip link set lo mtu 1400'], { Privileged: true }), new RegExp(`^0\\n${readlinkSync(`/proc/${pid}/ns/user`).replace(/[[\]]/g, '\\$&')}\\n$`))

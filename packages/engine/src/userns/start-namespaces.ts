@@ -53,7 +53,10 @@ function userNamespace({ state }: Container): string {
   return `/proc/${state.pid}/ns/user`
 }
 
-/** How the shim comes by a descriptor of this process. */
+/**
+ * How the shim, and a runtime that it runs, come by a descriptor of this process. What runc 1.1.10 to 1.1.15 find at the beginning of
+ * a user namespace's path, `/proc/PID/`, they take for a process in that namespace, and compare its maps (libcontainer/userns).
+ */
 function ownPath(fd: number): string {
-  return `/proc/${process.pid}/fd/${fd}`
+  return `/./proc/${process.pid}/fd/${fd}`
 }
