@@ -78,6 +78,17 @@ esac
     assert.equal((await engine(['pull', `${registry.host}/other`], config)).status, 1)
   })
 
+  it('is to a host, whatever it is written with', async () => {
+    const config = join(directory, 'written')
+    const auth = { auth: Buffer.from('me:the:secret').toString('base64') }
+    for (const server of [`http://${registry.host}/v2/`, `https://${registry.host}/a/b`, `${registry.host}/`]) {
+      const right = await engine(['login', '-u', 'me', '--password-stdin', server], config, 'the:secret')
+      assert.deepEqual([right.status, file(config)], [0, { auths: { [registry.host]: auth } }], right.stderr)
+      assert.equal((await engine(['logout', server], config)).stdout, `Removing login credentials for ${registry.host}\n`)
+      assert.deepEqual(file(config), { auths: {} })
+    }
+  })
+
   it('leaves the file its owner, and nothing beside it', async () => {
     const config = mkdtempSync(join(directory, 'owned-'))
     writeFileSync(join(config, 'config.json'), '{"other":"kept"}', { mode: 0o644 })

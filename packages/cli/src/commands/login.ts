@@ -1,6 +1,6 @@
 import { onOff, text } from '../arguments/flag.ts'
 import { ApiError } from '../connection/client.ts'
-import { findCredentials, hubServer, storeCredentials } from '../registries/credentials.ts'
+import { findCredentials, serverOfLogin, storeCredentials } from '../registries/credentials.ts'
 import { isTerminal, print, printError } from '../terminal/output.ts'
 import { CommandError, defineCommand } from './command.ts'
 import type { Client } from '../connection/client.ts'
@@ -16,7 +16,7 @@ export const command = defineCommand({
   },
   args: [0, 1],
   async run({ flags, args: [given] }, { client }) {
-    const server = given === undefined || given === 'docker.io' ? hubServer : given.replace(/^https?:\/\//, '').replace(/\/+$/, '')
+    const server = serverOfLogin(given)
     const username = flags.username ?? ''
     const password = await passwordOf(flags, username)
     if (username === '' && password === '' && (await byExisting(client, server))) return 0

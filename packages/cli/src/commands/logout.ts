@@ -1,4 +1,4 @@
-import { eraseCredentials, hubServer } from '../registries/credentials.ts'
+import { eraseCredentials, serverOfLogin } from '../registries/credentials.ts'
 import { print } from '../terminal/output.ts'
 import { defineCommand } from './command.ts'
 
@@ -8,7 +8,7 @@ export const command = defineCommand({
   flags: {},
   args: [0, 1],
   async run({ args: [given] }) {
-    const server = given === undefined || given === 'docker.io' ? hubServer : given.replace(/^https?:\/\//, '').replace(/\/+$/, '')
+    const server = serverOfLogin(given)
     print(`Removing login credentials for ${server}\n`)
     await eraseCredentials(server)
     return 0

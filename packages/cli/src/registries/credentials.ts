@@ -3,7 +3,7 @@ import { readConfigFile, type AuthConfig, type ConfigFile } from './config-file.
 import { helperErase, helperGet, helperStore } from './credential-helper.ts'
 
 /** Docker Hub's name in the configuration. */
-export const hubServer = 'https://index.docker.io/v1/'
+const hubServer = 'https://index.docker.io/v1/'
 
 /** What helpers call an identity token's user. */
 const tokenUser = '<token>'
@@ -13,6 +13,12 @@ export function serverOf(image: string): string {
   const { repository } = readReference(image.replace(/@.*$/, ''))
   const host = repository.slice(0, repository.indexOf('/'))
   return host === 'docker.io' ? hubServer : host
+}
+
+/** The server that somebody logs in to or out of: its host, whatever scheme and path it is written with. */
+export function serverOfLogin(given: string | undefined): string {
+  const host = hostOf(given ?? '')
+  return host === '' || host === 'docker.io' || host === hostOf(hubServer) ? hubServer : host
 }
 
 /** The headers by which the daemon can log in for this image; without a login an empty configuration, as docker sends. */
