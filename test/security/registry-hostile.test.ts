@@ -130,6 +130,47 @@ describe('registries that ask for too much', () => {
     assert.equal((await daemon.api('DELETE', `/images/${shop.host}/sold:1`)).status, 200)
   })
 
+  it('an upload to another place gets no credentials, and is made only to a web server', async () => {
+    let place = (_path: string): string => ''
+    const uploads: { readonly method: string | undefined; readonly authorization: string | undefined }[] = []
+    await using store = await startFakeRegistry((request, response) => {
+      uploads.push({ method: request.method, authorization: request.headers.authorization })
+      response.writeHead(201).end()
+      return true
+    })
+    await using shop = await startFakeRegistry((request, response) => {
+      if (request.headers.authorization === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()
+      else if (request.method === 'POST') response.writeHead(202, { location: place(request.url ?? '') }).end()
+      else if (request.method === 'PUT') response.writeHead(201).end()
+      else return false
+      return true
+    })
+    shop.put('from', '1', makeImage([layerTar({ a: 'to push' })]))
+    const auth = { 'X-Registry-Auth': Buffer.from(JSON.stringify({ username: 'me', password: 'secret' })).toString('base64') }
+    assert.match(await fetchDaemon(`/images/create?fromImage=${shop.host}/from&tag=1`, auth), /Downloaded newer image/)
+    assert.equal((await daemon.api('POST', `/images/${shop.host}/from:1/tag?repo=${shop.host}/to&tag=1`)).status, 201)
+    shop.documents.clear()
+    const push = (): Promise<string> => fetchDaemon(`/images/${shop.host}/to/push?tag=1`, auth)
+    place = (path) => `${store.url}${path}1?state=x`
+    assert.match(await push(), /"aux":\{"Tag":"1"/)
+    assert.equal(uploads.filter(({ method }) => method === 'PUT').length, 2, 'a layer and the configuration')
+    assert.deepEqual(uploads.filter(({ authorization }) => authorization !== undefined), [])
+    place = () => 'file:///etc/shadow'
+    assert.match(await push(), /redirects to file:\/\/: neither http nor https"/)
+    place = () => 'http://['
+    assert.match(await push(), /names an address that is none: \\"http:\/\/\[\\""/)
+    for (const name of ['from', 'to']) assert.equal((await daemon.api('DELETE', `/images/${shop.host}/${name}:1`)).status, 200)
+  })
+
+  it('a list of tags that goes on elsewhere is followed as a redirect is', async () => {
+    await using listing = await startFakeRegistry((request, response) => {
+      if (request.url?.startsWith('/v2/x/tags/list') !== true) return false
+      response.writeHead(200, { 'content-type': 'application/json', link: '<file:///etc/passwd>; rel="next"' }).end('{"tags":["1"]}')
+      return true
+    })
+    assert.match(await fetchDaemon(`/images/create?fromImage=${listing.host}/x`, {}), /neither http nor https/)
+  })
+
   it('plain HTTP is spoken to nobody elsewhere, unless it is configured', async (t) => {
     // An address of this machine that is not its loopback is elsewhere, as far as that goes.
     const address = Object.values(networkInterfaces()).flat().find((one) => one?.family === 'IPv4' && !one.internal)?.address

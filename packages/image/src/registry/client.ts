@@ -4,7 +4,7 @@ import { parseChallenges, type Challenge } from './challenge.ts'
 import { basic, userAndPassword, type Credentials } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 import { answerError } from './errors.ts'
-import { mayFollow } from './reach.ts'
+import { addressFrom } from './reach.ts'
 import { readAll } from './read-all.ts'
 import { askingAgain } from './retry.ts'
 import { fetchToken, type Token } from './token.ts'
@@ -120,10 +120,7 @@ export class RegistryClient {
       const location = answer.headers['location']
       if (![301, 302, 303, 307, 308].includes(answer.status) || typeof location !== 'string') return answer
       answer.discard()
-      const next = new URL(location, url)
-      const why = mayFollow(url, next)
-      if (why !== undefined) throw new EngineError('forbidden', `${shown(url)} redirects to ${next.protocol}//${next.host}: ${why}`)
-      url = next
+      url = addressFrom(url, location)
     }
     throw new EngineError('internal', `Get ${JSON.stringify(shown(start))}: stopped after ${maxRedirects} redirects`)
   }

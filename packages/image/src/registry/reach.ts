@@ -1,5 +1,7 @@
 import { BlockList, isIP } from 'node:net'
+import { EngineError } from '@engine/linux'
 import { splitHost } from './options.ts'
+import { shown } from './transport.ts'
 
 /** Addresses that only this machine, or the cloud it runs in, has: nobody outside has a reason to send us there. */
 const inner = new BlockList()
@@ -24,6 +26,23 @@ export function mayFollow(from: URL, to: URL): string | undefined {
   if (from.protocol === 'https:' && to.protocol === 'http:') return 'plain HTTP, while the registry itself has TLS'
   if (isInner(to.host) && !isInner(from.host)) return 'an address of this machine or its cloud, named by a registry outside'
   return undefined
+}
+
+/**
+ * The address that a server names: by a redirect, as the place of an upload, as the next page of a list.
+ * @param name as it was written, perhaps relative
+ * @throws EngineError forbidden when it may not send us there, internal when it is none
+ */
+export function addressFrom(from: URL, name: string): URL {
+  let next: URL
+  try {
+    next = new URL(name, from)
+  } catch (cause) {
+    throw new EngineError('internal', `${shown(from)} names an address that is none: ${JSON.stringify(name.slice(0, 200))}`, { cause })
+  }
+  const why = mayFollow(from, next)
+  if (why !== undefined) throw new EngineError('forbidden', `${shown(from)} redirects to ${next.protocol}//${next.host}: ${why}`)
+  return next
 }
 
 function isInner(host: string): boolean {

@@ -4,6 +4,7 @@ import { digestOf, isDigest, type Digest } from '../digest.ts'
 import type { RegistryClient } from './client.ts'
 import { RegistryError } from './errors.ts'
 import { acceptedManifests, maxManifestBytes, parseManifest, type Index, type Manifest } from './manifest.ts'
+import { addressFrom } from './reach.ts'
 import type { Answer } from './transport.ts'
 
 /** Most tags of a repository, and most bytes of one page of them. */
@@ -74,7 +75,7 @@ export async function listTags(client: RegistryClient, signal?: AbortSignal): Pr
     if (tags.length > maxTags) throw new EngineError('invalid-argument', `${client.repository} has more than ${maxTags} tags`)
     // RFC 8288: <url>; rel="next"
     const next: string | undefined = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(headers['link'] ?? ''))?.[1]
-    url = next === undefined ? undefined : new URL(next, url)
+    url = next === undefined ? undefined : addressFrom(url, next)
   }
   return tags
 }

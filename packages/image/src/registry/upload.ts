@@ -3,6 +3,7 @@ import { EngineError } from '@engine/linux'
 import type { Digest } from '../digest.ts'
 import type { RegistryClient } from './client.ts'
 import type { Manifest, Index } from './manifest.ts'
+import { addressFrom } from './reach.ts'
 import { mayPass, retrying } from './retry.ts'
 import type { Answer } from './transport.ts'
 
@@ -164,7 +165,7 @@ export async function putManifest(client: RegistryClient, reference: string, man
 function locationOf(client: RegistryClient, { headers, url }: Answer): URL {
   const location = headers['location']
   if (typeof location !== 'string') throw new EngineError('internal', `${client.endpoint.base} began an upload without saying where it is`)
-  return new URL(location, url)
+  return addressFrom(url, location)
 }
 
 async function* counted(stream: Readable, start: number, onProgress: UploadOptions['onProgress']): AsyncGenerator<Buffer> {
