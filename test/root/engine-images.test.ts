@@ -169,6 +169,27 @@ describe('remove', () => {
     assert.ok(!w.stores.snapshots.hasLayer(layer))
   })
 
+  test('that lost its last name while a build, push or save has it is done when that has ended', async (t) => {
+    const w = await world(t)
+    const remove = (ref: string): Promise<unknown> => w.images.remove(ref, { force: false, noPrune: false })
+    const a = await w.import(tarOf({ a: 'a' }), 'kept')
+    const b = await w.import(tarOf({ b: 'b' }), 'gone')
+    const [layer = ''] = w.store.get(b)?.layers ?? []
+    {
+      using _first = w.store.hold(a)
+      using _second = w.store.hold(b)
+      using _third = w.store.hold(b)
+      assert.deepEqual(await remove('kept'), [{ Untagged: 'kept:latest' }])
+      assert.deepEqual(await remove('gone'), [{ Untagged: 'gone:latest' }])
+      assert.ok(w.store.get(b) !== undefined && w.stores.snapshots.hasLayer(layer))
+      await w.images.tag(a, 'again', '')
+    }
+    while (w.stores.snapshots.hasLayer(layer)) await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.deepEqual([w.store.get(b), w.store.get(a)?.id], [undefined, a])
+    assert.deepEqual(w.events.filter(([, action]) => action === 'delete').map(([, , id]) => id), [b])
+    assert.deepEqual(w.logged, [])
+  })
+
   test('by prune takes images without a name, or all that are unused', async (t) => {
     const w = await world(t)
     const a = await w.import(tarOf({ a: 'aaa' }), 'named', '', ['LABEL k=v'])

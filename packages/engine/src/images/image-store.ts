@@ -209,6 +209,11 @@ export class ImageStore implements ImageSource {
     return this.#sweep.hold(id)
   }
 
+  /** Says what is to be done when an image is held no more. */
+  whenReleased(id: string, work: () => Promise<void>): void {
+    this.#sweep.whenReleased(id, work)
+  }
+
   /** Says who is told when nothing is held any more. */
   whenIdle(listener: () => void): void {
     this.#sweep.whenIdle(listener)

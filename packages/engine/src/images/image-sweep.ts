@@ -39,6 +39,7 @@ export class ImageSweep {
   readonly #orphans = new Map<string, LayerRow>()
   /** Blobs that images had which are gone; they go as the layers do. */
   readonly #orphanBlobs = new Set<Digest>()
+  readonly #afterwards = new Map<string, () => Promise<void>>()
   #onIdle: (() => void) | undefined
   /** Something was made that no row tells of, and that did not become an image. */
   #littered = false
@@ -60,9 +61,21 @@ export class ImageSweep {
         if (count > 0) this.#held.set(id, count)
         else this.#held.delete(id)
         if (this.#held.size === 0) this.#onIdle?.()
-        this.run().catch((error: unknown) => this.#parts.log('warn', { error: String(error) }, 'a layer could not be removed'))
+        this.#afterRelease(id).catch((error: unknown) => this.#parts.log('warn', { error: String(error) }, 'a layer could not be removed'))
       },
     }
+  }
+
+  /** Says what is to be done when something is held no more. */
+  whenReleased(id: string, work: () => Promise<void>): void {
+    this.#afterwards.set(id, work)
+  }
+
+  async #afterRelease(id: string): Promise<void> {
+    const work = this.#held.has(id) ? undefined : this.#afterwards.get(id)
+    if (work !== undefined) this.#afterwards.delete(id)
+    await work?.()
+    await this.run()
   }
 
   /** Says who is told when nothing is held any more: what was being made is made. */

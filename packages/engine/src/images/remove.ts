@@ -37,6 +37,8 @@ export async function removeImage(verbs: ImageVerbs, ref: string, options: Remov
     for (const digest of uselessDigests(name, store.images.names(image.id))) records.push(untag(verbs, image.id, digest))
     if (store.images.names(image.id).length > 0) return records
     await deleteImage(verbs, image.id, records, { ...options, quiet: true })
+    // A build, push or save that needs it has it to the end; then it goes, unless it has got a name again.
+    if (store.isHeld(image.id)) store.whenReleased(image.id, () => deleteImage(verbs, image.id, [], { ...options, force: false, quiet: true }))
     return records
   }
   if (isSingle(names)) {
