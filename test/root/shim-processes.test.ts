@@ -123,6 +123,18 @@ describe('a process of the shim', () => {
     assert.ok(shim.events.some((event) => event.event === 'oom' && event.container === process.container))
   })
 
+  it('may close a stream before it ends', async () => {
+    const { said } = shim
+    // Whether its end is seen before that of its output is a matter of luck.
+    for (let i = 0; i < 20; i++) {
+      const process = await shim.run(['/bin/sh', '-c', 'exec 2>&-; usleep 20000; echo words; exit 3'])
+      assert.equal((await shim.ended(process)).code, 3)
+      assert.equal(output(process), 'words\n')
+      await shim.client.release(process)
+    }
+    assert.equal(shim.said, said)
+  })
+
   it('leaves nothing behind after 200 short ones in a row', async () => {
     const descriptors = (): number => readdirSync(`/proc/${shim.pid}/fd`).length
     const first = await shim.run(['/bin/true'])

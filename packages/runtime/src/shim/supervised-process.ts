@@ -233,6 +233,8 @@ export class SupervisedProcess {
     this.#unwatchSpool = undefined
     this.#blocked = undefined
     for (const tap of this.#taps) {
+      // With the last one's end all are closed.
+      if (tap.ended || this.#concluded) continue
       tap.open()
       // One more than it can hold, so that its end is seen.
       tap.drainLeft = tap.source.capacity + 1
