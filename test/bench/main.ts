@@ -12,6 +12,7 @@ import { benchLogs } from './logs.ts'
 import { benchPull } from './pull.ts'
 import { benchContainers, benchSandboxes } from './many.ts'
 import { benchNetwork } from './network.ts'
+import { benchParallel } from './parallel.ts'
 import { interleaved, median, report } from './measure.ts'
 
 const modes = { pull: { type: 'boolean', default: false }, build: { type: 'boolean', default: false }, network: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false }, many: { type: 'boolean', default: false } } as const
@@ -82,6 +83,7 @@ report('run --rm --network none, command line', await interleaved(commands(['run
 report('run --rm on the bridge, command line', await interleaved(commands(['run', '--rm', 'bench-busybox', 'true']), rounds))
 report('API create+start+wait+delete, network none', await interleaved(both((api) => life(api, 'none')), rounds), 0.3)
 report('API create+start+wait+delete, bridge', await interleaved(both((api) => life(api, 'bridge')), rounds), 0.25)
+await benchParallel({ engine: daemon.host, ...(docker === undefined ? {} : { docker }) }, Math.min(rounds, 3))
 await benchNetwork(engineApi, dockerApi, Math.min(rounds, 5))
 
 {
@@ -111,12 +113,13 @@ for (const [api, id] of sleepers) await api.call('DELETE', `/containers/${id}?fo
 const bare = await interleaved({ node: () => command([join(dist, 'bin/node')], ['-e', '0']), engine: () => command(engineCommand, ['--version']) }, rounds)
 process.stdout.write(`command line's start beyond bare Node's: ${(median(bare['engine'] ?? []) - median(bare['node'] ?? [])).toFixed(1)} ms (wanted: at most 35)\n`)
 
-/** Memory of this daemon's processes: proportional set size, in MiB. Median of three, settled. */
+/** Memory of this daemon's processes, the keeper among them: proportional set size, in MiB. Median of three, settled. */
 async function memory(): Promise<number> {
   const samples: number[] = []
   for (let i = 0; i < 3; i++) {
     await sleep(1500)
-    samples.push([...new Set([daemon.pid(), daemon.shimPid()])].reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024, 0))
+    const keepers = readFileSync(`/proc/${daemon.shimPid()}/task/${daemon.shimPid()}/children`, 'utf8').split(' ').map(Number).filter((pid) => pid > 0 && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'engine-keeper')
+    samples.push([daemon.pid(), daemon.shimPid(), ...keepers].reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024, 0))
   }
   return median(samples)
 }
