@@ -73,10 +73,13 @@ test('a subpath stays inside its volume, whatever links lead where', async () =>
   symlinkSync('../../../..', join(Mountpoint, 'a/up'))
   const subpath = (path: string) => ({ Mounts: [{ Type: 'volume', Source: 'vol', Target: '/s', VolumeOptions: { Subpath: path } }] })
   assert.equal((await run(['cat', '/s/file'], subpath('a/b'))).stdout, 'inside\n')
+  assert.equal((await run(['cat', '/s/b/file'], subpath('a/b/..'))).stdout, 'inside\n')
+  for (const path of ['..', 'a/../../x', '/a']) await assert.rejects(create(['true'], subpath(path)), { message: 'invalid mount config for type "volume": subpath must be a relative path within the volume' })
+  await assert.rejects(engine.containers.start(await create(['true'], subpath('a/b/file/x'))), { message: `error while resolving symlinks in combined path "${Mountpoint}/a/b/file/x": not a directory` })
   for (const path of ['out', 'a/up', 'missing']) {
     const id = await create(['true'], subpath(path))
     const before = traces(id)
-    await assert.rejects(engine.containers.start(id), path === 'missing' ? { code: 'not-found' } : { code: 'invalid-argument', message: `path ${path} leads out of the volume` })
+    await assert.rejects(engine.containers.start(id), path === 'missing' ? { code: 'not-found' } : { code: 'invalid-argument', message: `path concatenation escapes the base directory, base: ${Mountpoint}, subpath: ${path}` })
     assert.deepEqual(traces(id), before)
     await engine.containers.remove(id, removal)
   }

@@ -80,6 +80,24 @@ test('a running container comes and goes', async () => {
   assert.deepEqual((await events(id)).filter((event) => event.startsWith('network')), ['network connect', 'network connect', 'network disconnect'])
 })
 
+test('what a stopped container is connected with stays, as with Docker; aliases and addresses on the default network are refused', async () => {
+  const { engine, options } = await world
+  const { name, net } = await network()
+  const { Id: id } = await engine.containers.create({ config: { Image: 'busybox', Cmd: ['sleep', '1000'] }, hostConfig: { NetworkMode: name }, endpoints: { [name]: { Aliases: ['first'] } } })
+  await engine.networks.connect(name, id, { Aliases: ['second'], IPAMConfig: { IPv4Address: `${net}.9` } })
+  await engine.containers.start(id)
+  const { Aliases, IPAddress } = (await settings(id)).Networks[name] ?? {}
+  assert.deepEqual([Aliases, IPAddress], [['first'], `${net}.2`])
+  await assert.rejects(engine.networks.connect('bridge', id, { Aliases: ['x'] }), { message: 'invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks' })
+  const inside = options.bip?.replace(/\d+\/24/, '9') ?? ''
+  await assert.rejects(engine.networks.connect('bridge', id, { IPAMConfig: { IPv4Address: inside } }), { message: 'invalid endpoint settings:\nuser specified IP address is supported on user defined networks only' })
+  const linked = await engine.containers.create({ config: { Image: 'busybox', Cmd: ['true'] }, hostConfig: { NetworkMode: 'bridge', Links: [`${id}:x`] }, endpoints: {} })
+  await assert.rejects(engine.containers.start(linked.Id), { message: `container ${id} not attached to default bridge network` })
+  const hosted = await engine.containers.create({ config: { Image: 'busybox', Cmd: ['true'] }, hostConfig: { NetworkMode: 'host' }, endpoints: {} })
+  await assert.rejects(engine.networks.disconnect('host', hosted.Id, false), { message: 'cannot disconnect container from host network - container was created in host network mode' })
+  for (const one of [id, linked.Id, hosted.Id]) await engine.containers.remove(one, removal)
+})
+
 test('an internal network has no way out; a host does not speak for it', async () => {
   const { options } = await world
   const { net, name } = await network({ Internal: true })
@@ -156,11 +174,19 @@ test('wrong requests say what Docker says, and leave nothing', async () => {
     [{ Options: { 'com.docker.network.bridge.name': options.bridge } }, /networks have same bridge name$/],
     [{ Options: { 'com.docker.network.bridge.name': 'lo' } }, 'network interface lo exists and is no bridge'],
     [{ Options: { 'com.docker.network.bridge.enable_icc': 'abc' } }, 'failed to parse com.docker.network.bridge.enable_icc value: abc (strconv.ParseBool: parsing "abc": invalid syntax)'],
+    [{ Options: { 'com.docker.network.bridge.host_binding_ipv4': 'nonsense' } }, 'failed to parse com.docker.network.bridge.host_binding_ipv4 value: nonsense (nil ip)'],
+    [{ Options: { 'com.docker.network.host_ipv4': 'nonsense' } }, 'failed to parse com.docker.network.host_ipv4 value: nonsense (nil ip)'],
+    [config({ Subnet: '10.78.0.0/24', AuxiliaryAddresses: { a: '10.78.0.9', b: '10.78.0.9' } }), 'failed to allocate secondary ip address (b:10.78.0.9): Address already in use'],
+    [config({ Subnet: '10.78.0.0/24', AuxiliaryAddresses: { a: '10.78.0.1' } }), 'failed to allocate secondary ip address (a:10.78.0.1): Address already in use'],
+    [config({ Subnet: '10.78.0.0/24', Gateway: '10.78.0.7', AuxiliaryAddresses: { a: '10.78.0.7' } }), 'failed to allocate secondary ip address (a:10.78.0.7): Address already in use'],
+    [config({ Subnet: '10.78.0.0/24', Gateway: '10.78.0.255' }), 'failed to allocate gateway (10.78.0.255): Address already in use'],
+    [config({ Subnet: '127.0.7.0/24' }), 'invalid network config:\ninvalid subnet 127.0.7.0/24: addresses of 127.0.0.0/8 do not leave their host'],
     [{ Options: { 'com.docker.network.bridge.name': 'a;b' } }, 'invalid bridge name: "a;b"'],
   ] as const) await assert.rejects(create(request), { message })
   assert.equal(own(), before)
   await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: '10.1.1.1' } } }), { message: `invalid config for network ${name}: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.1.1.1` })
-  await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: `${net}.1` } } }), { message: 'failed to set up container networking: Address already in use' })
+  for (const last of [0, 1, 255]) await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: `${net}.${last}` } } }), { message: 'failed to set up container networking: Address already in use' })
+  await assert.rejects(on({ [name]: { IPAMConfig: { IPv4Address: '::1' } } }), { message: `invalid config for network ${name}: invalid endpoint settings:\n* invalid IPv4 address: ::1\n* no configured subnet or ip-range contain the IP address ::1` })
   await assert.rejects(engine.networks.remove('bridge'), { message: 'bridge is a pre-defined network and cannot be removed' })
 })
 

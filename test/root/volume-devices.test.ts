@@ -63,6 +63,8 @@ describe('volumes with options', () => {
     const message = `error while mounting volume '${path}': failed to mount local volume: mount /nope:${path}, flags: 0x1000: no such file or directory`
     await assert.rejects(createContainer(client, ['true'], using('missing')).then((made) => client.request('POST', `/containers/${made}/start`)), { message })
     await create('nfs', { type: 'nfs', device: ':/x', o: 'addr=no-such-host.invalid,nfsvers=4' })
+    await create('nfs-empty', { type: 'nfs', device: ':/x', o: 'addr=' })
+    await assert.rejects(createContainer(client, ['true'], using('nfs-empty')).then((made) => client.request('POST', `/containers/${made}/start`)), /mount :\/x:.*, data: addr=: /)
     const nowhere = `error while mounting volume '${daemon.dataRoot}/volumes/nfs/_data': error resolving passed in network volume address: lookup no-such-host.invalid: no such host`
     await assert.rejects(createContainer(client, ['true'], using('nfs')).then((made) => client.request('POST', `/containers/${made}/start`)), { message: nowhere })
   })

@@ -87,7 +87,7 @@ export function contentType(reply: FastifyReply, type: string): FastifyReply {
 type Served = (request: FastifyRequest, reply: FastifyReply, name: string) => Promise<unknown>
 
 /** Names below these prefixes may hold slashes. */
-const greedy = /^\/(images|distribution|plugins)\/\{name\}(.*)$/
+const greedy = /^\/(images|distribution|plugins|networks|volumes)\/\{name\}(.*)$/
 
 /**
  * Puts routes into fastify. `/images/{name}/json` with names that hold slashes is beyond its router: those below one prefix share a
@@ -109,7 +109,10 @@ export class RouteTable {
       return
     }
     const [, prefix = '', suffix = ''] = match
-    this.#wildcard(method, `/${prefix}/*`).push({ suffix, served })
+    const entries = this.#wildcard(method, `/${prefix}/*`)
+    entries.push({ suffix, served })
+    // `/networks/{name}` is looked at last.
+    entries.sort((a, b) => b.suffix.length - a.suffix.length)
   }
 
   #wildcard(method: Method, url: string): { readonly suffix: string; readonly served: Served }[] {

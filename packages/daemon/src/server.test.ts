@@ -19,6 +19,10 @@ async function ask(api: ServedApi, method: string, path: string, headers: Readon
 /** What Docker 28.5 answers to the same requests, but for the statuses marked below. */
 const wrong: readonly (readonly [method: string, path: string, headers: Readonly<Record<string, string>>, body: string, status: number, message: string])[] = [
   ['GET', '/nope', {}, '', 404, 'page not found'],
+  ['GET', '/networks/a/b', {}, '', 404, 'network a/b not found'],
+  ['GET', '/networks/a%2Fb', {}, '', 404, 'network a/b not found'],
+  ['GET', '/volumes/a/b', {}, '', 404, 'get a/b: no such volume'],
+  ['POST', '/networks/a/nonsense', {}, '', 404, 'page not found'],
   ['GET', '/vfoo/version', {}, '', 404, 'page not found'],
   ['GET', '/v1.44/volumes/%ff', {}, '', 400, "'/volumes/%ff' is not a valid url component"],
   ['POST', '/version', {}, '', 404, 'page not found'],

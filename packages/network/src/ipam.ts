@@ -73,10 +73,8 @@ export function claimAddress(pool: AddressPool, used: ReadonlySet<string>, wante
   const address = formatAddress(addressNumber(wanted), wanted.includes(':'))
   if (!contains(pool.subnet, address)) throw new EngineError('invalid-argument', `no configured subnet contains IP address ${address}`)
   const value = addressNumber(address)
-  if (value < firstUsable(pool.subnet, pool.subnet) || value > lastUsable(pool.subnet, pool.subnet)) {
-    throw new EngineError('invalid-argument', 'Requested address is out of range')
-  }
-  if (address === pool.gateway || used.has(address) || pool.reserved?.includes(address) === true) throw new EngineError('forbidden', 'Address already in use')
+  const own = value < firstUsable(pool.subnet, pool.subnet) || value > lastUsable(pool.subnet, pool.subnet)
+  if (own || address === pool.gateway || used.has(address) || pool.reserved?.includes(address) === true) throw new EngineError('forbidden', 'Address already in use')
   return address
 }
 

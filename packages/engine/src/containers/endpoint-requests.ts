@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { EngineError } from '@engine/linux'
-import { contains, parseCidr, parseEndpointSysctls } from '@engine/network'
+import { contains, isIPv6, isUnspecified, parseCidr, parseEndpointSysctls, type Cidr } from '@engine/network'
 import type { NetworkRegistry } from '../networks/network-registry.ts'
 import { isPredefined, type NetworkRecord } from '../networks/networks-table.ts'
 import type { EndpointSettings, HostConfigView } from '../types/container-config.ts'
@@ -15,7 +15,7 @@ export function endpointRequests(networks: NetworkRegistry, host: HostConfigView
   const mode = host.NetworkMode
   if (mode.startsWith('container:')) {
     // Docker looks at them, and then does nothing with them.
-    for (const [name, settings] of Object.entries(given)) checkedRequest(undefined, name, settings, '', `invalid config for network ${name}: `)
+    for (const [name, settings] of Object.entries(given)) checkedRequest(networks, undefined, name, settings, '', `invalid config for network ${name}: `)
     return {}
   }
   const first = nameOf(networks, mode)
@@ -30,7 +30,7 @@ export function endpointRequests(networks: NetworkRegistry, host: HostConfigView
     ordered.map(([name, settings]) => {
       const network = networks.records.find((one) => one.name === name)
       const prefix = `invalid config for network ${name}: `
-      return [name, checkedRequest(network, name, settings, name === first ? mac : '', prefix)]
+      return [name, checkedRequest(networks, network, name, settings, name === first ? mac : '', prefix)]
     }),
   )
 }
@@ -40,8 +40,8 @@ export function endpointRequests(networks: NetworkRegistry, host: HostConfigView
  * @param prefix of what an error says
  * @throws EngineError invalid-argument with all mistakes (moby: validateEndpointSettings)
  */
-export function checkedRequest(network: NetworkRecord | undefined, name: string, settings: EndpointSettings, mac = '', prefix = ''): EndpointRequest {
-  const mistakes = [...predefinedMistakes(name, settings), ...addressMistakes(network, settings), ...optionMistakes(settings)]
+export function checkedRequest(networks: NetworkRegistry, network: NetworkRecord | undefined, name: string, settings: EndpointSettings, mac = '', prefix = ''): EndpointRequest {
+  const mistakes = [...predefinedMistakes(name, settings), ...addressMistakes(network === undefined ? undefined : configuredSubnets(networks, network), settings), ...optionMistakes(settings)]
   if (mistakes.length > 0) {
     const text = mistakes.length === 1 ? (mistakes[0] ?? '') : mistakes.map((mistake) => `* ${mistake}`).join('\n')
     throw new EngineError('invalid-argument', `${prefix}invalid endpoint settings:\n${text}`)
@@ -60,24 +60,36 @@ function predefinedMistakes(name: string, { IPAMConfig, Aliases }: EndpointSetti
   if (!isPredefined(name) && !name.startsWith('container:')) return []
   return [
     ...(IPAMConfig?.IPv4Address || IPAMConfig?.IPv6Address ? ['user specified IP address is supported on user defined networks only'] : []),
-    ...((Aliases?.length ?? 0) > 0 ? ['network-scoped aliases are only supported for user-defined networks'] : []),
+    ...((Aliases?.length ?? 0) > 0 ? ['network-scoped alias is supported only for containers in user defined networks'] : []),
   ]
 }
 
-function addressMistakes(network: NetworkRecord | undefined, { IPAMConfig }: EndpointSettings): string[] {
+function addressMistakes(subnets: readonly Cidr[] | undefined, { IPAMConfig }: EndpointSettings): string[] {
   const { IPv4Address, IPv6Address, LinkLocalIPs } = IPAMConfig ?? {}
+  const mistakes = (address: string | null | undefined, family: 4 | 6): string[] => {
+    if (!address) return []
+    const invalid = isIP(address) !== family || isUnspecified(address)
+    return [...(invalid ? [`invalid IPv${family} address: ${address}`] : []), ...rangeMistakes(subnets, address, family)]
+  }
   return [
-    ...(IPv4Address ? (isIP(IPv4Address) === 4 ? rangeMistakes(network, IPv4Address) : [`invalid IPv4 address: ${IPv4Address}`]) : []),
-    ...(IPv6Address ? (isIP(IPv6Address) === 6 ? rangeMistakes(network, IPv6Address) : [`invalid IPv6 address: ${IPv6Address}`]) : []),
+    ...mistakes(IPv4Address, 4),
+    ...mistakes(IPv6Address, 6),
     ...(LinkLocalIPs ?? []).filter((address) => isIP(address) === 0).map((address) => `invalid link-local IP address: ${address}`),
   ]
 }
 
-function rangeMistakes(network: NetworkRecord | undefined, address: string): string[] {
-  if (network === undefined) return []
-  const subnets = network.settings.pools.filter(({ subnet, chosen }) => !chosen && subnet.includes(':') === address.includes(':')).map(({ subnet }) => parseCidr(subnet))
+/** The subnets that a network was given, not those that were found for it. */
+function configuredSubnets(networks: NetworkRegistry, { name, settings }: NetworkRecord): Cidr[] {
+  if (name !== 'bridge') return settings.pools.filter(({ chosen }) => !chosen).map(({ subnet }) => parseCidr(subnet))
+  const { subnet, ipv6 } = networks.bridge
+  return [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map(parseCidr)
+}
+
+function rangeMistakes(all: readonly Cidr[] | undefined, address: string, family: 4 | 6): string[] {
+  if (all === undefined) return []
+  const subnets = all.filter((subnet) => isIPv6(subnet) === (family === 6))
   if (subnets.length === 0) return ['user specified IP address is supported only when connecting to networks with user configured subnets']
-  return subnets.some((subnet) => contains(subnet, address)) ? [] : [`no configured subnet or ip-range contain the IP address ${address}`]
+  return isIP(address) !== 0 && subnets.some((subnet) => contains(subnet, address)) ? [] : [`no configured subnet or ip-range contain the IP address ${address}`]
 }
 
 function optionMistakes({ DriverOpts }: EndpointSettings): string[] {

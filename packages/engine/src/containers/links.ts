@@ -118,7 +118,7 @@ function linkers(containers: ContainerRegistry, container: Container): { readonl
 function addressOf(engine: EngineContext, container: Container, { target, alias }: Link): string {
   if (!isRunning(target.state)) throw new EngineError('internal', `Cannot link to a non running container: /${target.name} AS /${container.name}/${alias}`)
   const address = bridgeAddress(engine, target)
-  if (address === undefined) throw new EngineError('internal', `Cannot link to /${target.name}, as it does not belong to the default network`)
+  if (address === undefined) throw new EngineError('internal', `container ${target.id} not attached to default bridge network`)
   return address
 }
 

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path'
 import { EngineError } from '@engine/linux'
 import type { Mount } from '../types/container-config.ts'
 import type { MountPoint } from '../types/container-views.ts'
@@ -162,7 +163,8 @@ function volumeMount(mount: Mount, target: string, refuse: (reason: string) => E
 }
 
 function refuseOutside(subpath: string, refuse: (reason: string) => EngineError): void {
-  if (subpath.startsWith('/') || subpath.split('/').includes('..')) throw refuse('subpath must be a relative path within the volume')
+  // As Go's filepath.IsLocal: by its text, not by what is there.
+  if (subpath.startsWith('/') || /^\.\.(\/|$)/.test(normalize(subpath))) throw refuse('subpath must be a relative path within the volume')
 }
 
 function imageMount(mount: Mount, target: string, refuse: (reason: string) => EngineError): ContainerMount {

@@ -60,10 +60,13 @@ function mountSubpath(volume: string, subpath: string, target: string): string {
       closeSync(tree)
     }
   } catch (error) {
-    if (failedWith(error, Errno.ENOENT, Errno.ENOTDIR)) {
+    if (failedWith(error, Errno.ENOTDIR)) {
+      throw new EngineError('invalid-argument', `error while resolving symlinks in combined path ${JSON.stringify(`${volume}/${subpath}`)}: not a directory`, { cause: error })
+    }
+    if (failedWith(error, Errno.ENOENT)) {
       throw new EngineError('not-found', `cannot access path ${volume}/${subpath}: lstat ${volume}/${subpath}: no such file or directory`, { cause: error })
     }
-    if (failedWith(error, Errno.EXDEV, Errno.ELOOP)) throw new EngineError('invalid-argument', `path ${subpath} leads out of the volume`, { cause: error })
+    if (failedWith(error, Errno.EXDEV, Errno.ELOOP)) throw new EngineError('invalid-argument', `path concatenation escapes the base directory, base: ${volume}, subpath: ${subpath}`, { cause: error })
     throw error
   }
   return target

@@ -29,8 +29,10 @@ export async function connectNetwork(engine: EngineContext, ref: string, contain
       const network = engine.networks.find(ref)
       if (container.removing || container.state.status === 'removing' || container.state.status === 'dead') throw beingRemoved(container.id)
       checkCompany(container, network)
-      const request = checkedRequest(network, network.name, settings)
+      const request = checkedRequest(engine.networks, network, network.name, settings)
       if (hasProcess(container.state)) return connectRunning(engine, container, network, request)
+      // As with Docker, what it was connected with before stays.
+      if (Object.hasOwn(container.record.endpoints, network.name)) return
       container.record.endpoints = { ...container.record.endpoints, [network.name]: request }
       engine.containers.saveEndpoints(container)
     }),

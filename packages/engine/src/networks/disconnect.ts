@@ -22,7 +22,7 @@ export async function disconnectNetwork(engine: EngineContext, ref: string, cont
     withContainer(container.id, async () => {
       const network = findNetwork(engine, ref, force)
       if (container.removing || container.state.status === 'removing' || container.state.status === 'dead') throw beingRemoved(container.id)
-      if (container.record.hostConfig.NetworkMode === 'host') throw new EngineError('invalid-argument', 'container cannot be disconnected from host network or connected to host network')
+      if (container.record.hostConfig.NetworkMode === 'host') throw new EngineError('invalid-argument', 'cannot disconnect container from host network - container was created in host network mode')
       const name = network?.name ?? ref
       const endpoint = container.sandbox.endpoints.find(({ networkId }) => networkId === network?.id)
       if (!Object.hasOwn(container.record.endpoints, name)) {

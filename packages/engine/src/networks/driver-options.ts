@@ -25,6 +25,8 @@ const modes: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isol
 export function readBridgeOptions(options: Options, internal: boolean): BridgeOptions {
   const bridge = (key: string): string => `com.docker.network.bridge.${key}`
   const name = options[bridge('name')]
+  const binding = options[bridge('host_binding_ipv4')]
+  if (binding !== undefined && binding !== '' && isIP(binding) === 0) throw unparsed(bridge('host_binding_ipv4'), binding, 'nil ip')
   if (name !== undefined && name !== '' && !/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) throw new EngineError('invalid-argument', `invalid bridge name: ${JSON.stringify(name)}`)
   return {
     name: name || undefined,
@@ -85,7 +87,7 @@ function gatewayMode(options: Options, key: string, internal: boolean): GatewayM
 function address(options: Options, key: string, family: 4 | 6): string | undefined {
   const text = options[key]
   if (text === undefined || text === '') return undefined
-  if (isIP(text) !== family) throw unparsed(key, text, `invalid IPv${family} address`)
+  if (isIP(text) !== family) throw unparsed(key, text, isIP(text) === 0 ? 'nil ip' : `invalid IPv${family} address`)
   return text
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { EngineError } from '@engine/linux'
-import { chooseSubnet, createAddressPool, defaultSubnetPools, formatCidr, hostNetworks, isIPv6, overlaps, parseCidr, parseResolvConf, readHostResolvConf, type Cidr, type SubnetPool } from '@engine/network'
+import { chooseSubnet, claimAddress, createAddressPool, defaultSubnetPools, formatCidr, hostNetworks, isIPv6, overlaps, parseCidr, parseResolvConf, readHostResolvConf, type Cidr, type SubnetPool } from '@engine/network'
 import type { EngineOptions } from '../interface.ts'
 import type { IpamPool, NetworkSettings } from './networks-table.ts'
 
@@ -29,6 +29,7 @@ export function completePools(given: readonly IpamPool[], families: { readonly i
   for (const { subnet } of given) {
     if (taken.some((other) => overlaps(other, parseCidr(subnet)))) throw new EngineError('forbidden', 'invalid pool request: Pool overlaps with other one on this address space')
   }
+  for (const pool of given) checkReserved(pool, isolated.has(pool.subnet.includes(':') ? 'ipv6' : 'ipv4'))
   const complete = [...given]
   for (const family of ['ipv4', 'ipv6'] as const) {
     if (!families[family] || given.some(({ subnet }) => subnet.includes(':') === (family === 'ipv6'))) continue
@@ -36,6 +37,22 @@ export function completePools(given: readonly IpamPool[], families: { readonly i
     complete.push({ subnet: formatCidr(subnet), ...(isolated.has(family) ? {} : { gateway: createAddressPool({ subnet }).gateway }), chosen: true })
   }
   return complete
+}
+
+/** A gateway and auxiliary addresses are leases like others': no two of them are the same, nor the subnet's own. */
+function checkReserved({ subnet: text, range, gateway: named, auxiliary = {} }: IpamPool, isolated: boolean): void {
+  const subnet = parseCidr(text)
+  const claim = (what: string, address: string, taken: ReadonlySet<string>): string => {
+    try {
+      return claimAddress({ subnet }, taken, address)
+    } catch (cause) {
+      throw new EngineError('internal', `failed to allocate ${what}${address}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+  }
+  const taken = new Set<string>()
+  if (named !== undefined) taken.add(claim('gateway (', named, taken))
+  else if (!isolated) taken.add(createAddressPool({ subnet, range: range === undefined ? undefined : parseCidr(range) }).gateway)
+  for (const [name, address] of Object.entries(auxiliary)) taken.add(claim(`secondary ip address (${name}:`, address, taken))
 }
 
 /** The host's nameservers, which no subnet of ours may hide. */

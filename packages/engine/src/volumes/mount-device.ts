@@ -83,7 +83,7 @@ export async function unmountDevice(directory: string): Promise<void> {
 /** The kernel's network file systems want an address for `addr=`, where users give a name. */
 async function withAddress(directory: string, type: string, words: string): Promise<string> {
   const name = /(?:^|,)addr=([^,]*)/.exec(words)?.[1]
-  if (name === undefined || !['nfs', 'nfs4', 'cifs'].includes(type) || isIP(name) !== 0) return words
+  if (name === undefined || name === '' || !['nfs', 'nfs4', 'cifs'].includes(type) || isIP(name) !== 0) return words
   try {
     const { address } = await lookup(name)
     return words.replace(`addr=${name}`, `addr=${address}`)

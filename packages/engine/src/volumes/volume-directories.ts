@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { FileWorkers } from '@engine/image'
 import type { EngineOptions } from '../interface.ts'
 
@@ -31,19 +31,27 @@ export class VolumeDirectories {
 
   /** Moves a volume's directory out of sight, if it is there. @returns what {@link delete} wants */
   moveAway(name: string): string {
-    const trash = `${randomUUID()}.${name}`
+    const trash = randomUUID()
+    mkdirSync(join(this.#root, trashFolder, trash), { mode: 0o711 })
     try {
-      renameSync(join(this.#root, name), join(this.#root, trashFolder, trash))
+      renameSync(join(this.#root, name), join(this.#root, trashFolder, trash, name))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
     return trash
   }
 
-  /** Takes away a directory that never became a volume. @param name anything; not that of a volume without a directory */
-  discard(directory: string, name: string): void {
-    const trash = `${randomUUID()}.making-${name}`
-    renameSync(directory, join(this.#root, trashFolder, trash))
+  /** A directory for what is to become a volume's: `<it>/<name>`. A name may be as long as any, so nothing is put before it. */
+  beginMaking(): string {
+    const making = join(this.#root, makingFolder, randomUUID())
+    mkdirSync(making, { mode: 0o711 })
+    return making
+  }
+
+  /** Takes away what never became a volume, or what is left when it did. */
+  discard(making: string): void {
+    const trash = basename(making)
+    renameSync(making, join(this.#root, trashFolder, trash))
     this.delete(trash)
   }
 

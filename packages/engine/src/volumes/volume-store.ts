@@ -100,20 +100,20 @@ export class VolumeStore implements VolumeSource {
     const source = this.#get(from)
     checkVolumeName(to)
     if (this.has(to)) throw taken(to)
-    const making = join(this.#parts.root, makingFolder, `${randomUUID()}.${to}`)
-    mkdirSync(join(making, '_data'), { recursive: true, mode: 0o711 })
+    const making = this.#files.beginMaking()
     try {
-      await this.using(from, 'clone', () => this.#parts.workers.run({ kind: 'clone-tree', from: this.#files.directory(source.name), to: join(making, '_data') }))
+      mkdirSync(join(making, to, '_data'), { recursive: true, mode: 0o711 })
+      await this.using(from, 'clone', () => this.#parts.workers.run({ kind: 'clone-tree', from: this.#files.directory(source.name), to: join(making, to, '_data') }))
       await this.#parts.workers.run({ kind: 'sync', directory: making })
       return await this.#names.run([to], () => {
         if (this.has(to) || existsSync(join(this.#parts.root, to))) throw taken(to)
         // The row first: with it, the next start finishes what a crash has broken off here, and without it, undoes it.
         const view = this.#commit(to, labels, {}, false)
-        renameSync(making, join(this.#parts.root, to))
+        renameSync(join(making, to), join(this.#parts.root, to))
         return view
       })
     } finally {
-      if (existsSync(making)) this.#files.discard(making, to)
+      this.#files.discard(making)
     }
   }
 
@@ -249,11 +249,10 @@ export class VolumeStore implements VolumeSource {
       if (!this.#mounts.isUsed(name)) while (unmount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW));
     }
     for (const from of readdirSync(join(root, renamesFolder))) this.#finishRename(from)
-    for (const name of readdirSync(join(root, makingFolder))) this.#finishClone(join(root, makingFolder, name), name.slice(name.indexOf('.') + 1))
-    for (const name of readdirSync(join(root, trashFolder))) {
-      const volume = name.slice(name.indexOf('.') + 1)
-      if (!existsSync(join(root, volume))) this.#table.delete(volume)
-      this.#files.delete(name)
+    for (const name of readdirSync(join(root, makingFolder))) this.#finishClone(join(root, makingFolder, name))
+    for (const trash of readdirSync(join(root, trashFolder))) {
+      for (const volume of readdirSync(join(root, trashFolder, trash))) if (!existsSync(join(root, volume))) this.#table.delete(volume)
+      this.#files.delete(trash)
     }
     const known = this.#table.all()
     const names = new Set([trashFolder, makingFolder, renamesFolder, ...known.map(({ name }) => name)])
@@ -263,9 +262,11 @@ export class VolumeStore implements VolumeSource {
     }
   }
 
-  #finishClone(making: string, name: string): void {
-    if (this.has(name) && !existsSync(join(this.#parts.root, name))) renameSync(making, join(this.#parts.root, name))
-    else this.#files.discard(making, name)
+  #finishClone(making: string): void {
+    for (const name of readdirSync(making)) {
+      if (this.has(name) && !existsSync(join(this.#parts.root, name))) renameSync(join(making, name), join(this.#parts.root, name))
+    }
+    this.#files.discard(making)
   }
 
   #finishRename(from: string): void {

@@ -10,7 +10,7 @@ import { isUnspecified, needsRelay, type PublishedPort } from './published-port.
 /** An owner's ports that are at most so many are kept by sockets: other programs then find them taken, and `ss` shows them. */
 const mostHeld = 128
 const listening = '0A'
-const refusals = new Map<number, string>([[Errno.EADDRINUSE, 'address already in use'], [Errno.EADDRNOTAVAIL, 'cannot assign requested address'], [Errno.EPROTONOSUPPORT, 'protocol not supported']])
+const refusals = new Map<number, string>([[Errno.EADDRINUSE, 'address already in use'], [Errno.EADDRNOTAVAIL, 'cannot assign requested address'], [Errno.EPROTONOSUPPORT, 'protocol not supported'], [Errno.EINVAL, 'invalid argument']])
 
 /** A place on the host that is to be published; with `to` and `target` as an error shows it. */
 export type HostPlace = Pick<PublishedPort, 'protocol' | 'hostAddress' | 'hostPort' | 'containerPort' | 'target'>
