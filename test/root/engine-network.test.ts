@@ -83,7 +83,7 @@ test('networks are listed and found', async () => {
 test('links on the default bridge: names, variables, and what follows the other container', async () => {
   const { engine, create } = await world
   const { Id: db } = await engine.containers.create({
-    name: 'linked-db', config: { Image: 'busybox', Cmd: ['sleep', '100'], Env: ['FOO=bar', 'HOME=/x'], Hostname: 'dbhost', ExposedPorts: { '6379/tcp': {}, '53/udp': {} } }, hostConfig: { NetworkMode: 'bridge' }, endpoints: {},
+    name: 'linked-db', config: { Image: 'busybox', Cmd: ['sleep', '100'], Env: ['FOO=bar', 'HOME=/x'], Hostname: 'dbhost', ExposedPorts: { '6379/tcp': {}, '6380/tcp': {}, '53/udp': {} } }, hostConfig: { NetworkMode: 'bridge' }, endpoints: {},
   })
   const web = await create(['sh', '-c', 'env; sleep 100'], { NetworkMode: 'bridge', Links: ['linked-db:my-db', 'linked-db'] }, {}, 'linked-web')
   await assert.rejects(engine.containers.start(web), { message: 'Cannot link to a non running container: /linked-db AS /linked-web/my-db' })
@@ -94,12 +94,20 @@ test('links on the default bridge: names, variables, and what follows the other 
   const first = await address()
   assert.match(readFileSync(HostsPath, 'utf8'), new RegExp(`^${first}\tmy-db dbhost linked-db\n${first}\tlinked-db dbhost$`, 'm'))
   const environment = readFileSync(`/proc/${State.Pid}/environ`, 'utf8').split('\0')
-  for (const variable of ['MY_DB_NAME=/linked-web/my-db', `MY_DB_PORT=tcp://${first}:6379`, `MY_DB_PORT_53_UDP=udp://${first}:53`, 'MY_DB_PORT_6379_TCP_PROTO=tcp', 'MY_DB_ENV_FOO=bar']) assert.ok(environment.includes(variable), variable)
+  for (const variable of ['MY_DB_NAME=/linked-web/my-db', `MY_DB_PORT=tcp://${first}:6379`, `MY_DB_PORT_53_UDP=udp://${first}:53`, 'MY_DB_PORT_6379_TCP_PROTO=tcp', `MY_DB_PORT_6379_TCP_START=tcp://${first}:6379`, `MY_DB_PORT_6379_TCP_END=tcp://${first}:6380`, 'MY_DB_PORT_6379_TCP_PORT_END=6380', 'MY_DB_ENV_FOO=bar']) assert.ok(environment.includes(variable), variable)
+  const inExec = async (): Promise<string> => {
+    const { Id } = await engine.execs.create(web, { Cmd: ['env'], AttachStdin: false, AttachStdout: true, AttachStderr: true, Tty: false, Privileged: false })
+    let text = ''
+    for await (const { data } of (await engine.execs.start(Id, { detach: false, tty: false }))?.output ?? []) text += data.toString()
+    return text
+  }
+  assert.match(await inExec(), new RegExp(`^MY_DB_PORT=tcp://${first}:6379$`, 'm'))
   assert.ok(!environment.some((variable) => variable.startsWith('MY_DB_ENV_HOME')))
   assert.deepEqual(HostConfig.Links, ['/linked-db:/linked-web/my-db', '/linked-db:/linked-web/linked-db'])
   assert.deepEqual((await engine.containers.list({ all: true, size: false, filters: new Map([['id', [db]]]) }))[0]?.Names, ['/linked-db', '/linked-web/my-db', '/linked-web/linked-db'])
   // Its address is another's meanwhile.
   await engine.containers.kill(db, 'KILL')
+  assert.doesNotMatch(await inExec(), /MY_DB/)
   const taker = await create(['sleep', '100'], { NetworkMode: 'bridge' })
   await engine.containers.start(taker)
   await engine.containers.start(db)

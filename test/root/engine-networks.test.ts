@@ -91,6 +91,8 @@ test('what a stopped container is connected with stays, as with Docker; aliases 
   await assert.rejects(engine.networks.connect('bridge', id, { Aliases: ['x'] }), { message: 'invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks' })
   const inside = options.bip?.replace(/\d+\/24/, '9') ?? ''
   await assert.rejects(engine.networks.connect('bridge', id, { IPAMConfig: { IPv4Address: inside } }), { message: 'invalid endpoint settings:\nuser specified IP address is supported on user defined networks only' })
+  await engine.networks.disconnect(name, id, false)
+  await assert.rejects(engine.networks.connect(name, id, { MacAddress: '01:00:5e:00:00:01' }), { code: 'invalid-argument', message: /^failed to add interface (veth\w+) to sandbox: error setting interface "\1" MAC to "01:00:5e:00:00:01": cannot assign requested address$/ })
   const linked = await engine.containers.create({ config: { Image: 'busybox', Cmd: ['true'] }, hostConfig: { NetworkMode: 'bridge', Links: [`${id}:x`] }, endpoints: {} })
   await assert.rejects(engine.containers.start(linked.Id), { message: `container ${id} not attached to default bridge network` })
   const hosted = await engine.containers.create({ config: { Image: 'busybox', Cmd: ['true'] }, hostConfig: { NetworkMode: 'host' }, endpoints: {} })

@@ -88,6 +88,7 @@ type Served = (request: FastifyRequest, reply: FastifyReply, name: string) => Pr
 
 /** Names below these prefixes may hold slashes. */
 const greedy = /^\/(images|distribution|plugins|networks|volumes)\/\{name\}(.*)$/
+const greedyDelete = /^\/(images|distribution|plugins|networks|volumes|containers)\/\{name\}(.*)$/
 
 /**
  * Puts routes into fastify. `/images/{name}/json` with names that hold slashes is beyond its router: those below one prefix share a
@@ -102,7 +103,8 @@ export class RouteTable {
   }
 
   add(method: Method, path: string, served: Served): void {
-    const match = greedy.exec(path)
+    // A link is removed by its name, `web/db`.
+    const match = (method === 'DELETE' ? greedyDelete : greedy).exec(path)
     if (match === null) {
       const url = path.replace('{name}', ':name')
       this.#app.route({ method, url, handler: (request, reply) => served(request, reply, parameter(request, 'name')) })

@@ -22,6 +22,7 @@ const wrong: readonly (readonly [method: string, path: string, headers: Readonly
   ['GET', '/networks/a/b', {}, '', 404, 'network a/b not found'],
   ['GET', '/networks/a%2Fb', {}, '', 404, 'network a/b not found'],
   ['GET', '/volumes/a/b', {}, '', 404, 'get a/b: no such volume'],
+  ['DELETE', '/containers/web/db', {}, '', 404, 'No such container: web/db'],
   ['POST', '/networks/a/nonsense', {}, '', 404, 'page not found'],
   ['GET', '/vfoo/version', {}, '', 404, 'page not found'],
   ['GET', '/v1.44/volumes/%ff', {}, '', 400, "'/volumes/%ff' is not a valid url component"],

@@ -89,6 +89,7 @@ async function createVeth(routing: Routing, settings: EndpointSettings, sandboxF
     }
   } catch (cause) {
     if (failedWith(cause, Errno.EEXIST)) throw new EngineError('conflict', `network interface ${hostInterface} or ${containerInterface} exists already`, { cause })
+    if (failedWith(cause, Errno.EADDRNOTAVAIL)) throw new EngineError('invalid-argument', `failed to add interface ${hostInterface} to sandbox: error setting interface "${hostInterface}" MAC to "${mac}": cannot assign requested address`, { cause })
     throw cause
   }
 }

@@ -15,10 +15,12 @@ export function endpointRequests(networks: NetworkRegistry, host: HostConfigView
   const mode = host.NetworkMode
   if (mode.startsWith('container:')) {
     // Docker looks at them, and then does nothing with them.
-    for (const [name, settings] of Object.entries(given)) checkedRequest(networks, undefined, name, settings, '', `invalid config for network ${name}: `)
+    for (const [name, settings] of Object.entries(given)) checkedRequest(undefined, name, settings, '', `invalid config for network ${name}: `)
     return {}
   }
   const first = nameOf(networks, mode)
+  // What is asked of `default` is not held against the subnets of the network that this is.
+  const unnamed = mode === 'bridge' && Object.hasOwn(given, 'default')
   const asked = new Map(Object.entries(given).map(([ref, settings]) => [ref === 'default' && mode === 'bridge' ? 'bridge' : nameOf(networks, ref), settings]))
   if (!asked.has(first)) asked.set(first, {})
   const alone = ['none', 'host'].find((name) => asked.has(name))
@@ -30,18 +32,19 @@ export function endpointRequests(networks: NetworkRegistry, host: HostConfigView
     ordered.map(([name, settings]) => {
       const network = networks.records.find((one) => one.name === name)
       const prefix = `invalid config for network ${name}: `
-      return [name, checkedRequest(networks, network, name, settings, name === first ? mac : '', prefix)]
+      return [name, checkedRequest(network === undefined || (unnamed && name === 'bridge') ? undefined : configuredSubnets(network), name, settings, name === first ? mac : '', prefix)]
     }),
   )
 }
 
 /**
  * One endpoint as a client asks for it.
+ * @param subnets that its network was given; undefined when nothing is known of it
  * @param prefix of what an error says
  * @throws EngineError invalid-argument with all mistakes (moby: validateEndpointSettings)
  */
-export function checkedRequest(networks: NetworkRegistry, network: NetworkRecord | undefined, name: string, settings: EndpointSettings, mac = '', prefix = ''): EndpointRequest {
-  const mistakes = [...predefinedMistakes(name, settings), ...addressMistakes(network === undefined ? undefined : configuredSubnets(networks, network), settings), ...optionMistakes(settings)]
+export function checkedRequest(subnets: readonly Cidr[] | undefined, name: string, settings: EndpointSettings, mac = '', prefix = ''): EndpointRequest {
+  const mistakes = [...predefinedMistakes(name, settings), ...addressMistakes(subnets, settings), ...optionMistakes(settings)]
   if (mistakes.length > 0) {
     const text = mistakes.length === 1 ? (mistakes[0] ?? '') : mistakes.map((mistake) => `* ${mistake}`).join('\n')
     throw new EngineError('invalid-argument', `${prefix}invalid endpoint settings:\n${text}`)
@@ -78,11 +81,9 @@ function addressMistakes(subnets: readonly Cidr[] | undefined, { IPAMConfig }: E
   ]
 }
 
-/** The subnets that a network was given, not those that were found for it. */
-function configuredSubnets(networks: NetworkRegistry, { name, settings }: NetworkRecord): Cidr[] {
-  if (name !== 'bridge') return settings.pools.filter(({ chosen }) => !chosen).map(({ subnet }) => parseCidr(subnet))
-  const { subnet, ipv6 } = networks.bridge
-  return [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map(parseCidr)
+/** The subnets that a network was given by a user, not those that were found for it. */
+export function configuredSubnets({ settings }: NetworkRecord): Cidr[] {
+  return settings.pools.filter(({ chosen }) => !chosen).map(({ subnet }) => parseCidr(subnet))
 }
 
 function rangeMistakes(all: readonly Cidr[] | undefined, address: string, family: 4 | 6): string[] {

@@ -52,24 +52,43 @@ export function linkedHosts(engine: EngineContext, container: Container): { read
   return linksOf(engine.containers, container).map((link) => ({ address: addressOf(engine, container, link), names: hostNames(link) }))
 }
 
-/** What a link means in the environment of the container: the target's ports, name and variables. */
+/** What links mean in the environment of the container: the targets' ports, names and variables. @throws EngineError when a target does not run */
 export function linkEnvironment(engine: EngineContext, container: Container): string[] {
+  return linksOf(engine.containers, container).flatMap((link) => variablesOf(container, link, addressOf(engine, container, link)))
+}
+
+/** The same for one more process in it, without those whose target has gone. */
+export function presentLinkEnvironment(engine: EngineContext, container: Container): string[] {
   return linksOf(engine.containers, container).flatMap((link) => {
-    const { alias, target } = link
-    const address = addressOf(engine, container, link)
-    const prefix = alias.replaceAll('-', '_').toUpperCase()
-    const ports = exposed(target)
-    const first = ports[0]
-    return [
-      ...(first === undefined ? [] : [`${prefix}_PORT=${first.protocol}://${address}:${first.port}`]),
-      ...ports.flatMap(({ port, protocol }) => {
-        const key = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`
-        return [`${key}=${protocol}://${address}:${port}`, `${key}_ADDR=${address}`, `${key}_PORT=${port}`, `${key}_PROTO=${protocol}`]
-      }),
-      `${prefix}_NAME=/${container.name}/${alias}`,
-      ...(target.record.config.Env ?? []).filter((variable) => variable.includes('=') && !/^(HOME|PATH)=/.test(variable)).map((variable) => `${prefix}_ENV_${variable}`),
-    ]
+    const address = isRunning(link.target.state) ? bridgeAddress(engine, link.target) : undefined
+    return address === undefined ? [] : variablesOf(container, link, address)
   })
+}
+
+function variablesOf(container: Container, { alias, target }: Link, address: string): string[] {
+  const prefix = alias.replaceAll('-', '_').toUpperCase()
+  const ports = exposed(target)
+  const first = ports[0]
+  const key = ({ port, protocol }: ExposedPort): string => `${prefix}_PORT_${port}_${protocol.toUpperCase()}`
+  const url = ({ port, protocol }: ExposedPort): string => `${protocol}://${address}:${port}`
+  return [
+    ...(first === undefined ? [] : [`${prefix}_PORT=${url(first)}`]),
+    ...portRanges(ports).flatMap(([from, to]) => [`${key(from)}_START=${url(from)}`, `${key(from)}_PORT_START=${from.port}`, `${key(from)}_END=${url(to)}`, `${key(from)}_PORT_END=${to.port}`]),
+    ...ports.flatMap((one) => [`${key(one)}=${url(one)}`, `${key(one)}_ADDR=${address}`, `${key(one)}_PORT=${one.port}`, `${key(one)}_PROTO=${one.protocol}`]),
+    `${prefix}_NAME=/${container.name}/${alias}`,
+    ...(target.record.config.Env ?? []).filter((variable) => variable.includes('=') && !/^(HOME|PATH)=/.test(variable)).map((variable) => `${prefix}_ENV_${variable}`),
+  ]
+}
+
+/** Exposed ports that follow each other, two or more, by their first and last (moby daemon/links, nextContiguous). */
+function portRanges(ports: readonly ExposedPort[]): (readonly [first: ExposedPort, last: ExposedPort])[] {
+  const ranges: [ExposedPort, ExposedPort][] = []
+  for (const one of ports) {
+    const range = ranges.at(-1)
+    if (range !== undefined && range[1].protocol === one.protocol && range[1].port + 1 === one.port) range[1] = one
+    else ranges.push([one, one])
+  }
+  return ranges.filter(([from, to]) => from !== to)
 }
 
 /** A container that others link to has started, perhaps at another address: their hosts files follow. */
@@ -132,8 +151,13 @@ function hostNames({ target, alias }: Link): string {
   return [alias, ...(hostname === '' ? [] : [hostname]), ...(alias === target.name ? [] : [target.name])].join(' ')
 }
 
+interface ExposedPort {
+  readonly port: number
+  readonly protocol: string
+}
+
 /** TCP before UDP, lower ports first, as Docker sorts them. */
-export function exposed({ record }: Container): { readonly port: number; readonly protocol: string }[] {
+export function exposed({ record }: Container): ExposedPort[] {
   return Object.keys(record.config.ExposedPorts ?? {})
     .map((text) => {
       const [port = '', protocol = 'tcp'] = text.split('/')

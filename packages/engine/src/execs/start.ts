@@ -9,6 +9,7 @@ import { cells } from '../containers/resize.ts'
 import { noSuchContainer } from '../containers/errors.ts'
 import { specAppArmor } from '../containers/spec/apparmor.ts'
 import { containerCapabilities } from '../containers/spec/container-spec.ts'
+import { presentLinkEnvironment } from '../containers/links.ts'
 import { environment } from '../containers/spec/environment.ts'
 import { containerRlimits } from '../containers/spec/rlimits.ts'
 import { birthRecords } from '../containers/start-error.ts'
@@ -118,7 +119,7 @@ async function execRequest(
       ...(height > 0 && width > 0 ? { consoleSize: { height, width } } : {}),
       user,
       args: asked.Cmd,
-      env: environment({ given: [...(config.Env ?? []), ...(asked.Env ?? [])], hostname: config.Hostname, tty: asked.Tty, home }),
+      env: environment({ given: [...presentLinkEnvironment(engine, container), ...(config.Env ?? []), ...(asked.Env ?? [])], hostname: config.Hostname, tty: asked.Tty, home }),
       cwd: asked.WorkingDir || config.WorkingDir || '/',
       capabilities: capabilitySets(asked.Privileged ? availableCapabilities() : capabilities),
       rlimits: containerRlimits(engine.options, host).rlimits,

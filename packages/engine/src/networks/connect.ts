@@ -1,8 +1,8 @@
 import { EngineError } from '@engine/linux'
-import { setDefaultRoutes } from '@engine/network'
+import { parseCidr, setDefaultRoutes, type Cidr } from '@engine/network'
 import type { EngineContext } from '../context.ts'
 import type { Container, EndpointRequest, SandboxEndpoint } from '../containers/container.ts'
-import { checkedRequest } from '../containers/endpoint-requests.ts'
+import { checkedRequest, configuredSubnets } from '../containers/endpoint-requests.ts'
 import { beingRemoved } from '../containers/errors.ts'
 import { openLinks } from '../containers/open-links.ts'
 import { publishPorts } from '../containers/publish-ports.ts'
@@ -29,7 +29,7 @@ export async function connectNetwork(engine: EngineContext, ref: string, contain
       const network = engine.networks.find(ref)
       if (container.removing || container.state.status === 'removing' || container.state.status === 'dead') throw beingRemoved(container.id)
       checkCompany(container, network)
-      const request = checkedRequest(engine.networks, network, network.name, settings)
+      const request = checkedRequest(subnetsOf(engine, network), network.name, settings)
       if (hasProcess(container.state)) return connectRunning(engine, container, network, request)
       // As with Docker, what it was connected with before stays.
       if (Object.hasOwn(container.record.endpoints, network.name)) return
@@ -37,6 +37,13 @@ export async function connectNetwork(engine: EngineContext, ref: string, contain
       engine.containers.saveEndpoints(container)
     }),
   )
+}
+
+/** Subnets that an address may be asked of; Docker takes those of the default network for named here, if not at create. */
+function subnetsOf(engine: EngineContext, network: NetworkRecord): Cidr[] {
+  if (network.name !== 'bridge') return configuredSubnets(network)
+  const { subnet, ipv6 } = engine.networks.bridge
+  return [subnet, ...(ipv6 === undefined ? [] : [ipv6.subnet])].map(parseCidr)
 }
 
 function checkCompany(container: Container, network: NetworkRecord): void {

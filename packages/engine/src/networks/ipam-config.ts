@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { EngineError } from '@engine/linux'
-import { contains, formatCidr, isIPv6, networkOf, overlaps, parseCidr, type Cidr } from '@engine/network'
+import { contains, formatCidr, isIPv6, networkOf, parseCidr, type Cidr } from '@engine/network'
 import type { CreateNetwork } from '../interface.ts'
 import type { IpamPool } from './networks-table.ts'
 
@@ -23,7 +23,7 @@ export function readIpamConfig(given: Given, enableIPv6: boolean): IpamPool[] {
       return []
     }
     if (!enableIPv6 && isIPv6(subnet)) return []
-    if (overlaps(subnet, loopback)) mistakes.push(`invalid subnet ${text}: addresses of 127.0.0.0/8 do not leave their host`)
+    if (subnet.prefix >= loopback.prefix && contains(loopback, subnet.address)) mistakes.push(`invalid subnet ${text}: addresses of 127.0.0.0/8 do not leave their host`)
     if (networkOf(subnet).address !== subnet.address) mistakes.push(`invalid subnet ${text}: it should be ${formatCidr(networkOf(subnet))}`)
     const auxiliary = config.AuxiliaryAddresses ?? {}
     if (range !== '') mistakes.push(...rangeMistakes(range, subnet))
