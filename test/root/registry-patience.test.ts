@@ -70,6 +70,7 @@ describe('a registry that', () => {
 
   const page = (status: number, type = 'text/html'): Refusal => (_request, response) => void response.writeHead(status, { 'content-type': type }).end('<html>proxy\u001b[2J</html>')
   const believed: Readonly<Record<string, readonly [refusal: Refusal, error: (host: string) => string]>> = {
+    'wants to be asked for a manifest in half a minute': [busy('30'), () => 'toomanyrequests: slow down'],
     'wants to be asked in an hour': [busy('3600'), () => 'toomanyrequests: slow down'],
     'says neither when nor why it is busy': [page(429), () => 'toomanyrequests: <html>proxy [2J</html>'],
     'fails': [page(500), () => 'received unexpected HTTP status: 500 Internal Server Error'],

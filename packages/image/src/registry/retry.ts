@@ -8,21 +8,21 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined
   /** What another attempt may change; {@link mayPass} without it. */
   readonly isWorthwhile?: (error: unknown) => boolean
+  /** Most seconds that are waited for a server that asks for it; one that wants more (a limit of pulls in six hours) has refused. */
+  readonly longestAsked?: number
   /** Told of each second that is waited. */
   readonly onWait?: ((seconds: number) => void) | undefined
 }
 
 /** Seconds to the next attempt: 1, 2, 4 … */
 const longestWait = 30
-/** Seconds that are waited for a server that says so; one that wants more (a limit of pulls in six hours) has refused. */
-const longestAsked = 60
 
 /**
  * Does work again whose connection fails, with growing pauses.
  * @param work is given a function to call when it got further: then the count begins anew
  * @throws what the last attempt threw; at once what another attempt would not change
  */
-export async function retrying<T>(work: (gotFurther: () => void) => Promise<T>, { attempts, signal, isWorthwhile = mayPass, onWait }: RetryOptions): Promise<T> {
+export async function retrying<T>(work: (gotFurther: () => void) => Promise<T>, { attempts, signal, isWorthwhile = mayPass, longestAsked = 60, onWait }: RetryOptions): Promise<T> {
   let failures = 0
   for (;;) {
     try {
@@ -41,8 +41,8 @@ export async function retrying<T>(work: (gotFurther: () => void) => Promise<T>, 
   }
 }
 
-/** Most attempts at a document. */
-const documentAttempts = 3
+/** Most attempts at a document, and seconds from one to the next: nobody sees a bar meanwhile, and there are several of them. */
+const document = { attempts: 3, longestAsked: 10 }
 
 /**
  * Asks for a document, or sends one: again when a connection broke that had been made (a registry closes one that was idle just when
@@ -50,7 +50,7 @@ const documentAttempts = 3
  * there may be another way, and somebody waits for the answer.
  */
 export function askingAgain<T>(work: () => Promise<T>, { attempts, signal }: { readonly attempts: number; readonly signal: AbortSignal | undefined }): Promise<T> {
-  return retrying(work, { attempts: Math.min(attempts, documentAttempts), signal, isWorthwhile: isPassing })
+  return retrying(work, { ...document, attempts: Math.min(attempts, document.attempts), signal, isWorthwhile: isPassing })
 }
 
 const broken: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'UND_ERR_BODY_TIMEOUT', 'ECONNRESET', 'EPIPE'])
