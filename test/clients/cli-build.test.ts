@@ -113,6 +113,16 @@ describe('building from the command line', () => {
     assert.deepEqual(await built(), { plain: [], d: [], 'd/in': ['user.new=6e'], tool: expected.tool, hard2: [] })
   })
 
+  it('tells nothing but the id when it is to be quiet, and knows it', async () => {
+    const path = context({ Dockerfile: 'FROM scratch\nCOPY x /\n', x: 'quiet' })
+    const [iid, out] = [join(directory, 'quiet.iid'), join(directory, 'quiet')]
+    const { status, stdout, stderr } = await build(path, '-q', '--iidfile', iid, '-o', out)
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /^sha256:[0-9a-f]{64}\n$/)
+    assert.equal(readFileSync(iid, 'utf8'), stdout.trim())
+    assert.equal(readFileSync(join(out, 'x'), 'utf8'), 'quiet')
+  })
+
   it('lists what a build would be sent', async () => {
     const path = context({ Dockerfile: 'FROM scratch', '.dockerignore': '*.log\nsub\n!sub/keep', 'a.log': 'x', 'sub/gone': 'x', 'sub/keep': 'x', b: 'yy' })
     assert.equal((await build(path, '--context-ls')).stdout, [

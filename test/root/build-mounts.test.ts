@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -198,6 +199,25 @@ describe('contexts', () => {
       assert.match(added.text, /onetwo.*No such file.*\/with\/.git/s)
       await assert.rejects(build('x', {}, { remote: `${url}#nothing` }), /failed to fetch remote repository/)
       await assert.rejects(build('x', {}, { remote: `${url}#--upload-pack=touch /tmp/x` }), /invalid git reference/)
+      await assert.rejects(build('x', {}, { remote: `${url}#main:nowhere` }), { message: 'subdirectory "nowhere" of the repository not found' })
+      // The builder's own arguments need no ARG.
+      const kept = await build('ignored', {}, { remote: url, dockerfile: 'sub/Dockerfile', buildArgs: { BUILDKIT_CONTEXT_KEEP_GIT_DIR: '1' } })
+      assert.match(kept.text, /\n\.git\n/)
+      assert.doesNotMatch(kept.text, /not consumed/)
+      // A server of files alone, which knows no shallow clones.
+      execFileSync('git', ['-C', repository, 'update-server-info'])
+      const files = createHttpServer((request, response) => {
+        const path = join(repository, '.git', new URL(request.url ?? '', 'http://x').pathname.replace('/repo.git/', ''))
+        if (existsSync(path) && statSync(path).isFile()) response.end(readFileSync(path))
+        else response.writeHead(404).end()
+      }).listen(0, '127.0.0.1')
+      await new Promise((resolve) => files.once('listening', resolve))
+      try {
+        const dumb = `http://127.0.0.1:${(files.address() as AddressInfo).port}/repo.git`
+        assert.match((await build(`FROM busybox\nADD ${dumb}#v1 /src\nRUN cat /src/file`)).text, /\none/)
+      } finally {
+        files.close()
+      }
       await assert.rejects(build('x', {}, { remote: `${url}#main:../../..` }), /ENOENT|ENOTDIR|no such|Cannot locate/i)
     } finally {
       server.kill()

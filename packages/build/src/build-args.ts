@@ -1,3 +1,4 @@
+import { isBuilderArg } from './builder-args.ts'
 import { expandWord, type Variables } from './dockerfile/expand.ts'
 
 /** Arguments that are always allowed, and change neither history nor cache unless the Dockerfile names them. */
@@ -104,7 +105,7 @@ export class BuildArgs {
 
   /** Arguments that were given and that no ARG declares, sorted. */
   unused(all: Readonly<Record<string, string | null>>): string[] {
-    return Object.keys(all).filter((name) => !proxyArgs.has(name) && !this.#used.has(name)).toSorted()
+    return Object.keys(all).filter((name) => !proxyArgs.has(name) && !isBuilderArg(name) && !this.#used.has(name)).toSorted()
   }
 
   #values(declared: ReadonlyMap<string, string | undefined>): Map<string, string> {

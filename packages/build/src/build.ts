@@ -4,6 +4,7 @@ import { parseReference } from '@engine/image'
 import { EngineError } from '@engine/linux'
 import { openRoot } from '@engine/linux/paths'
 import { Semaphore } from '@engine/linux/semaphore'
+import { builderArgs } from './builder-args.ts'
 import type { Unpack } from './context/build-context.ts'
 import { openContext, openRemote, type ContextTools, type KeptContext } from './context/open-context.ts'
 import type { Stages } from './dockerfile/instruction-types.ts'
@@ -87,7 +88,8 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
     const output = new BuildOutput(write, request.progress)
     const inputs = tools.inputs ?? noInputs
     await using open = new AsyncDisposableStack()
-    const contextTools = { unpack: tools.unpack, directory: tools.directory, output, signal }
+    const { keepGitDir, hostname, cacheNamespace } = builderArgs(request.buildArgs)
+    const contextTools = { unpack: tools.unpack, directory: tools.directory, output, signal, keepGitDir }
     const context = open.use(await openContext(tar, request.remote ?? '', contextTools, tools.kept))
     const contexts = await openNamed(request.contexts ?? {}, inputs.directories, contextTools, open)
     const ignore = context.readIgnored()
@@ -114,7 +116,9 @@ export function build(tar: Readable, request: BuildRequest, tools: BuildTools): 
       gate: new Semaphore(maxSteps),
       remove: request.forceRemove ? 'always' : request.remove ? 'success' : 'never',
       epoch: request.epoch,
-      hostname: 'buildkitsandbox',
+      hostname: hostname ?? 'buildkitsandbox',
+      hostnameCounts: hostname !== undefined,
+      cacheNamespace,
     }
     const built = await solve(file, request, common)
     if (request.verify === true) await verify(file, request, common, built.image)
@@ -144,7 +148,7 @@ async function exportCache(image: string, { executor }: BuildTools, output: Buil
 
 /** Builds once more without the cache, with another host name and one step at a time. @throws EngineError conflict that names the first difference */
 async function verify(file: Stages, request: BuildRequest, first: Build, image: string): Promise<void> {
-  const { image: again } = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Semaphore(1), hostname: 'verifying' })
+  const { image: again } = await solve(file, request, { ...first, useCache: false, tellWhy: false, expectCached: false, made: new Map(), gate: new Semaphore(1), hostname: first.hostnameCounts ? first.hostname : 'verifying' })
   const difference = await first.executor.firstDifference(image, again)
   if (difference !== undefined) throw new EngineError('conflict', `the build is not reproducible: ${difference.path} differs, which was made by: ${difference.step}`)
   await first.output.stdout('Verified: a second build gave the same files and configuration\n')

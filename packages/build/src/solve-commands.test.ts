@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { builderArgs } from './builder-args.ts'
 import type { StepSettings } from './executor.ts'
 import type { Build } from './steps/step.ts'
 import { solveFixture } from './testing/solve-fixture.ts'
@@ -157,6 +158,23 @@ describe('build arguments', () => {
     assert.equal(history(first).at(-1), '|0 /bin/sh -c true')
     assert.equal(await build('FROM base\nRUN true', { buildArgs: { http_proxy: 'b' } }), first)
     assert.notEqual(await build('FROM base\nARG http_proxy\nRUN true', { buildArgs: { http_proxy: 'b' } }), first)
+  })
+
+  test('of the builder itself are missed by nobody', async () => {
+    await build('FROM base\nRUN true', { buildArgs: { BUILDKIT_INLINE_CACHE: '0', SOURCE_DATE_EPOCH: '0', OTHER: 'x' } })
+    assert.match(text(), /build-args \[OTHER\] were not consumed/)
+    assert.deepEqual(builderArgs({}), { keepGitDir: false, hostname: undefined, cacheNamespace: '' })
+    assert.deepEqual(builderArgs({ BUILDKIT_CONTEXT_KEEP_GIT_DIR: 'true', BUILDKIT_SANDBOX_HOSTNAME: 'me', BUILDKIT_CACHE_MOUNT_NS: 'ns' }), { keepGitDir: true, hostname: 'me', cacheNamespace: 'ns' })
+    let seen: readonly [hostname: unknown, mounts: StepSettings['mounts']] | undefined
+    fixture.executor.behave = ({ Hostname }, _files, _root, { mounts }) => {
+      seen = [Hostname, mounts]
+      return { status: 0 }
+    }
+    const file = 'FROM base\nRUN --mount=type=cache,target=/c,id=x true'
+    const first = await build(file)
+    const other = await build(file, {}, { hostname: 'me', hostnameCounts: true, cacheNamespace: 'ns' })
+    assert.notEqual(other, first)
+    assert.deepEqual([seen?.[0], seen?.[1].map((mount) => mount.kind === 'cache' && mount.id)], ['me', ['ns/x']])
   })
 
   test('change the key of RUN by their values', async () => {

@@ -93,13 +93,17 @@ export async function checkOut(source: GitSource, within: string, options: { rea
 
 type Git = (...args: string[]) => Promise<string>
 
-/** Gets what a reference names. A server that gives out no single commits is asked for everything. */
+/** Gets what a reference names. A server that gives out no single commits is asked for everything, one of files alone for all history. */
 async function fetchCommit(git: Git, ref: string): Promise<string> {
   const wanted = ref === '' ? 'HEAD' : ref
+  const fetch = async (...depth: string[]): Promise<string> => {
+    await git('fetch', '--quiet', ...depth, '--no-tags', '--end-of-options', 'origin', wanted)
+    return git('rev-parse', '--verify', 'FETCH_HEAD^{commit}')
+  }
   try {
-    await git('fetch', '--quiet', '--depth=1', '--no-tags', '--end-of-options', 'origin', wanted)
-    return await git('rev-parse', '--verify', 'FETCH_HEAD^{commit}')
+    return await fetch('--depth=1')
   } catch (error) {
+    if (error instanceof EngineError && error.message.includes('does not support shallow')) return fetch()
     if (!/^[0-9a-f]{7,64}$/.test(wanted)) throw error
   }
   await git('fetch', '--quiet', '--tags', '--end-of-options', 'origin', '+refs/heads/*:refs/remotes/origin/*')

@@ -2,8 +2,8 @@ import { constants } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { EngineError } from '@engine/linux'
-import { openInRoot, openRoot, procChild, O_PATH } from '@engine/linux/paths'
+import { EngineError, Errno, failedWith } from '@engine/linux'
+import { openInRoot, openRoot, procChild, O_PATH, type Descriptor } from '@engine/linux/paths'
 import type { BuildOutput } from '../output.ts'
 import { isArchive } from './archive.ts'
 import { BuildContext, type Unpack } from './build-context.ts'
@@ -16,6 +16,8 @@ export interface ContextTools {
   readonly directory: string
   readonly output: BuildOutput
   readonly signal: AbortSignal
+  /** What comes out of git keeps its `.git`. */
+  readonly keepGitDir?: boolean
 }
 
 /** A directory that has the most of a context already. */
@@ -45,13 +47,23 @@ export async function openContext(tar: Readable, remote: string, tools: ContextT
   return openRemote(remote, 'context', tools)
 }
 
+/** @throws EngineError invalid-argument when a repository has no such directory */
+function openSubdirectory(rootFd: number, path: string): Descriptor {
+  try {
+    return openInRoot(rootFd, path, O_PATH | constants.O_DIRECTORY)
+  } catch (error) {
+    if (!failedWith(error, Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP)) throw error
+    throw new EngineError('invalid-argument', `subdirectory ${JSON.stringify(path)} of the repository not found`, { cause: error })
+  }
+}
+
 /** @param name of a new directory below the build's own, for the files */
 export async function openRemote(address: string, name: string, tools: ContextTools): Promise<BuildContext> {
   const git = parseGitUrl(address)
   if (git !== undefined) {
-    const { directory } = await checkOut(git, tools.directory, { keepGitDir: false }, tools.signal)
+    const { directory } = await checkOut(git, tools.directory, { keepGitDir: tools.keepGitDir ?? false }, tools.signal)
     using root = openRoot(directory)
-    return new BuildContext(openInRoot(root.fd, git.subdirectory, O_PATH | constants.O_DIRECTORY))
+    return new BuildContext(openSubdirectory(root.fd, git.subdirectory))
   }
   if (!isUrl(address)) throw new EngineError('invalid-argument', `remoteURL (${address}) could not be recognized as URL`)
   const files = join(tools.directory, name)

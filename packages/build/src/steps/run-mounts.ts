@@ -46,7 +46,7 @@ export async function openMounts(step: Step, written: readonly string[], open: A
       makers.push(() => bindMount(step, source, mount, target, open))
     } else if (mount.type === 'cache') {
       const source = mount.from === '' ? undefined : await openSource(step, mount, open)
-      makers.push(async () => ({ ...cacheMount(mount, target), initial: source?.found.fd, begins: beginning(mount, source) }))
+      makers.push(async () => ({ ...cacheMount(mount, target, step.build.cacheNamespace), initial: source?.found.fd, begins: beginning(mount, source) }))
     } else if (mount.type === 'tmpfs') {
       makers.push(async () => ({ kind: 'tmpfs', target, size: mount.size }))
     } else if (mount.type === 'secret') {
@@ -113,8 +113,8 @@ function beginning({ from, source: path, uid, gid, mode = 0o755 }: RunMount, sou
   return JSON.stringify([uid, gid, mode, source === undefined ? [] : [source.root.image?.content ?? from, path]])
 }
 
-function cacheMount(mount: RunMount, target: string): Omit<Extract<StepMount, { kind: 'cache' }>, 'initial' | 'begins'> {
-  return { kind: 'cache', target, id: mount.id || target, sharing: mount.sharing, readOnly: mount.readOnly, mode: mount.mode ?? 0o755, uid: mount.uid, gid: mount.gid }
+function cacheMount(mount: RunMount, target: string, namespace: string): Omit<Extract<StepMount, { kind: 'cache' }>, 'initial' | 'begins'> {
+  return { kind: 'cache', target, id: joinPath(namespace, mount.id || target), sharing: mount.sharing, readOnly: mount.readOnly, mode: mount.mode ?? 0o755, uid: mount.uid, gid: mount.gid }
 }
 
 function findSecret({ build, state }: Step, mount: RunMount): { readonly target: string; readonly data: Buffer } | undefined {

@@ -27,6 +27,7 @@ export async function run(step: Step, instruction: RunInstruction): Promise<void
     command: JSON.stringify([counting, args]),
     ...Object.fromEntries(files.map((file) => [`file ${file.path}`, file.data])),
     ...mounts.settings,
+    ...(step.build.hostnameCounts ? { hostname: step.build.hostname } : {}),
     ...(instruction.network === '' ? {} : { network: instruction.network }),
     ...(instruction.security === '' ? {} : { security: instruction.security }),
   }

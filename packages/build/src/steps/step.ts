@@ -55,6 +55,10 @@ export interface Build {
   readonly epoch: number | undefined
   /** What the containers of RUN are called; the same for every build, so that it is no trace of this one. */
   readonly hostname: string
+  /** That was asked for: it is a part of what a command is. */
+  readonly hostnameCounts: boolean
+  /** Goes before the ids of cache mounts; empty is nothing. */
+  readonly cacheNamespace: string
   /** Remove a RUN step's container when the step succeeded; `always` also when it failed. */
   readonly remove: 'always' | 'success' | 'never'
 }

@@ -48,7 +48,7 @@ export function solveFixture(): SolveFixture {
       const { image } = await solve(understand(dockerfile), { target: '', buildArgs: {}, labels: {}, ...options }, {
         executor, output, unpack: async () => undefined, scratch: base, signal: new AbortController().signal, context: undefined,
         escape: '\\', platform: '', useCache: true, remove: 'success', tellWhy: false, expectCached: false, made: new Map(), gate: new Semaphore(2),
-        contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), epoch: undefined, hostname: 'h', ...changed,
+        contexts: new Map(), inputs: { secrets: new Map(), agents: new Map() }, entitlements: new Set(), epoch: undefined, hostname: 'h', hostnameCounts: false, cacheNamespace: '', ...changed,
       })
       return image
     },

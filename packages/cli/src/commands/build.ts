@@ -141,7 +141,7 @@ export const command = defineCommand({
     }
     try {
       if (progress === 'rawjson') for await (const line of answer.lines<BuildProgressLine>()) rawLine(line, onAux)
-      else if (progress === 'classic') await showProgress(answer.lines<ProgressMessage>(), standardOutput(), onAux)
+      else if (progress === 'classic') await showProgress(flags.quiet ? noting(answer.lines<ProgressMessage>(), (told) => (id = told)) : answer.lines<ProgressMessage>(), standardOutput(), onAux)
       else await showSteps(answer.lines<BuildProgressLine>(), progress, standardError(), onAux)
     } catch (error) {
       if (error instanceof ProgressError) throw new CommandError(error.message, error.code === 0 ? 1 : error.code)
@@ -166,6 +166,15 @@ async function withoutKnown(client: Client, context: BuildContext): Promise<Buil
   } catch (error) {
     if (error instanceof ApiError && (error.status === 404 || error.status === 413)) return context
     throw error
+  }
+}
+
+/** A quiet build tells its image's id as text alone. */
+async function* noting(messages: AsyncIterable<ProgressMessage>, take: (id: string) => void): AsyncGenerator<ProgressMessage> {
+  for await (const message of messages) {
+    const told = message.stream?.trim() ?? ''
+    if (/^sha256:[0-9a-f]{64}$/.test(told)) take(told)
+    yield message
   }
 }
 
