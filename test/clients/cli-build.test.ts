@@ -121,6 +121,9 @@ describe('building from the command line', () => {
     assert.match(stdout, /^sha256:[0-9a-f]{64}\n$/)
     assert.equal(readFileSync(iid, 'utf8'), stdout.trim())
     assert.equal(readFileSync(join(out, 'x'), 'utf8'), 'quiet')
+    const failed = await build(context({ Dockerfile: 'FROM busybox\nRUN echo said && exit 3\n' }), '-q', '--force-rm')
+    assert.deepEqual([failed.status, failed.stdout], [3, ''])
+    assert.match(failed.stderr, /RUN echo said[^]*\nsaid\n[^]*returned a non-zero code: 3/)
   })
 
   it('lists what a build would be sent', async () => {
@@ -135,6 +138,9 @@ describe('building from the command line', () => {
     const bad = await build(context({ Dockerfile: 'FROM busybox\nCMD x\n' }), '--check')
     assert.equal(bad.status, 1)
     assert.match(bad.stdout, /^Dockerfile:2: JSONArgsRecommended: /m)
+    const outside = join(directory, 'outside.Dockerfile')
+    writeFileSync(outside, 'FROM busybox\nCMD x\n')
+    assert.match((await build(context({ x: '' }), '--check', '-f', outside)).stdout, /^Dockerfile:2: JSONArgsRecommended: /)
     const good = await build(context({ Dockerfile: 'FROM busybox\nCMD ["x"]\n' }), '--check')
     assert.deepEqual([good.status, good.stdout], [0, 'Check complete, no warnings found.\n'])
     for (const progress of ['classic', 'plain']) {

@@ -44,14 +44,20 @@ export async function check(text: string, request: CheckRequest, ignore: readonl
     }
   }
   const { findings, failure } = checkDockerfile(text, { ...args, baseOf: (image, platform) => known.get(`${image} ${platform}`), ignore })
+  const name = shownName(request.dockerfile)
   const tell = (line: string): Promise<void> | void => (request.check === true ? output.write({ stream: line }) : output.stderr(line))
-  for (const finding of findings) await tell(`${showFinding(finding, request.dockerfile)}\n`)
+  for (const finding of findings) await tell(`${showFinding(finding, name)}\n`)
   if (request.check === true) {
-    if (failure !== undefined) throw new EngineError(failure.error.code, `${request.dockerfile}:${failure.line}: ${failure.error.message}`, { cause: failure.error })
+    if (failure !== undefined) throw new EngineError(failure.error.code, `${name}:${failure.line}: ${failure.error.message}`, { cause: failure.error })
     if (unknown !== undefined) throw unknown
   }
   if (findings.length > 0) throw new EngineError('invalid-argument', `check complete, ${findings.length} warning${findings.length === 1 ? ' has' : 's have'} been found!`)
   if (request.check === true) await tell('Check complete, no warnings found.\n')
+}
+
+/** A Dockerfile from outside of its context comes under a name of the command's. */
+function shownName(dockerfile: string): string {
+  return /^\.dockerfile\.[0-9a-f]{20}$/.test(dockerfile) ? 'Dockerfile' : dockerfile
 }
 
 function nameOf(base: string): string {

@@ -141,7 +141,11 @@ export const command = defineCommand({
     }
     try {
       if (progress === 'rawjson') for await (const line of answer.lines<BuildProgressLine>()) rawLine(line, onAux)
-      else if (progress === 'classic') await showProgress(flags.quiet ? noting(answer.lines<ProgressMessage>(), (told) => (id = told)) : answer.lines<ProgressMessage>(), standardOutput(), onAux)
+      else if (flags.quiet && !flags.check) {
+        const told = await quietly(answer.lines<ProgressMessage>())
+        id = told.trim()
+        print(told)
+      } else if (progress === 'classic') await showProgress(answer.lines<ProgressMessage>(), standardOutput(), onAux)
       else await showSteps(answer.lines<BuildProgressLine>(), progress, standardError(), onAux)
     } catch (error) {
       if (error instanceof ProgressError) throw new CommandError(error.message, error.code === 0 ? 1 : error.code)
@@ -169,12 +173,15 @@ async function withoutKnown(client: Client, context: BuildContext): Promise<Buil
   }
 }
 
-/** A quiet build tells its image's id as text alone. */
-async function* noting(messages: AsyncIterable<ProgressMessage>, take: (id: string) => void): AsyncGenerator<ProgressMessage> {
-  for await (const message of messages) {
-    const told = message.stream?.trim() ?? ''
-    if (/^sha256:[0-9a-f]{64}$/.test(told)) take(told)
-    yield message
+/** A quiet build tells its image's id and nothing else; what it did goes to standard error when it fails. */
+async function quietly(messages: AsyncIterable<ProgressMessage>): Promise<string> {
+  let told = ''
+  try {
+    await showProgress(messages, { terminal: false, print: (text) => void (told += text) })
+    return told
+  } catch (error) {
+    standardError().print(told)
+    throw error
   }
 }
 
