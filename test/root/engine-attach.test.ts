@@ -50,6 +50,13 @@ test('input that is not for once stays open when a client goes', async () => {
   await engine.containers.remove(id, removal)
 })
 
+test('attached to none of the streams, or only to an input that is closed, is over at once', async () => {
+  const { engine, start } = await world
+  const id = await start(['sleep', '100'])
+  for (const stdin of [false, true]) assert.equal(await said(await engine.containers.attach(id, { ...all, stdin, stdout: false, stderr: false })), '')
+  await engine.containers.remove(id, removal)
+})
+
 test('two clients see the same, one that comes later sees the past with logs', async () => {
   const { engine, start } = await world
   const id = await start(['sh', '-c', 'echo past; read x; echo now >&2'], {}, { OpenStdin: true })

@@ -29,7 +29,9 @@ export async function attachContainer(engine: EngineContext, ref: string, option
   if (container.state.status === 'paused') throw new EngineError('conflict', `container ${container.id} is paused, unpause the container before attach`)
   if (container.state.status === 'restarting') throw new EngineError('conflict', `container ${container.id} is restarting, wait until the container is running`)
   const detachKeys = parseDetachKeys(options.detachKeys)
-  const subscription = options.stream ? engine.pump.subscribe(container.id) : undefined
+  const input = options.stdin && options.stream && config.OpenStdin
+  // Who asks for a stream of nothing is done at once.
+  const subscription = options.stream && (options.stdout || options.stderr || input) ? engine.pump.subscribe(container.id) : undefined
   if (subscription !== undefined) endWhenNeverStarted(container, subscription)
   const before = options.logs ? pastOutput(engine, container) : undefined
   if (options.stream) engine.events.publish('container', 'attach', container.id, container.attributes())
@@ -39,7 +41,7 @@ export async function attachContainer(engine: EngineContext, ref: string, option
     stderr: options.stderr,
     ...(subscription === undefined ? {} : { subscription }),
     ...(before === undefined ? {} : { before }),
-    ...(options.stdin && options.stream && config.OpenStdin
+    ...(input
       ? {
           stdin: {
             open: () => inputOf(engine, container),
