@@ -152,6 +152,42 @@ test('icc, mtu, names, ranges, sysctls', async () => {
   assert.match(inSandbox(c.path, 'ip route show default'), new RegExp(`via ${ranged.net}\\.254`))
 })
 
+test('routers that are not the bridge, and addresses of the link', async () => {
+  const { engine } = await world
+  const inhibited = await network({ Options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' } })
+  const first = await on({ [inhibited.name]: { IPAMConfig: { LinkLocalIPs: ['169.254.7.7', 'fe80::77'] } } })
+  assert.equal(host(`ip -4 -o address show br-${inhibited.id.slice(0, 12)}`), '')
+  assert.match(inSandbox(first.path, 'ip route show default'), new RegExp(`^default via ${inhibited.net}\\.1 `))
+  assert.match(inSandbox(first.path, 'ip -o address show eth0'), /169\.254\.7\.7\/16[^]*fe80::77\/64/)
+  await assert.rejects(on({ [inhibited.name]: { IPAMConfig: { LinkLocalIPs: ['10.1.1.1'] } } }), { message: `invalid config for network ${inhibited.name}: invalid endpoint settings:\ninvalid link-local IP address: 10.1.1.1` })
+  const { net } = inhibited
+  await engine.containers.remove(first.id, removal)
+  await engine.networks.remove(inhibited.name)
+  const routed = await network({ IPAM: { Config: [{ Subnet: `${net}.0/24`, AuxiliaryAddresses: { DefaultGatewayIPv4: `${net}.9`, other: `${net}.2` } }] } })
+  const second = await on({ [routed.name]: {} })
+  assert.match(inSandbox(second.path, 'ip route show default; ip -4 -o address show eth0'), new RegExp(`^default via ${net}\\.9 [^]*${net}\\.3/24`))
+  assert.equal((await settings(second.id)).Networks[routed.name]?.Gateway, `${net}.9`)
+})
+
+test('a network that is only a configuration, and those that borrow it', async () => {
+  const { engine } = await world
+  const { name, net } = await network()
+  await engine.networks.remove(name)
+  // The docker command names a driver, which counts for nothing.
+  const { Id } = await engine.networks.create({ Name: 'lender', Driver: 'bridge', ConfigOnly: true, IPAM: { Config: [{ Subnet: `${net}.0/24` }] }, Options: { 'com.docker.network.driver.mtu': '1300' }, Labels: { a: 'b' } })
+  assert.deepEqual([(await engine.networks.inspect(Id)).Driver, (await engine.networks.inspect(Id)).ConfigOnly], ['null', true])
+  const forbidden = async (request: CreateNetwork, message: string) => assert.rejects(engine.networks.create(request), { code: 'forbidden', message })
+  await forbidden({ Name: 'x', ConfigOnly: true, Internal: true }, 'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.')
+  for (const more of [{ IPAM: { Config: [{ Subnet: '10.78.0.0/24' }] } }, { Options: { x: 'y' } }]) await forbidden({ Name: 'x', ConfigFrom: { Network: 'lender' }, ...more }, 'user specified configurations are not supported if the network depends on a configuration network')
+  await assert.rejects(engine.networks.create({ Name: 'x', ConfigFrom: { Network: 'bridge' } }), { code: 'not-found', message: 'configuration network "bridge" does not exist' })
+  await assert.rejects(on({ lender: {} }), { code: 'forbidden', message: 'failed to set up container networking: cannot create endpoint on configuration-only network' })
+  await engine.networks.create({ Name: 'borrower', ConfigFrom: { Network: 'lender' } })
+  const { path } = await on({ borrower: {} })
+  assert.match(inSandbox(path, 'ip address show eth0'), new RegExp(` mtu 1300 [^]*${net}\\.2/24`))
+  assert.deepEqual((await engine.networks.inspect('borrower')).Labels, { a: 'b' })
+  await assert.rejects(engine.networks.remove('lender'), { code: 'forbidden', message: 'error while removing network: configuration network "lender" is in use' })
+})
+
 test('wrong requests say what Docker says, and leave nothing', async () => {
   const { engine, options } = await world
   const { name, net } = await network()

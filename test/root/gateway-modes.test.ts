@@ -43,10 +43,10 @@ after(async () => {
 })
 
 /** A network of both families with these modes, and a container on it that publishes port 80 of TCP and 53 of UDP. */
-async function publishing(mode4: string, mode6: string, more: { readonly icc?: boolean } = {}) {
+async function publishing(mode4: string, mode6: string, more: { readonly icc?: boolean; readonly options?: Readonly<Record<string, string>> } = {}) {
   const { Id } = await test.engine.networks.create({
     Name: 'modes', EnableIPv6: true, IPAM: { Config: [{ Subnet: subnets.ipv4 }, { Subnet: subnets.ipv6 }] },
-    Options: { 'com.docker.network.bridge.gateway_mode_ipv4': mode4, 'com.docker.network.bridge.gateway_mode_ipv6': mode6, ...(more.icc === false ? { 'com.docker.network.bridge.enable_icc': 'false' } : {}) },
+    Options: { 'com.docker.network.bridge.gateway_mode_ipv4': mode4, 'com.docker.network.bridge.gateway_mode_ipv6': mode6, ...(more.icc === false ? { 'com.docker.network.bridge.enable_icc': 'false' } : {}), ...more.options },
   })
   const id = await test.create(['sleep', '1000'], { NetworkMode: 'modes', PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }], '53/udp': [{ HostIp: '', HostPort: '5300' }] } }, { ExposedPorts: { '80/tcp': {}, '53/udp': {} } })
   await test.engine.containers.start(id)
@@ -89,6 +89,31 @@ describe('an outside client behind a router that routes the containers\' subnets
       const refused = await Promise.all([ask(outside, 'tcp', own, 80, short), ask(outside, 'tcp', own, 81, short), ask(outside, 'udp', own, 54, short), ask(outside, 'tcp', host[family], 81, short)])
       assert.deepEqual(refused, [undefined, undefined, undefined, undefined], family)
     }
+  })
+
+  it('reaches every port of a network of mode nat by a link that the network trusts', async () => {
+    await using web = await publishing('nat', 'nat', { options: { 'com.docker.network.bridge.trusted_host_interfaces': 'other0:uplink0' } })
+    using _server = await serve(web.sandbox, [81], [54])
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const own = family === 'ipv4' ? web.address : web.address6
+      assert.equal(await ask(outside, 'tcp', own, 81), client[family])
+      assert.equal(await ask(outside, 'udp', own, 54), client[family])
+    }
+  })
+
+  it('sees containers under the address of the host\'s that their network names, or their own without masquerading', async () => {
+    const named = { ipv4: '198.51.100.77', ipv6: '2001:db8:51::77' }
+    onHost(`ip address add ${named.ipv4}/24 dev uplink0 && ip address add ${named.ipv6}/64 dev uplink0 nodad preferred_lft 0`)
+    using _server = await serve(outside, [9000], [])
+    for (const [options, seen] of [
+      [{}, host],
+      [{ 'com.docker.network.host_ipv4': named.ipv4, 'com.docker.network.host_ipv6': named.ipv6 }, named],
+      [{ 'com.docker.network.bridge.enable_ip_masquerade': 'false' }, undefined],
+    ] as const) {
+      await using web = await publishing('nat', 'nat', { options })
+      for (const family of ['ipv4', 'ipv6'] as const) assert.equal(await ask(web.sandbox, 'tcp', client[family], 9000), seen?.[family] ?? (family === 'ipv4' ? web.address : web.address6))
+    }
+    onHost(`ip address del ${named.ipv4}/24 dev uplink0 && ip address del ${named.ipv6}/64 dev uplink0`)
   })
 
   it('reaches every port of a network of mode nat-unprotected', async () => {

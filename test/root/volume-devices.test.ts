@@ -84,6 +84,10 @@ describe('volumes with options', () => {
     assert.match(await engineOk(daemon.host, 'volume', 'snapshot', 'live'), /^live-\d{8}T\d{6}Z\n$/)
     assert.equal(await engineOk(daemon.host, 'volume', 'clone', '--label', 'a=b', 'live', 'second'), 'second\n')
     assert.equal(await engineOk(daemon.host, 'volume', 'rename', 'second', 'third'), 'third\n')
+    // What cannot be taken in leaves no new volume, and an old one.
+    writeFileSync(join(work, 'cut.tar'), execFileSync('gzip', ['-dc', `${archive}.gz`]).subarray(0, 1300))
+    for (const name of ['new', 'copy']) assert.match((await run(join(dist, 'bin/node'), ['--', join(dist, 'engine.cjs'), '-H', daemon.host, 'volume', 'import', name, join(work, 'cut.tar')])).stderr, /unexpected EOF/)
+    assert.deepEqual([await engineOk(daemon.host, 'volume', 'ls', '-q', '-f', 'name=new'), await engineOk(daemon.host, 'volume', 'ls', '-q', '-f', 'name=copy')], ['', 'copy\n'])
     // An archive is hostile, and so is what a volume holds.
     symlinkSync(work, join(daemon.dataRoot, 'volumes/third/_data/out'))
     mkdirSync(join(work, 'hostile/out'), { recursive: true })

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { ApiError } from '@engine/api/client'
 import { errorText } from '../arguments/error-text.ts'
 import { CommandError, defineCommand } from './command.ts'
 
@@ -15,8 +16,18 @@ export const command = defineCommand({
         throw new CommandError(`open ${source}: ${errorText(error)}`)
       })
     }
+    const { status } = await client.request('GET', `/volumes/${volume}`).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 404) return error
+      throw error
+    })
     await client.request('POST', '/volumes/create', { body: { Name: volume, Driver: 'local' } })
-    await client.request('PUT', `/volumes/${volume}/archive`, { body: stream })
+    try {
+      await client.request('PUT', `/volumes/${volume}/archive`, { body: stream })
+    } catch (error) {
+      // One that was made for this does not stay half filled.
+      if (status === 404) await client.request('DELETE', `/volumes/${volume}`).catch(() => undefined)
+      throw error
+    }
     return 0
   },
 })

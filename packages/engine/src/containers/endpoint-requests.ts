@@ -67,6 +67,8 @@ function predefinedMistakes(name: string, { IPAMConfig, Aliases }: EndpointSetti
   ]
 }
 
+const linkLocal = ['169.254.0.0/16', 'fe80::/10'].map(parseCidr)
+
 function addressMistakes(subnets: readonly Cidr[] | undefined, { IPAMConfig }: EndpointSettings): string[] {
   const { IPv4Address, IPv6Address, LinkLocalIPs } = IPAMConfig ?? {}
   const mistakes = (address: string | null | undefined, family: 4 | 6): string[] => {
@@ -77,7 +79,7 @@ function addressMistakes(subnets: readonly Cidr[] | undefined, { IPAMConfig }: E
   return [
     ...mistakes(IPv4Address, 4),
     ...mistakes(IPv6Address, 6),
-    ...(LinkLocalIPs ?? []).filter((address) => isIP(address) === 0).map((address) => `invalid link-local IP address: ${address}`),
+    ...(LinkLocalIPs ?? []).filter((address) => isIP(address) === 0 || !linkLocal.some((subnet) => contains(subnet, address))).map((address) => `invalid link-local IP address: ${address}`),
   ]
 }
 

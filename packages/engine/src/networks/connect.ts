@@ -50,7 +50,6 @@ function checkCompany(container: Container, network: NetworkRecord): void {
   const { NetworkMode } = container.record.hostConfig
   if (NetworkMode.startsWith('container:') || NetworkMode === 'host') throw new EngineError('invalid-argument', shared)
   if (network.driver === 'host') throw new EngineError('invalid-argument', 'cannot connect container to host network - container must be created in host network mode')
-  if (network.settings.configOnly) throw new EngineError('forbidden', `cannot connect container to config-only network ${network.name}`)
   const others = Object.keys(container.record.endpoints).filter((name) => name !== network.name)
   if ((network.driver === 'null' && others.length > 0) || Object.hasOwn(container.record.endpoints, 'none')) throw new EngineError('invalid-argument', alone)
   if (container.sandbox.endpoints.some(({ networkId }) => networkId === network.id)) {

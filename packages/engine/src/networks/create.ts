@@ -58,6 +58,9 @@ function checkRequest(engine: EngineContext, request: CreateNetwork): void {
   if (isPredefined(name) || name === 'default') throw new EngineError('forbidden', `operation is not permitted on predefined ${name} network `)
   if (request.Scope === 'swarm' || request.Scope === 'global') throw new EngineError('forbidden', 'cannot create a swarm scoped network when swarm is not active')
   if (request.Scope && request.Scope !== 'local') throw new EngineError('invalid-argument', `invalid scope: ${request.Scope}`)
+  if (request.ConfigOnly === true && (request.Internal === true || request.Attachable === true || request.Ingress === true)) {
+    throw new EngineError('forbidden', 'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.')
+  }
   if (request.Ingress === true) throw new EngineError('forbidden', 'Ingress network can only be global scope network')
   if (engine.networks.records.some((network) => network.name === name)) throw new EngineError('conflict', `network with name ${name} already exists`)
 }
@@ -67,14 +70,9 @@ function borrowed(engine: EngineContext, request: CreateNetwork): CreateNetwork 
   const from = request.ConfigFrom?.Network
   if (!from) return request
   if (request.ConfigOnly === true) throw new EngineError('forbidden', 'a configuration network cannot depend on another configuration network')
-  let lender: NetworkRecord
-  try {
-    lender = engine.networks.find(from)
-  } catch (cause) {
-    throw new EngineError('not-found', `configuration network ${JSON.stringify(from)} not found`, { cause })
-  }
-  if (!lender.settings.configOnly) throw new EngineError('forbidden', `network ${JSON.stringify(from)} is not a configuration network`)
-  if ((request.IPAM?.Config?.length ?? 0) > 0) throw new EngineError('forbidden', 'user specified configurations are not supported if the network depends on a configuration network')
+  const lender = engine.networks.records.find(({ name, settings: { configOnly } }) => configOnly && name === from)
+  if (lender === undefined) throw new EngineError('not-found', `configuration network ${JSON.stringify(from)} does not exist`)
+  if ((request.IPAM?.Config?.length ?? 0) > 0 || Object.keys(request.Options ?? {}).length > 0) throw new EngineError('forbidden', 'user specified configurations are not supported if the network depends on a configuration network')
   const { settings } = lender
   return {
     ...request,
@@ -82,16 +80,14 @@ function borrowed(engine: EngineContext, request: CreateNetwork): CreateNetwork 
     EnableIPv4: settings.enableIPv4,
     EnableIPv6: settings.enableIPv6,
     Labels: { ...settings.labels, ...request.Labels },
-    Options: { ...settings.options, ...request.Options },
+    Options: settings.options,
     IPAM: { Driver: settings.ipamDriver, Options: settings.ipamOptions, Config: settings.pools.map(({ subnet, range, gateway, auxiliary }) => ({ Subnet: subnet, IPRange: range, Gateway: gateway, AuxiliaryAddresses: auxiliary })) },
   }
 }
 
 function driverOf(request: CreateNetwork): NetworkDriver {
-  if (request.ConfigOnly === true) {
-    if (request.Driver && request.Driver !== 'null') throw new EngineError('forbidden', 'configuration-only networks cannot have a driver')
-    return 'null'
-  }
+  // The docker command names one all the same.
+  if (request.ConfigOnly === true) return 'null'
   switch (request.Driver || 'bridge') {
     case 'bridge': return 'bridge'
     case 'macvlan': return 'macvlan'

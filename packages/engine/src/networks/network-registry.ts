@@ -153,6 +153,7 @@ export class NetworkRegistry implements Disposable {
    */
   allocate(network: NetworkRecord, request: EndpointRequest | undefined, beside: readonly SandboxEndpoint[]): SandboxEndpoint {
     const endpoint = { id: randomBytes(32).toString('hex'), networkId: network.id, prefix: 0, gateway: '', prefix6: 0, gateway6: '' }
+    if (network.settings.configOnly) throw new EngineError('forbidden', 'cannot create endpoint on configuration-only network')
     if (network.driver === 'host' || network.driver === 'null') return endpoint
     const live = this.#live.get(network.id)
     if (live === undefined) throw new EngineError('unavailable', `network ${network.name} is not set up`)
