@@ -1,9 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { mountsBelow, type FileWorkers } from '@engine/image'
+import { type FileWorkers } from '@engine/image'
 import { EngineError } from '@engine/linux'
-import { MNT_DETACH, UMOUNT_NOFOLLOW, unmount } from '@engine/linux/unmount'
 import { now, rfc3339 } from '../clock.ts'
 import type { VolumeSource } from '../context.ts'
 import type { Events } from '../events/events.ts'
@@ -13,9 +12,10 @@ import { VolumesTable, type VolumeRow } from '../state/volumes-table.ts'
 import { DeviceMounts } from './device-mounts.ts'
 import { unmountDevice } from './mount-device.ts'
 import { NameLocks } from './name-locks.ts'
-import { makingFolder, renamesFolder, trashFolder, VolumeDirectories } from './volume-directories.ts'
+import { renamesFolder, VolumeDirectories } from './volume-directories.ts'
 import type { ProjectQuotas, QuotaPlace } from '../quotas/project-quotas.ts'
 import { checkVolumeDriver, checkVolumeName, checkVolumeOptions, isDevice, volumeSize } from './volume-options.ts'
+import { settleVolumes } from './settle-volumes.ts'
 import { VolumeWork } from './volume-work.ts'
 
 const anonymousLabel = 'com.docker.volume.anonymous'
@@ -237,45 +237,9 @@ export class VolumeStore implements VolumeSource {
     })
   }
 
-  /**
-   * At the start: finishes removals and renamings that a crash interrupted, undoes creations, and unmounts what nobody uses.
-   * @param inUse names of volumes that running containers have, with the containers' ids
-   */
+  /** At the start; see settleVolumes. */
   reconcile(inUse: Iterable<readonly [name: string, user: string]> = []): void {
-    const { root } = this.#parts
-    for (const [name, user] of inUse) if (isDevice(this.#table.get(name)?.options ?? null)) this.#mounts.adopt(name, user)
-    for (const { mountPoint } of mountsBelow(root)) {
-      const name = mountPoint.slice(root.length + 1).split('/')[0] ?? ''
-      if (!this.#mounts.isUsed(name)) while (unmount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW));
-    }
-    for (const from of readdirSync(join(root, renamesFolder))) this.#finishRename(from)
-    for (const name of readdirSync(join(root, makingFolder))) this.#finishClone(join(root, makingFolder, name))
-    for (const trash of readdirSync(join(root, trashFolder))) {
-      for (const volume of readdirSync(join(root, trashFolder, trash))) if (!existsSync(join(root, volume))) this.#table.delete(volume)
-      this.#files.delete(trash)
-    }
-    const known = this.#table.all()
-    const names = new Set([trashFolder, makingFolder, renamesFolder, ...known.map(({ name }) => name)])
-    for (const name of readdirSync(root)) if (!names.has(name)) this.#files.removeEmpty(name)
-    for (const { name } of known) {
-      if (!existsSync(this.#files.directory(name))) this.#parts.log('error', { volume: name }, 'the directory of a volume is missing')
-    }
-  }
-
-  #finishClone(making: string): void {
-    for (const name of readdirSync(making)) {
-      if (this.has(name) && !existsSync(join(this.#parts.root, name))) renameSync(join(making, name), join(this.#parts.root, name))
-    }
-    this.#files.discard(making)
-  }
-
-  #finishRename(from: string): void {
-    const note = join(this.#parts.root, renamesFolder, from)
-    const to = readlinkSync(note)
-    const moved = !existsSync(join(this.#parts.root, from)) && existsSync(join(this.#parts.root, to))
-    if (moved && this.#table.get(from) !== undefined) this.#table.rename(from, to)
-    if (moved) this.#parts.quotas.rename(from, to)
-    unlinkSync(note)
+    settleVolumes({ ...this.#parts, table: this.#table, files: this.#files, mounts: this.#mounts }, inUse)
   }
 
   /** Moves the directory out of sight, takes the row away, and deletes the files in a worker. */
