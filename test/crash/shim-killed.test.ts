@@ -96,7 +96,9 @@ describe('containers whose shim was killed', () => {
     assert.deepEqual((await client.request('POST', `/containers/${quick}/wait`)).body, { StatusCode: 7 })
     const lines = (await logOf(client, quick)).split('\n')
     assert.deepEqual([countedTo(lines.slice(0, 5000).join('\n') + '\n'), lines.slice(5000)], [5000, ['last words', '']])
-    assert.deepEqual((await client.request('POST', `/containers/${killed}/wait`)).body, { StatusCode: 137 })
+    // Older kernels tell only who listens, and engined may not have known of the shim's death yet.
+    const { StatusCode } = (await client.request('POST', `/containers/${killed}/wait`)).body as { StatusCode: number }
+    assert.ok(StatusCode === 137 || (StatusCode === 255 && !pidfdsTellExits), `status ${StatusCode}`)
     await until('it was tried once more', async () => {
       const { State: now, RestartCount } = await inspectContainer(client, again)
       return now.Status === 'exited' && now.ExitCode === 5 && RestartCount === 1
