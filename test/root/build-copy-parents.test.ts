@@ -25,6 +25,9 @@ const context: readonly (readonly [copy: string, expected: readonly string[]])[]
   // The reference: a pivot.
   ['--parents ./x/./y/*.txt /out/', ['y/a.txt', 'y/b.txt']],
   ['--parents ./x/./**/*.txt /out/', ['a.txt', 'y/a.txt', 'y/b.txt', 'y/z/deep.txt']],
+  // Before the pivot it is one directory, as in a source without the flag.
+  ['--parents x/**/./*.txt /out/', ['a.txt', 'b.txt']],
+  ['--parents **/./a.txt /out/', ['a.txt']],
   // BuildKit's tests.
   ['--parents foo1/foo2/bar /out/', ['foo1/foo2/bar']],
   ['--parents foo1/foo2/ba* /out', ['foo1/foo2/bar', 'foo1/foo2/baz']],

@@ -44,11 +44,15 @@ export function findSources(rootFd: number, word: string, options: FindOptions):
   return matchingPaths(rootFd, bare, false).map((path) => findSource(rootFd, path, options))
 }
 
-/** The part of a path before `/./` says where to look, and is not part of the copy's path. */
+/**
+ * The part of a path before `/./` says where to look, and is not part of the copy's path. In it `**` is but two stars, as everywhere
+ * without `--parents`: BuildKit resolves it as a source (dispatchCopy), and only what comes after it as patterns.
+ */
 function findWithParents(rootFd: number, word: string, options: FindOptions): Source[] {
   const pivot = word.indexOf('/./')
-  const strip = pivot < 0 ? 0 : cleanPath(`/${word.slice(0, pivot)}`).split('/').filter((part) => part !== '' && part !== '.').length
-  const bare = cleanPath(`/${word}`).slice(1)
+  const place = pivot < 0 ? '' : word.slice(0, pivot).replaceAll(/\\[^]|\*+/g, (found) => (found.startsWith('*') ? '*' : found))
+  const strip = cleanPath(`/${place}`).split('/').filter((part) => part !== '' && part !== '.').length
+  const bare = cleanPath(`/${pivot < 0 ? word : place + word.slice(pivot)}`).slice(1)
   const paths = hasWildcards(bare) ? matchingPaths(rootFd, bare, true) : [bare]
   return paths.map((path) => ({ ...findSource(rootFd, path, options), strip }))
 }
