@@ -85,7 +85,7 @@ describe('volumes with options', () => {
     assert.equal(await engineOk(daemon.host, 'volume', 'clone', '--label', 'a=b', 'live', 'second'), 'second\n')
     assert.equal(await engineOk(daemon.host, 'volume', 'rename', 'second', 'third'), 'third\n')
     // What cannot be taken in leaves no new volume, and an old one.
-    writeFileSync(join(work, 'cut.tar'), execFileSync('gzip', ['-dc', `${archive}.gz`]).subarray(0, 1300))
+    writeFileSync(join(work, 'cut.tar'), execFileSync('gzip', ['-dc', `${archive}.gz`]).subarray(0, 612))
     for (const name of ['new', 'copy']) assert.match((await run(join(dist, 'bin/node'), ['--', join(dist, 'engine.cjs'), '-H', daemon.host, 'volume', 'import', name, join(work, 'cut.tar')])).stderr, /unexpected EOF/)
     assert.deepEqual([await engineOk(daemon.host, 'volume', 'ls', '-q', '-f', 'name=new'), await engineOk(daemon.host, 'volume', 'ls', '-q', '-f', 'name=copy')], ['', 'copy\n'])
     // An archive is hostile, and so is what a volume holds.

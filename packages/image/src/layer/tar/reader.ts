@@ -112,7 +112,7 @@ export class TarReader {
 
   /** The archive's bytes have ended. @throws EngineError invalid-argument `unexpected EOF` when that is in the middle of something */
   end(): void {
-    const whole = this.#remaining === 0 && this.#partialLength === 0 && this.#sparse === undefined
+    const whole = this.#remaining === 0 && this.#padding === 0 && this.#partialLength === 0 && this.#sparse === undefined
     if (!whole || this.#pax !== undefined || this.#longPath !== undefined || this.#longLink !== undefined) {
       throw new EngineError('invalid-argument', 'unexpected EOF')
     }

@@ -93,6 +93,10 @@ describe('tar', () => {
       { numRuns: 500 },
     )
     assert.throws(() => read(Buffer.from('garbage\n')), { message: 'unexpected EOF' })
+    // Cut anywhere but between entries, in the padding too: more may have followed.
+    const two = archive([newEntry('file', 'a', { size: 5 }), Buffer.from('kept\n')], [newEntry('file', 'b')])
+    for (const length of [1, 511, 513, 516, 517, 600, 1023, 1025]) assert.throws(() => read(two.subarray(0, length)), { message: 'unexpected EOF' }, String(length))
+    for (const length of [512 + 512, 1536]) read(two.subarray(0, length))
     assert.throws(() => read(Buffer.alloc(2048, 0x41)), { message: /^archive\/tar: invalid tar header/ })
     assert.deepEqual(read(Buffer.alloc(0)), [])
   })
