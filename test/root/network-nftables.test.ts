@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { Errno, setTracer, type SyscallRecord } from '@engine/linux'
@@ -31,6 +32,32 @@ describe('nftables', () => {
     assert.equal(records[0]?.errno, 'EINVAL')
     assert.throws(() => nftables.run('add table inet x\0y'), { code: 'invalid-argument' })
     assert.equal(nftables.list('list table inet nothing'), undefined)
+  })
+
+  // libnftables waits by select(2): glibc ended the daemon, with 170 containers on networks of users' own.
+  it('is there beside thousands of open descriptors, again and again', () => {
+    new Nftables().close()
+    const many = Array.from({ length: 3000 }, () => openSync('/dev/null', 'r'))
+    try {
+      for (let round = 0; round < 20; round++) {
+        using first = new Nftables()
+        using second = new Nftables()
+        first.run('add table inet many\n')
+        assert.notEqual(second.list('list table inet many'), undefined)
+        second.run('delete table inet many\n')
+      }
+      const open = readdirSync('/proc/self/fd').length
+      // More at once than there are numbers for: an error, and no end of the process.
+      using all = new DisposableStack()
+      assert.throws(() => {
+        for (let count = 0; count < 100; count++) all.use(new Nftables()).list('list tables')
+      }, { code: 'unavailable', message: /below 1024/ })
+      all.dispose()
+      new Nftables().close()
+      assert.ok(readdirSync('/proc/self/fd').length <= open)
+    } finally {
+      for (const fd of many) closeSync(fd)
+    }
   })
 
   it('cannot be used after it was closed', () => {

@@ -1,6 +1,7 @@
 import koffi from 'koffi'
 import { Errno, errnoName } from './errno.ts'
 import { EngineError } from './error.ts'
+import { reserveLowDescriptors, withLowDescriptor } from './low-descriptors.ts'
 import { tracer } from './tracer.ts'
 
 /** nftables.h: NFT_CTX_OUTPUT_JSON. */
@@ -34,7 +35,10 @@ export class Nftables implements Disposable {
 
   /** @throws EngineError unavailable when libnftables is not installed or the context cannot be made */
   constructor() {
-    const context = this.#library.contextNew(0)
+    const library = this.#library
+    // Its socket is opened here, and waited for by select(2).
+    const context = withLowDescriptor(() => library.contextNew(0), (made) => library.contextFree(made))
+    if (context === undefined) throw new EngineError('unavailable', 'cannot set up nftables: all descriptors below 1024 are in use')
     if (context === null) throw new EngineError('unavailable', 'cannot set up nftables: out of memory or no permission')
     this.#context = context
     this.#library.bufferOutput(context)
@@ -81,6 +85,7 @@ export class Nftables implements Disposable {
     if (this.#context === 0n) return
     this.#library.contextFree(this.#context)
     this.#context = 0n
+    reserveLowDescriptors()
   }
 
   [Symbol.dispose](): void {
