@@ -26,7 +26,7 @@ describe('mounts of images', () => {
     const { body: made } = await client.request<{ Id: string; Warnings: string[] }>('POST', '/containers/create', { body: { Image: 'busybox', Cmd: ['sleep', '1000'], StopTimeout: 0, HostConfig: { NetworkMode: 'none', Mounts } } })
     assert.deepEqual(made.Warnings, ['Image mount is an experimental feature'])
     await client.request('POST', `/containers/${made.Id}/start`)
-    const { output } = await execIn(client, made.Id, ['sh', '-c', 'ls /part; head -n 1 /file; /img/bin/busybox true && echo runs; touch /img/x /part/x /file'])
+    const { output } = await execIn(client, made.Id, ['sh', '-c', 'exec 2>&1; ls /part; head -n 1 /file; /img/bin/busybox true && echo runs; touch /img/x /part/x /file'])
     assert.equal(output, "group\npasswd\nroot:x:0:0:root:/root:/bin/sh\nruns\ntouch: /img/x: Read-only file system\ntouch: /part/x: Read-only file system\ntouch: /file: Read-only file system\n")
     const { body } = await client.request<{ Mounts: { Type: string; Name: string; Source: string; RW: boolean }[] }>('GET', `/containers/${made.Id}/json`)
     const { Source, ...rest } = body.Mounts.find((mount) => (mount as { Destination?: string }).Destination === '/img') as { Source: string }
