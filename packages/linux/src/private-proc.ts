@@ -1,6 +1,7 @@
 import { Descriptor } from './descriptor.ts'
+import { Errno } from './errno.ts'
 import { fsmount, fsopen, MountAttribute } from './mount-api.ts'
-import { SyscallError } from './syscall-error.ts'
+import { failedWith, SyscallError } from './syscall-error.ts'
 import { traced } from './tracer.ts'
 
 /** After how many namespaces an instance of procfs is let go. */
@@ -28,7 +29,8 @@ export function privateProc(): string {
     instance ??= traced(() => undefined, mountProc)
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
-    refused = true
+    // A want of descriptors or memory passes.
+    refused = failedWith(error, Errno.EPERM, Errno.EACCES, Errno.ENOSYS, Errno.ENODEV)
     return '/proc'
   }
   return `/proc/self/fd/${instance.fd}`
